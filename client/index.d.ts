@@ -1,0 +1,188 @@
+/** Types of `jinglebridge.js`. The closed lists are those of the protocol `jinglebridge.v1`. */
+
+export type EndReason =
+  | 'ended' | 'cancelled' | 'declined' | 'busy' | 'no-answer' | 'elsewhere' | 'unreachable' | 'failed-ice'
+  | 'failed-media' | 'insecure' | 'gone' | 'overload' | 'moved' | 'failed'
+
+/** What the bridge says. */
+export type ErrorCode =
+  | 'bad-frame' | 'too-big' | 'unknown-type' | 'bad-version' | 'hello-first' | 'not-authorized' | 'token-expired'
+  | 'forbidden' | 'not-supported' | 'not-negotiable' | 'unknown-call' | 'duplicate-call' | 'unknown-contact'
+  | 'out-of-order' | 'bad-description' | 'bad-candidate' | 'rate-limited' | 'unavailable' | 'draining' | 'internal'
+
+/** What only a browser can know. */
+export type LocalErrorCode =
+  | 'offline' | 'closed' | 'bad-url' | 'insecure-context'
+  | 'microphone-refused' | 'microphone-missing' | 'microphone-failed'
+  | 'camera-refused' | 'camera-missing' | 'camera-failed'
+
+export type CallState =
+  | 'preparing' | 'calling' | 'proceeding' | 'ringing' | 'incoming' | 'accepting' | 'accepted' | 'connecting'
+  | 'connected' | 'reconnecting' | 'ended'
+
+export type ConnectionState = 'connecting' | 'online' | 'reconnecting' | 'offline'
+
+export class BridgeError extends Error {
+  readonly code: ErrorCode | LocalErrorCode
+  /** Of `not-negotiable`: what the peer cannot take. */
+  readonly what?: 'ice-restart' | 'add' | 'remove' | 'direction'
+}
+
+/** An event with a value, like CustomEvent. */
+export interface BridgeEvent<T> extends Event {
+  readonly detail: T
+}
+
+export interface Media {
+  audio: boolean
+  video: boolean
+}
+
+export interface Contact {
+  jid: string
+  name: string
+  presence: 'available' | 'away' | 'dnd' | 'offline' | 'unknown'
+  status: string
+  /** What a call can carry, as far as known. */
+  media: Media
+  subscription: 'none' | 'to' | 'from' | 'both' | 'pending-out' | 'pending-in'
+}
+
+/** Can the other side take this later on? False until known. */
+export interface Abilities {
+  bundle: boolean
+  restart: boolean
+  add: boolean
+  modify: boolean
+}
+
+export interface Wanted {
+  /** Default true; false: only listen. */
+  audio?: boolean | MediaTrackConstraints
+  /** Default false. */
+  video?: boolean | MediaTrackConstraints
+  /** Tracks of your own instead of microphone and camera; they are not stopped at the end. */
+  stream?: MediaStream
+}
+
+export interface Missed {
+  from: string
+  name: string
+  media: Media
+  /** RFC 3339, UTC. */
+  at: string
+}
+
+/** A call that the reload of the page ended. */
+export interface Interrupted {
+  call: string
+  with: string
+  name: string
+  direction: 'out' | 'in'
+  state: CallState
+  media: Media
+}
+
+export interface Ended {
+  reason: EndReason
+  text: string
+  error: BridgeError | null
+}
+
+/** To be given to `connect()` by the next load of the same page; it is JSON. */
+export interface Resume {
+  secret: string
+  lastSeq: number
+  calls: Interrupted[]
+}
+
+export interface Options {
+  /** Of the bridge's site or of its WebSocket; default: where this module came from. */
+  url?: string | URL
+  /** A function is asked whenever a fresh token is needed. TypeError (fetch without network) is tried again. */
+  token?: string | (() => string | Promise<string>)
+  code?: string
+  device?: string
+  name?: string
+  video?: boolean
+  resume?: Resume | null
+  /** Gives up connecting, or closes the session later. */
+  signal?: AbortSignal
+}
+
+interface CallEvents {
+  state: BridgeEvent<{ state: CallState }>
+  ended: BridgeEvent<Ended>
+  /** localStream, remoteStream or cameraOn changed. */
+  streams: BridgeEvent<undefined>
+  mute: BridgeEvent<{ kind: 'local' | 'remote'; muted: boolean; cameraOff?: boolean }>
+  /** Something did not work and the call goes on, for example `camera-refused`. */
+  problem: BridgeEvent<BridgeError>
+}
+
+export class Call extends EventTarget {
+  private constructor()
+  readonly id: string
+  readonly direction: 'out' | 'in'
+  readonly peer: string
+  readonly name: string
+  readonly media: Media
+  readonly state: CallState
+  readonly abilities: Abilities
+  readonly muted: boolean
+  readonly remoteMuted: boolean
+  readonly cameraOn: boolean
+  readonly remoteCameraOff: boolean
+  readonly localStream: MediaStream | null
+  readonly remoteStream: MediaStream | null
+  /** Null until microphone, camera and ICE servers are there. */
+  readonly peerConnection: RTCPeerConnection | null
+  /** Date.now() of when media first flowed. */
+  readonly connectedAt: number | null
+  readonly ended: boolean
+  readonly reason: EndReason | null
+  readonly text: string
+  readonly error: BridgeError | null
+  /** Rejects with `microphone-…` while the call goes on ringing. */
+  accept(wanted?: Wanted): Promise<void>
+  reject(options?: { busy?: boolean }): void
+  hangUp(): void
+  mute(on?: boolean): void
+  camera(on?: boolean): Promise<void>
+  addEventListener<K extends keyof CallEvents>(type: K, listener: (event: CallEvents[K]) => void, options?: boolean | AddEventListenerOptions): void
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void
+}
+
+interface BridgeEvents {
+  incoming: BridgeEvent<Call>
+  interrupted: BridgeEvent<Interrupted>
+  contacts: BridgeEvent<Contact[]>
+  contact: BridgeEvent<Contact & { removed: boolean }>
+  missed: BridgeEvent<Missed>
+  connection: BridgeEvent<{ state: ConnectionState; error?: BridgeError; retryIn?: number }>
+  draining: BridgeEvent<undefined>
+}
+
+export class Bridge extends EventTarget {
+  constructor(options: Options)
+  /** `connect()` does this; call it yourself to listen to events before. */
+  open(): Promise<void>
+  readonly jid: string
+  readonly name: string
+  readonly contacts: Contact[]
+  readonly features: string[]
+  /** Plain sentences for the person. */
+  readonly warnings: string[]
+  /** Those that have not ended; after `connect()` a call may ring here already. */
+  readonly calls: Call[]
+  readonly state: ConnectionState
+  readonly resume: Resume | null
+  call(jid: string, wanted?: Wanted): Call
+  /** Any other request of the protocol. */
+  request(type: string, fields?: object): Promise<unknown>
+  close(): void
+  addEventListener<K extends keyof BridgeEvents>(type: K, listener: (event: BridgeEvents[K]) => void, options?: boolean | AddEventListenerOptions): void
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void
+}
+
+export function connect(options: Options): Promise<Bridge>

@@ -1,0 +1,237 @@
+/**
+ * Calls between a web page and the Jingle clients of an XMPP server.
+ *
+ *     import { connect } from '/client/jinglebridge.js'
+ *     const bridge = await connect({ token: () => fetch('/my-token').then((reply) => reply.text()) })
+ *     const call = bridge.call('alice@example.org', { video: true })
+ *
+ * See README.md beside this file, and index.d.ts for every name.
+ * @module
+ */
+
+import { BridgeError, emit } from './base.js'
+import { Call } from './call.js'
+import { Signalling } from './signalling.js'
+
+export { BridgeError, Call }
+
+/**
+ * @typedef {object} Options
+ * @property {string | URL} [url] of the bridge; default: where this module came from
+ * @property {string | (() => string | Promise<string>)} [token] a function is asked again whenever a new one is needed
+ * @property {string} [code] of a guest link
+ * @property {string} [device] credential
+ * @property {string} [name] shown to those who are called, where the token says none
+ * @property {boolean} [video] this page can show video; default true
+ * @property {any} [resume] `bridge.resume` of the page before a reload
+ * @property {AbortSignal} [signal] gives up connecting, or closes the session later
+ */
+
+/**
+ * @param {Options} options
+ * @returns {Promise<Bridge>} connected; goes on trying while the bridge cannot be reached
+ * @throws {BridgeError} when it says no: not-authorized, token-expired, forbidden, bad-version
+ */
+export async function connect(options) {
+  const bridge = new Bridge(options)
+  await bridge.open()
+  return bridge
+}
+
+/**
+ * One person at one page. Events: `incoming` (Call), `interrupted` (a call that the reload of the page ended), `contacts`,
+ * `contact` (Contact), `missed`, `connection` ({state, error, retryIn}), `draining`.
+ */
+export class Bridge extends EventTarget {
+  jid = ''
+  name = ''
+  /** @type {string[]} */
+  features = []
+  /** Plain sentences for the person. @type {string[]} */
+  warnings = []
+
+  #link
+  #resume
+  #signal
+  /** @type {Map<string, any>} */
+  #contacts = new Map()
+  /** @type {Map<string, Call>} */
+  #calls = new Map()
+  #leaving = (/** @type {PageTransitionEvent} */ event) => this.#pageHidden(event)
+
+  /** @param {Options} options */
+  constructor({ url, token, code, device, name, video = true, resume = null, signal }) {
+    super()
+    this.#resume = resume
+    this.#signal = signal
+    this.#link = new Signalling(socketUrl(url), { token, code, device, resume }, { video, ...name && { name } })
+    this.#link.addEventListener('connection', (event) => this.#connection(/** @type {any} */ (event).detail))
+    this.#link.addEventListener('welcome', (event) => this.#welcome(/** @type {any} */ (event).detail))
+    this.#link.addEventListener('event', (event) => this.#event(/** @type {any} */ (event).detail))
+  }
+
+  /** Connects; for those who want to listen before. `connect()` does it for all others. */
+  async open() {
+    this.#signal?.throwIfAborted()
+    this.#signal?.addEventListener('abort', () => this.close())
+    globalThis.addEventListener?.('pagehide', this.#leaving)
+    await this.#link.open()
+  }
+
+  /** @returns {any[]} by name */
+  get contacts() {
+    return [...this.#contacts.values()].sort((a, b) => a.name.localeCompare(b.name))
+  }
+
+  /** @returns {Call[]} those that have not ended */
+  get calls() {
+    return [...this.#calls.values()]
+  }
+
+  get state() {
+    return this.#link.state
+  }
+
+  /** What a later load of this page passes to `connect()`, to be the same person at the same address again. */
+  get resume() {
+    const secret = this.#link.resume
+    const calls = this.calls.map(({ id, peer, name, direction, state, media }) => ({ call: id, with: peer, name, direction, state, media }))
+    return secret && { ...secret, calls }
+  }
+
+  /**
+   * @param {string} jid
+   * @param {import('./call.js').Wanted} [wanted] audio is on unless false
+   * @returns {Call} at once; what goes wrong is told by its `ended` event
+   */
+  call(jid, wanted = {}) {
+    const media = { audio: true, video: Boolean(wanted.video) }
+    const call = this.#adopt({ direction: 'out', with: jid, name: this.#contacts.get(jid)?.name || jid, media })
+    call.start(wanted)
+    return call
+  }
+
+  /**
+   * Any other request of the protocol, for example `presence` or `history`.
+   * @param {string} type
+   * @param {object} [fields]
+   * @returns {Promise<any>} the answer
+   */
+  request(type, fields) {
+    return this.#link.request(type, fields)
+  }
+
+  /** Hangs up and ends the session. */
+  close() {
+    for (const call of this.calls) call.hangUp()
+    globalThis.removeEventListener?.('pagehide', this.#leaving)
+    this.#link.close()
+  }
+
+  // --- what the bridge says ---------------------------------------------------------------------------------------
+
+  /** @param {any} welcome */
+  #welcome(welcome) {
+    this.jid = welcome.jid
+    this.name = welcome.name
+    this.features = welcome.features
+    this.warnings = welcome.warnings ?? []
+    this.#contacts = new Map(welcome.contacts.map((/** @type {any} */ contact) => [contact.jid, contact]))
+    if (!welcome.resumed) this.#replaceCalls(welcome.calls)
+    this.#afterReload(welcome.resumed)
+    emit(this, 'contacts', this.contacts)
+  }
+
+  /**
+   * Events were lost: the calls that the bridge names are those that there are.
+   * @param {any[]} snapshots
+   */
+  #replaceCalls(snapshots) {
+    const named = new Set(snapshots.map(({ call }) => call))
+    for (const call of this.calls) {
+      if (!named.has(call.id) && call.state !== 'preparing' && !this.#link.awaits('call', call.id)) call.finish('gone')
+    }
+    for (const snapshot of snapshots) this.#takeOver(snapshot)
+  }
+
+  /**
+   * The calls of the page before the reload: one that rings goes on, no other can.
+   * @param {boolean} resumed
+   */
+  #afterReload(resumed) {
+    const before = this.#resume?.calls ?? []
+    this.#resume = null
+    for (const snapshot of before) {
+      if (snapshot.state !== 'incoming') emit(this, 'interrupted', snapshot)
+      if (resumed) this.#takeOver(snapshot)
+    }
+  }
+
+  /** @param {any} snapshot */
+  #takeOver(snapshot) {
+    const { call: id, state } = snapshot
+    const known = this.#calls.get(id)
+    if (known) known.restore(snapshot)
+    else if (state === 'incoming') emit(this, 'incoming', this.#adopt(snapshot))
+    else if (!this.#link.awaits('hangup', id)) this.#link.request('hangup', { call: id, reason: 'gone' }).catch(() => {})
+  }
+
+  /** @param {any} frame */
+  #event(frame) {
+    switch (frame.type) {
+      case 'contact': return this.#contact(frame)
+      case 'incoming': return this.#incoming(frame)
+      case 'missed': return emit(this, 'missed', { from: frame.from, name: frame.name, media: frame.media, at: frame.at })
+      case 'draining': return emit(this, 'draining')
+      default: return this.#calls.get(frame.call)?.receive(frame)
+    }
+  }
+
+  /** @param {any} frame */
+  #contact({ contact, removed }) {
+    if (removed) this.#contacts.delete(contact.jid)
+    else this.#contacts.set(contact.jid, contact)
+    emit(this, 'contact', { ...contact, removed: Boolean(removed) })
+    emit(this, 'contacts', this.contacts)
+  }
+
+  /** @param {any} frame */
+  #incoming({ call: id, from, name, media, abilities }) {
+    if (this.#calls.has(id)) return
+    const call = this.#adopt({ call: id, direction: 'in', with: from, name, media })
+    call.abilities = abilities
+    emit(this, 'incoming', call)
+  }
+
+  /** @param {ConstructorParameters<typeof Call>[1]} about */
+  #adopt(about) {
+    const call = new Call(this.#link, about)
+    this.#calls.set(call.id, call)
+    call.addEventListener('ended', () => this.#calls.delete(call.id))
+    return call
+  }
+
+  /** @param {{state: string, error?: BridgeError}} detail */
+  #connection(detail) {
+    if (detail.state === 'offline') for (const call of this.calls) call.finish('gone', detail.error?.message, detail.error)
+    emit(this, 'connection', detail)
+  }
+
+  /** The peer connections end with the page: better said at once than found out by the other side. @param {PageTransitionEvent} event */
+  #pageHidden({ persisted }) {
+    if (persisted) return
+    for (const call of this.calls) if (call.state !== 'incoming') call.leave('gone', { said: 'gone' })
+  }
+}
+
+/**
+ * @param {string | URL} [url] of the socket or of the site; http means ws
+ * @returns {string}
+ */
+export function socketUrl(url = new URL('../ws', import.meta.url)) {
+  const absolute = new URL(url, globalThis.document?.baseURI)
+  absolute.protocol = absolute.protocol.replace('http', 'ws')
+  if (absolute.pathname === '/') absolute.pathname = '/ws'
+  absolute.hash = ''
+  return absolute.href
+}

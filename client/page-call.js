@@ -1,0 +1,161 @@
+/**
+ * The call view, and what it says when the call is over.
+ * @module
+ */
+
+import { $, announce, attach, paintAvatar, say } from './page-dom.js'
+import { clock, ENDED, offline, PROBLEMS, STATE } from './words.js'
+
+/** @type {any} the call on show */
+let shown = null
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let ticking
+
+/**
+ * @param {any} call
+ * @param {any} [contact] as far as known
+ */
+export function showCall(call, contact) {
+  hideResult()
+  shown = call
+  paintAvatar($('call-avatar'), call.peer, call.name)
+  say($('call-name'), call.name)
+  const looksOffline = call.direction === 'out' && contact?.presence === 'offline'
+  say($('call-note'), looksOffline ? offline(call.name) : '')
+  if (looksOffline) announce(offline(call.name))
+  $('idle').hidden = true
+  $('call').hidden = false
+  document.body.dataset.call = 'live'
+  for (const event of ['state', 'streams', 'mute']) call.addEventListener(event, () => call === shown && paint(call))
+  call.addEventListener('problem', (/** @type {any} */ { detail }) => note(PROBLEMS[detail.code] ?? detail.message))
+  call.addEventListener('state', () => call === shown && announceState(call))
+  paint(call)
+  announceState(call)
+  $('call').focus()
+}
+
+/** @param {any} call that has ended */
+export function hideCall(call) {
+  if (call !== shown) return
+  shown = null
+  clearInterval(ticking)
+  ticking = undefined
+  for (const id of ['remote-video', 'remote-audio', 'local-video']) attach($(id), null)
+  $('hear').hidden = true
+  $('call').hidden = true
+  $('idle').hidden = false
+  delete document.body.dataset.call
+}
+
+/**
+ * @param {{call: any, text?: string, onAgain: (wanted: {audio: boolean, video: boolean}) => void, onDone: () => void}} result
+ */
+export function showResult({ call, text = outcome(call), onAgain, onDone }) {
+  const talked = call.connectedAt ? (Date.now() - call.connectedAt) / 1000 : 0
+  paintAvatar($('result-avatar'), call.peer, call.name)
+  say($('result-text'), text)
+  const more = PROBLEMS[call.error?.code] ?? call.text
+  say($('result-more'), more || (talked ? `It lasted ${clock(talked)}.` : ''))
+  announce([text, more].filter(Boolean).join(' '))
+  const again = (/** @type {boolean} */ audio) => { hideResult(); onAgain({ audio, video: call.media.video }) }
+  $('again').onclick = () => again(true)
+  $('listen-only').onclick = () => again(false)
+  $('listen-only').hidden = !call.error?.code.startsWith('microphone-') || call.direction === 'in'
+  $('done').onclick = () => { hideResult(); onDone() }
+  $('idle').hidden = true
+  $('result').hidden = false
+  document.body.dataset.call = 'result'
+  $('result').focus()
+}
+
+export function hideResult() {
+  if ($('result').hidden) return
+  $('result').hidden = true
+  $('idle').hidden = false
+  delete document.body.dataset.call
+}
+
+/** @param {any} call */
+function outcome(call) {
+  const said = ENDED[call.reason] ?? ENDED.failed
+  return said({ name: call.name, direction: call.direction })
+}
+
+/** @param {string} text */
+function note(text) {
+  say($('call-note'), text)
+  announce(text)
+}
+
+/** @param {any} call */
+function announceState(call) {
+  if (STATE[call.state]) announce(`${call.name}: ${STATE[call.state]}`)
+}
+
+/** @param {any} call */
+function paint(call) {
+  const talking = call.connectedAt !== null
+  say($('call-state'), call.remoteMuted && call.state === 'connected' ? `Connected. ${call.name} is muted.` : STATE[call.state])
+  if (talking && !ticking) {
+    if ($('call-note').textContent === offline(call.name)) say($('call-note'))
+    ticking = setInterval(() => tick(call), 1000)
+    tick(call)
+  }
+  $('call-timer').hidden = !talking
+  paintStreams(call)
+  paintSwitch('mute', call.muted, call.muted ? 'Unmute' : 'Mute')
+  paintSwitch('camera', !call.cameraOn, call.cameraOn ? 'Stop video' : 'Start video')
+  $('camera').hidden = !call.media.video
+}
+
+/** @param {any} call */
+function tick(call) {
+  $('call-timer').textContent = clock((Date.now() - call.connectedAt) / 1000)
+}
+
+/** @param {any} call */
+function paintStreams(call) {
+  const remote = call.remoteStream
+  const picture = call.connectedAt !== null && !call.remoteCameraOff && Boolean(remote?.getVideoTracks().some(isFlowing))
+  $('remote-video').hidden = !picture
+  $('local-video').hidden = !call.cameraOn
+  $('call').dataset.picture = picture ? 'yes' : 'no'
+  attach($('local-video'), call.localStream)
+  if (!remote) return
+  attach($('remote-video'), remote)
+  if ($('remote-audio').srcObject !== remote) listen(remote)
+  for (const track of remote.getVideoTracks()) track.onmute = track.onunmute = () => call === shown && paintStreams(call)
+}
+
+/** @param {MediaStreamTrack} track */
+const isFlowing = (track) => track.readyState === 'live' && !track.muted
+
+/**
+ * Sound of the other side. A browser that forbids it until the page is touched gets a button to touch.
+ * @param {MediaStream} remote
+ */
+function listen(remote) {
+  const audio = $('remote-audio')
+  const play = () => audio.play().then(() => { $('hear').hidden = true }, (/** @type {Error} */ error) => {
+    if (error.name === 'NotAllowedError') $('hear').hidden = false
+  })
+  audio.srcObject = remote
+  $('hear').onclick = play
+  play()
+}
+
+/**
+ * @param {'mute' | 'camera'} id
+ * @param {boolean} off
+ * @param {string} text
+ */
+function paintSwitch(id, off, text) {
+  $(id).classList.toggle('off', off)
+  say($(`${id}-text`), text)
+}
+
+$('mute').onclick = () => shown?.mute(!shown.muted)
+$('camera').onclick = () => {
+  shown?.camera(!shown.cameraOn).catch((/** @type {any} */ error) => note(PROBLEMS[error.code] ?? error.message))
+}
+$('hang-up').onclick = () => shown?.hangUp()

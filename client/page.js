@@ -1,0 +1,219 @@
+/**
+ * The call page: puts the parts together.
+ *
+ * For developers (and tests) `window.jinglebridge` holds the current `bridge` and the last `call`, nothing else.
+ * @module
+ */
+
+import { Bridge } from './jinglebridge.js'
+import { hideCall, hideResult, showCall, showResult } from './page-call.js'
+import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './page-contacts.js'
+import { $, announce, say } from './page-dom.js'
+import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
+import { ring, unlockSound } from './ring.js'
+import { CONNECTION, DOORSTEP } from './words.js'
+
+const STORED = 'jinglebridge.resume'
+
+/** @type {{bridge: Bridge | null, call: import('./call.js').Call | null}} */
+const shared = { bridge: null, call: null }
+Object.assign(window, { jinglebridge: shared })
+
+/** @type {import('./call.js').Call | null} the one in the call view */
+let current = null
+let unloading = false
+
+// --- who this is --------------------------------------------------------------------------------------------------
+
+/** @returns {string | null} from the fragment, which no server sees; it is gone from the address bar at once */
+function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token')
+  if (token) history.replaceState(null, '', location.pathname + location.search)
+  return token
+}
+
+/** The session of this tab before a reload. Taken out, so that a copy of the tab does not find it. */
+function takeStored() {
+  try {
+    const stored = JSON.parse(sessionStorage.getItem(STORED) ?? 'null')
+    sessionStorage.removeItem(STORED)
+    return stored
+  } catch {
+    return null // no storage allowed: a reload needs the link again
+  }
+}
+
+/** Kept only while nobody looks at the page: it may be reloaded or thrown away then. */
+function keep() {
+  if (unloading) return
+  try {
+    const resume = shared.bridge?.resume
+    if (resume && document.hidden) sessionStorage.setItem(STORED, JSON.stringify(resume))
+    else sessionStorage.removeItem(STORED)
+  } catch {
+    // as above
+  }
+}
+
+function keepForReload() {
+  const resume = shared.bridge?.resume
+  unloading = true
+  try {
+    if (resume) sessionStorage.setItem(STORED, JSON.stringify(resume))
+  } catch {
+    // as above
+  }
+}
+
+/** @param {'starting' | 'doorstep' | 'home'} view */
+function show(view) {
+  if (document.body.dataset.view === view) return
+  document.body.dataset.view = view
+}
+
+/** @param {string} [code] */
+function showDoorstep(code = 'none') {
+  say($('doorstep-text'), DOORSTEP[code] ?? DOORSTEP['not-authorized'])
+  say($('banner'))
+  $('me').hidden = true
+  show('doorstep')
+  $('doorstep').focus()
+}
+
+// --- the bridge ---------------------------------------------------------------------------------------------------
+
+function begin() {
+  const token = takeToken()
+  const resume = token ? null : takeStored()
+  shared.bridge?.close()
+  if (!token && !resume) return showDoorstep()
+  show('starting')
+  const bridge = new Bridge({ token: token ?? undefined, resume })
+  shared.bridge = bridge
+  const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ run) =>
+    bridge.addEventListener(type, (event) => bridge === shared.bridge && run(/** @type {any} */ (event).detail))
+  on('connection', connection)
+  on('contacts', (contacts) => showContacts(contacts, (contact, video) => place(contact.jid, { video })))
+  on('incoming', incoming)
+  on('interrupted', interrupted)
+  on('missed', (missed) => addMissed(missed, () => place(missed.from, { video: false })))
+  on('draining', () => { say($('banner'), CONNECTION.draining); announce(CONNECTION.draining) })
+  bridge.open().catch(() => {}) // `connection` has told why
+}
+
+/** @param {{state: string, error?: {code: string}}} detail */
+function connection({ state, error }) {
+  if (state === 'online') return online()
+  if (state === 'offline') return error && showDoorstep(error.code)
+  const text = state === 'connecting' ? CONNECTION.connecting : current ? CONNECTION.duringCall : CONNECTION.reconnecting
+  if (state === 'connecting') say($('starting-text'), text)
+  else if ($('banner').textContent !== text) say($('banner'), text)
+  else return
+  announce(text)
+}
+
+function online() {
+  const bridge = /** @type {Bridge} */ (shared.bridge)
+  if (!$('banner').hidden) announce('Connected again.')
+  say($('banner'))
+  say($('me-name'), bridge.name)
+  say($('me-jid'), bridge.jid.split('/')[0])
+  $('me').hidden = false
+  showWarnings(bridge.warnings)
+  show('home')
+  keep()
+}
+
+// --- calls --------------------------------------------------------------------------------------------------------
+
+/**
+ * @param {string} jid
+ * @param {{audio?: boolean, video: boolean}} wanted
+ */
+function place(jid, wanted) {
+  const { bridge } = shared
+  if (!bridge || current) return
+  const call = bridge.call(jid, wanted)
+  take(call)
+  const sound = () => ring(ringingCall() ? 'incoming' : call.state === 'ringing' && current === call ? 'ringback' : null)
+  call.addEventListener('state', sound)
+}
+
+/** @param {import('./call.js').Call} call that is in the call view from now on */
+function take(call) {
+  current = call
+  shared.call = call
+  setBusy(true)
+  showCall(call, shared.bridge?.contacts.find(({ jid }) => jid === call.peer.split('/')[0]))
+  call.addEventListener('ended', () => over(call))
+}
+
+/** @param {import('./call.js').Call} call */
+function over(call) {
+  hideCall(call)
+  if (current !== call) return
+  current = null
+  setBusy(false)
+  if (!ringingCall()) ring(null)
+  finished(call)
+}
+
+/**
+ * @param {any} call
+ * @param {string} [text]
+ */
+function finished(call, text) {
+  const jid = call.peer.split('/')[0]
+  showResult({ call, text, onAgain: (wanted) => place(jid, wanted), onDone: () => focusContact(jid) })
+}
+
+/** @param {import('./call.js').Call} call */
+function incoming(call) {
+  if (ringingCall()) return call.reject({ busy: true })
+  if (!current) shared.call = call
+  if (!current) ring('incoming')
+  showIncoming(call, { current, onAccept: (wanted) => accept(call, wanted) })
+  call.addEventListener('ended', () => {
+    const here = ringingCall() === call
+    hideIncoming(call)
+    if (!here) return
+    ring(null)
+    if (!current) finished(call)
+  })
+}
+
+/**
+ * @param {import('./call.js').Call} call
+ * @param {{audio: boolean, video: boolean}} wanted
+ */
+async function accept(call, wanted) {
+  enable(false)
+  ring(null)
+  try {
+    await call.accept(wanted)
+  } catch (error) {
+    return explain(error)
+  }
+  if (call.ended) return
+  const previous = current
+  current = null
+  previous?.hangUp()
+  hideIncoming(call)
+  take(call)
+}
+
+/** @param {any} snapshot of a call that the reload of the page ended */
+function interrupted({ with: peer, name, media }) {
+  finished({ peer, name, media, direction: 'out', connectedAt: null, error: null }, `The page was loaded anew, so the call with ${name} ended.`)
+}
+
+// --- start --------------------------------------------------------------------------------------------------------
+
+addEventListener('pagehide', keepForReload) // before the bridge's own listener, which ends the calls
+addEventListener('pageshow', () => { unloading = false })
+addEventListener('hashchange', () => location.hash.startsWith('#token=') && begin())
+document.addEventListener('visibilitychange', keep)
+addEventListener('beforeunload', (event) => { if (current) event.preventDefault() })
+addEventListener('keydown', (event) => { if (event.key === 'Escape' && !$('result').hidden) { hideResult(); $('contacts-title').focus() } })
+unlockSound()
+begin()

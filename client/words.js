@@ -1,0 +1,116 @@
+/**
+ * Every sentence that the page says about calls, contacts and failures. No name of a person is trusted: they end up in
+ * `textContent` only.
+ * @module
+ */
+
+/**
+ * How a call ended. @type {Record<string, (call: {name: string, direction: string}) => string>}
+ * The keys are END_REASONS of jinglebridge/calls/reasons.py; a test compares them.
+ */
+export const ENDED = {
+  ended: ({ name }) => `Call with ${name} ended.`,
+  cancelled: ({ name, direction }) => direction === 'out' ? 'You cancelled the call.' : `${name} stopped calling.`,
+  declined: ({ name, direction }) => direction === 'out' ? `${name} declined the call.` : `You declined the call from ${name}.`,
+  busy: ({ name, direction }) => direction === 'out' ? `${name} is in another call.` : `${name} called while you were busy.`,
+  'no-answer': ({ name, direction }) => direction === 'out' ? `${name} did not answer.` : `You missed a call from ${name}.`,
+  elsewhere: () => 'The call was answered on another device or page.',
+  unreachable: ({ name }) => `${name} cannot be reached at the moment.`,
+  'failed-ice': ({ name }) => `No connection to ${name} could be made, or it broke. A firewall on either side may be in the way.`,
+  'failed-media': ({ name }) => `Sound or picture between this browser and ${name} could not be set up.`,
+  insecure: () => 'The call was stopped because it would not have been safely encrypted.',
+  gone: ({ name }) => `The call was lost: ${name} or the connection has gone away.`,
+  overload: () => 'Too many calls at the moment. Try again in a minute.',
+  moved: ({ name }) => `${name} moved the call to another device.`,
+  failed: () => 'The call failed.',
+}
+
+/** What is wrong on this side, by the code of a BridgeError. @type {Record<string, string>} */
+export const PROBLEMS = {
+  'microphone-refused': 'The browser does not let this page use your microphone. Allow it in the address bar, then try again.',
+  'microphone-missing': 'No microphone was found. Plug one in, then try again.',
+  'microphone-failed': 'Your microphone could not be opened. Another program may be using it.',
+  'camera-refused': 'The browser does not let this page use your camera. They can hear you but not see you.',
+  'camera-missing': 'No camera was found. They can hear you but not see you.',
+  'camera-failed': 'Your camera could not be opened; another program may be using it. They can hear you but not see you.',
+  'insecure-context': 'Browsers open microphone and camera on https pages only. Open this page with https.',
+  'not-supported': 'This call cannot take your video. Hang up and make a video call instead.',
+  'not-negotiable': 'The other side does not take this change. The call goes on as before.',
+  forbidden: 'You may not call this address from here.',
+  'unknown-contact': 'This is not an address that can be called.',
+  unavailable: 'The bridge has no connection to the chat server at the moment. Try again in a minute.',
+  draining: 'The bridge is being restarted. Try again in a minute.',
+  'rate-limited': 'You made many calls in a short time. Wait a minute.',
+}
+
+/** Why this page does not know who you are, by the code of a BridgeError. @type {Record<string, string>} */
+export const DOORSTEP = {
+  none: 'Open this page with the personal link that your site, or the operator of your chat server, gave you.',
+  'token-expired': 'Your link has expired; links are good for a few minutes. Ask your site, or the operator of your chat server, for a new one.',
+  'not-authorized': 'Your link is no longer valid. Ask your site, or the operator of your chat server, for a new one.',
+  forbidden: 'Your link does not allow calls from here. Ask your site, or the operator of your chat server, for another one.',
+  'bad-version': 'This page is out of date. Reload it; if that does not help, tell the operator.',
+}
+
+/** @type {Record<string, string>} */
+export const PRESENCE = {
+  available: 'Online',
+  away: 'Away',
+  dnd: 'Do not disturb',
+  offline: 'Offline',
+  unknown: 'Presence not shared',
+}
+
+/** What the call view says in each state. @type {Record<string, string>} */
+export const STATE = {
+  preparing: 'Getting ready…',
+  calling: 'Calling…',
+  proceeding: 'Calling…',
+  ringing: 'Ringing…',
+  incoming: 'Incoming call',
+  accepting: 'Answering…',
+  accepted: 'Connecting…',
+  connecting: 'Connecting…',
+  connected: 'Connected',
+  reconnecting: 'Weak connection. Reconnecting…',
+  ended: '',
+}
+
+export const CONNECTION = {
+  connecting: 'The bridge cannot be reached. Trying again…',
+  reconnecting: 'Connection lost. Reconnecting…',
+  duringCall: 'Connection lost. Reconnecting… Your call goes on meanwhile.',
+  draining: 'The bridge is about to restart. A running call goes on.',
+}
+
+/** @param {string} name */
+export const offline = (name) => `${name} looks offline. Ringing anyway — their phone may wake up.`
+
+/**
+ * @param {number} seconds
+ * @returns {string} 0:07, 12:30, 1:02:03
+ */
+export function clock(seconds) {
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds) % 60]
+  const shown = parts[0] > 0 ? parts : parts.slice(1)
+  return shown.map((part, index) => index === 0 ? String(part) : String(part).padStart(2, '0')).join(':')
+}
+
+/**
+ * @param {string} name
+ * @returns {string} one or two letters
+ */
+export function initials(name) {
+  const words = name.split(/[^\p{L}\p{N}]+/u).filter(Boolean)
+  return words.slice(0, name.includes('@') ? 1 : 2).map((word) => [...word][0]).join('').toUpperCase() || '?'
+}
+
+/**
+ * @param {string} jid
+ * @returns {string} one of eight colours, always the same for a person; "0" to "7"
+ */
+export function hue(jid) {
+  let sum = 0
+  for (const letter of jid.split('/')[0]) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65521
+  return String(sum % 8)
+}

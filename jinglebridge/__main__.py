@@ -1,0 +1,7 @@
+"""`python -m jinglebridge`."""
+
+import sys
+
+from jinglebridge.cli import main
+
+sys.exit(main())

@@ -1,0 +1,136 @@
+"""What the peer does to a session that exists: one function per Jingle action.
+
+Each moves the session machine first and raises ProtocolError with the call unchanged when that is illegal. An IQ error ends
+a call with Conversations, so everything that is merely not understood is acked (J-096).
+
+Spec: XEP-0166 §7.2; J-076 … J-103, J-168, J-174, J-207 … J-218.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jinglebridge.calls import candidates, negotiation
+from jinglebridge.calls import effects as fx
+from jinglebridge.calls.ending import end, over
+from jinglebridge.calls.events import InfoKind, JingleReceived
+from jinglebridge.calls.reasons import TO_JINGLE, from_jingle
+from jinglebridge.calls.states import Ringing, Session, step
+from jinglebridge.calls.turn import Turn
+from jinglebridge.errors import OutOfOrder, Refused, UnsupportedInfo
+from jinglebridge.jingle import Content, Finish, Jingle, Reason
+
+
+def jingle_received(turn: Turn, event: JingleReceived) -> None:
+    """Handle one action. Raises ProtocolError; what cannot be carried ends the call instead."""
+    try:
+        _HANDLERS[event.jingle.action](turn, event)
+    except Refused as refused:
+        if turn.state.session not in (Session.PENDING, Session.ACTIVE):
+            raise
+        turn.note("refused", str(refused))
+        turn.effects = [e for e in turn.effects if not isinstance(e, fx.TellDescription)]
+        _terminate_with(turn, refused)
+
+
+def _terminate_with(turn: Turn, refused: Refused) -> None:
+    """End with exactly the Jingle reason that the rule names. J-092."""
+    end(turn, from_jingle(refused.reason), str(refused), jingle_reason=refused.reason)
+
+
+def _move(turn: Turn, event: JingleReceived) -> None:
+    turn.state.session = step(turn.state.session, turn.state.peer_role, event.jingle.action)
+
+
+def _ignore(turn: Turn, event: JingleReceived) -> None:
+    """Acked and ignored. J-096, J-140."""
+    _move(turn, event)
+    turn.note("jingle-ignored", event.jingle.action)
+
+
+_INFO: dict[str, InfoKind] = {"mute": "mute", "unmute": "unmute", "hold": "hold", "unhold": "active", "active": "active"}
+
+
+def _session_info(turn: Turn, event: JingleReceived) -> None:
+    """Ringing, mute, hold. Empty is a ping; only a wholly unknown payload is an error. J-207 … J-210."""
+    _move(turn, event)
+    state = turn.state
+    if not event.jingle.info:
+        if event.jingle.unknown:
+            raise UnsupportedInfo("unknown session-info")
+        return
+    info = event.jingle.info[0]
+    if info.kind == "ringing":
+        if state.direction == "out" and state.session is Session.PENDING:
+            turn.add(fx.TellState(state.own, state.call, "ringing", state.abilities))
+    elif info.kind in _INFO and "/" in state.own:
+        mid = state.peer_mids.get(info.name) if info.name else None
+        turn.add(fx.TellInfo(state.own, state.call, _INFO[info.kind], mid))
+
+
+def _terminate(turn: Turn, event: JingleReceived) -> None:
+    """The peer ends the call. We close the JMI conversation as well. J-065, J-095."""
+    _move(turn, event)
+    state = turn.state
+    reason = event.jingle.reason or Reason(None)
+    ended = from_jingle(reason.condition)
+    if state.ringing is Ringing.PROCEEDED:
+        turn.send_jmi(Finish(state.sid, reason=Reason(TO_JINGLE[ended][1])))
+    if ended == "ended" and state.direction == "in" and not state.accepted:
+        ended = "cancelled"  # a success before anybody accepted is a caller who gave up
+    over(turn, ended, reason.text)
+
+
+def _content_add(turn: Turn, event: JingleReceived) -> None:
+    """This engine does not change a running call yet: new content is rejected and the call goes on. J-215."""
+    _move(turn, event)
+    for content in event.jingle.contents:
+        turn.send_jingle(Jingle("content-reject", turn.state.sid, contents=(_stub(content),), reason=Reason("failed-application")))
+
+
+def _transport_replace(turn: Turn, event: JingleReceived) -> None:
+    """We never fall back to another transport. J-174, J-175."""
+    _move(turn, event)
+    for content in event.jingle.contents:
+        turn.send_jingle(Jingle("transport-reject", turn.state.sid, contents=(_stub(content),)))
+
+
+def _stub(content: Content) -> Content:
+    return Content(name=content.name, creator=content.creator)
+
+
+def _content_remove(turn: Turn, event: JingleReceived) -> None:
+    """The last content removed is the end of the call. J-216."""
+    _move(turn, event)
+    for content in event.jingle.contents:
+        turn.state.peer_mids.pop(content.name, None)
+    if not turn.state.peer_mids:
+        end(turn, "ended")
+
+
+def _security_info(turn: Turn, event: JingleReceived) -> None:
+    _move(turn, event)
+    raise UnsupportedInfo("security-info is not known here")
+
+
+def _answers_nothing(turn: Turn, event: JingleReceived) -> None:
+    raise OutOfOrder(f"{event.jingle.action} answers nothing that we sent")
+
+
+_HANDLERS: dict[str, Callable[[Turn, JingleReceived], None]] = {
+    "session-initiate": negotiation.initiate_received,
+    "session-accept": negotiation.accept_received,
+    "session-info": _session_info,
+    "session-terminate": _terminate,
+    "transport-info": candidates.transport_info,
+    "transport-replace": _transport_replace,
+    "transport-accept": _answers_nothing,
+    "transport-reject": _answers_nothing,
+    "content-add": _content_add,
+    "content-accept": _answers_nothing,
+    "content-reject": _answers_nothing,
+    "content-modify": _ignore,
+    "content-remove": _content_remove,
+    "description-info": _ignore,
+    "security-info": _security_info,
+}

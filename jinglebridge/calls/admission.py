@@ -1,0 +1,96 @@
+"""Who may call whom, and how often. Pure: the lists and the time come in.
+
+To a stranger offline, busy, blocked and unknown look alike: a refused propose is ignored, a refused session-initiate gets
+service-unavailable (J-043, J-071, J-252).
+
+Spec: DESIGN §2 (default policy), §5 (attempts); J-245.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from jinglebridge.calls.model import Endpoint, Limits, bare
+from jinglebridge.errors import EndpointError, ResourceConstraint
+
+MINUTE = 60.0
+
+
+def domain_of(jid: str) -> str:
+    return bare(jid).rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's rules. `own` is the bridge's component domain, `servers` whose users may call web users."""
+
+    own: str
+    servers: frozenset[str] = frozenset()
+    everyone: bool = False  # any server may call in
+
+    def peer_may_call(self, peer: str, contacts: frozenset[str]) -> bool:
+        """May this peer ring a web user who has these contacts?"""
+        domain = domain_of(peer)
+        # A web user of the bridge was checked as a caller already.
+        return self.everyone or domain == self.own or domain in self.servers or bare(peer) in contacts
+
+    def endpoint_may_call(self, endpoint: Endpoint, to: str) -> bool:
+        """May this web user ring that address? Services of the bridge itself (echo) always."""
+        return endpoint.anyone or bare(to) in endpoint.contacts or to == f"echo@{self.own}"
+
+
+@dataclass(slots=True)
+class Window:
+    """Counts what happened within the last minute, per name; forgets names that fell silent."""
+
+    limit: int
+    seen: dict[str, deque[float]] = field(default_factory=dict)
+
+    def admit(self, name: str, now: float) -> bool:
+        times = self.seen.setdefault(name, deque())
+        while times and times[0] <= now - MINUTE:
+            times.popleft()
+        if len(times) >= self.limit:
+            return False
+        times.append(now)
+        return True
+
+    def forget(self, now: float) -> None:
+        for name in [n for n, times in self.seen.items() if not times or times[-1] <= now - MINUTE]:
+            del self.seen[name]
+
+
+class Admission:
+    """Policy and rates together."""
+
+    def __init__(self, policy: Policy, limits: Limits) -> None:
+        self.policy = policy
+        self.limits = limits
+        self._callers = Window(limits.attempts_per_caller)
+        self._domains = Window(limits.attempts_per_domain)
+
+    def outgoing(self, endpoint: Endpoint, to: str, calls: int, now: float) -> None:
+        """Raises EndpointError: forbidden or rate-limited. `calls`: how many the person has already."""
+        if not self.policy.endpoint_may_call(endpoint, to):
+            raise EndpointError("forbidden", "this address is not among your contacts")
+        if calls >= self.limits.calls_per_identity:
+            raise EndpointError("rate-limited", f"no more than {self.limits.calls_per_identity} calls at once")
+        if not self._callers.admit(bare(endpoint.jid), now):
+            raise EndpointError("rate-limited", f"no more than {self.limits.attempts_per_caller} calls a minute")
+
+    def incoming(self, peer: str, contacts: frozenset[str], ringing: int, now: float) -> bool:
+        """May this peer ring now? False means silence. Raises ResourceConstraint above the limits. J-105."""
+        if not self.policy.peer_may_call(peer, contacts):
+            return False
+        if ringing >= self.limits.ringing_per_callee:
+            raise ResourceConstraint("too many calls are ringing")
+        if not self._callers.admit(bare(peer), now) or (
+            domain_of(peer) not in self.policy.servers and not self._domains.admit(domain_of(peer), now)
+        ):
+            raise ResourceConstraint("too many calls a minute")
+        return True
+
+    def sweep(self, now: float) -> None:
+        self._callers.forget(now)
+        self._domains.forget(now)

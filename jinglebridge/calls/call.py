@@ -1,0 +1,187 @@
+"""One call: an event comes in, the effects go out.
+
+`handle` is the whole interface. It raises ProtocolError when the event is illegal; the call is unchanged then and the
+shell answers with the error's own words.
+"""
+
+from __future__ import annotations
+
+from jinglebridge.calls import actions, candidates, negotiation, ringing
+from jinglebridge.calls import effects as fx
+from jinglebridge.calls import events as ev
+from jinglebridge.calls.ending import end, over
+from jinglebridge.calls.reasons import EndReason, from_jingle
+from jinglebridge.calls.states import Ringing, Session
+from jinglebridge.calls.turn import Turn
+from jinglebridge.errors import EndpointError, InvalidState
+from jinglebridge.jingle import Jingle, Role, SessionInfo
+
+# IQ errors that mean "there is nobody": J-097.
+NOBODY = frozenset({"service-unavailable", "item-not-found", "recipient-unavailable", "remote-server-not-found", "remote-server-timeout"})
+MEDIA_ALIVE = 15.0  # seconds: the endpoint reports every 10 s
+
+
+def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effect]:
+    """Handle one event of an existing call; `endpoint` is the full JID that an endpoint event came from.
+
+    Raises ProtocolError: the event is illegal now and the call is unchanged.
+    """
+    if turn.state.ended:
+        _after_the_end(event)
+        return turn.effects
+    match event:
+        case ev.Accepted():
+            ringing.accept(turn, event, endpoint)
+        case ev.Rejected():
+            ringing.reject(turn, event, endpoint)
+        case ev.Described():
+            negotiation.described(turn, event)
+        case ev.Gathered():
+            candidates.gathered(turn, event)
+        case ev.HungUp():
+            _hung_up(turn, event)
+        case ev.Informed():
+            _informed(turn, event)
+        case ev.Reported():
+            _reported(turn, event)
+        case ev.JmiReceived():
+            ringing.jmi_received(turn, event)
+        case ev.JingleReceived():
+            actions.jingle_received(turn, event)
+        case ev.Answered():
+            _answered(turn, event)
+        case ev.Bounced():
+            _bounced(turn, event)
+        case ev.PeerPresence():
+            _peer_presence(turn, event)
+        case ev.EndpointGone():
+            _endpoint_gone(turn, event)
+        case ev.TimerFired():
+            _TIMERS[event.name](turn)
+        case _:
+            raise InvalidState(f"{type(event).__name__} starts a call, it does not continue one")
+    return turn.effects
+
+
+def _after_the_end(event: ev.CallEvent) -> None:
+    """Late timers, replies and stanzas are normal; only an endpoint's request deserves an answer."""
+    if isinstance(event, ev.Accepted | ev.Rejected | ev.Described | ev.Informed):
+        raise EndpointError("unknown-call", "this call has ended")
+
+
+def _hung_up(turn: Turn, event: ev.HungUp) -> None:
+    """J-092: before the session is active, the caller cancels and the callee declines."""
+    state = turn.state
+    reason: EndReason = next((r for r in ("failed-ice", "failed-media", "gone") if r == event.reason), "ended")
+    if reason == "ended" and state.session is not Session.ACTIVE:
+        reason = "cancelled" if state.direction == "out" else "declined"
+    end(turn, reason)
+
+
+def _informed(turn: Turn, event: ev.Informed) -> None:
+    """Tell the peer once that we are muted or hold. J-208, J-209."""
+    state = turn.state
+    if state.session is not Session.ACTIVE:
+        return  # the page says it again when the call is up
+    if event.info in ("hold", "active"):
+        info = SessionInfo(event.info)
+    else:
+        name = next((n for n, mid in state.peer_mids.items() if mid == event.mid), None) if event.mid is not None else None
+        info = SessionInfo(event.info, creator=None if name is None else Role.INITIATOR, name=name)
+    turn.send_jingle(Jingle("session-info", state.sid, info=(info,)))
+
+
+def _reported(turn: Turn, event: ev.Reported) -> None:
+    state = turn.state
+    state.stats_at = turn.now
+    if event.received > state.received:
+        state.received, state.media_at = event.received, turn.now
+    connected = event.state == "connected"
+    if connected and not state.connected and state.session is Session.ACTIVE:
+        state.connected = True
+        turn.tell_state()
+        turn.note("media-connected")
+
+
+def _answered(turn: Turn, event: ev.Answered) -> None:
+    """A reply to an IQ of ours. Most errors change nothing: peers send harmless ones. J-097."""
+    state = turn.state
+    if event.condition is None:
+        return
+    turn.note("peer-error", f"{event.action}: {event.condition} {event.jingle or ''}".strip())
+    if event.jingle == "unknown-session":
+        over(turn, "gone")
+    elif event.jingle == "tie-break":
+        return  # the other session of this pair goes on
+    elif event.action == "session-initiate":
+        over(turn, "unreachable" if event.condition in NOBODY else "failed")
+    elif event.action == "session-accept" and event.condition == "timeout":
+        end(turn, "failed-ice")
+    elif event.condition in NOBODY and state.session is Session.PENDING:
+        over(turn, "unreachable")
+
+
+def _bounced(turn: Turn, event: ev.Bounced) -> None:
+    """A message of ours came back: nobody rings, or the caller is gone. Never says blocked. J-045, J-047."""
+    if turn.state.ringing in (Ringing.PROPOSED, Ringing.RINGING) and turn.state.direction == "out":
+        over(turn, "unreachable")
+    elif turn.state.ringing is Ringing.PROCEEDED and turn.state.session is Session.IDLE:
+        over(turn, "gone")
+
+
+def _peer_presence(turn: Turn, event: ev.PeerPresence) -> None:
+    turn.state.peer_offline = not event.available
+    if turn.state.peer_offline:
+        turn.timer("gone", turn.timers.gone)
+
+
+def _endpoint_gone(turn: Turn, event: ev.EndpointGone) -> None:
+    """A page closed for good: one that rings just stops, the one that talks ends the call."""
+    state = turn.state
+    if event.jid in state.ringing_at and not state.accepted:
+        state.ringing_at.remove(event.jid)
+        if not state.ringing_at:
+            # Nobody is left to answer; strangers must not see that (J-252), so the caller just keeps ringing out.
+            turn.note("nobody-rings")
+        return
+    end(turn, "gone" if state.session is Session.ACTIVE or state.direction == "in" else "cancelled")
+
+
+# --- timers
+
+
+def _initiate_late(turn: Turn) -> None:
+    if turn.state.session is Session.IDLE:
+        end(turn, "unreachable", "the caller's device did not start the call")
+
+
+def _connect_late(turn: Turn) -> None:
+    """Only a client that reports stats can be known not to have connected. DESIGN §5."""
+    if not turn.state.connected and turn.state.stats_at:
+        end(turn, "failed-ice")
+
+
+def _finish_late(turn: Turn) -> None:
+    over(turn, from_jingle(turn.state.finish_reason))
+
+
+def _gone_late(turn: Turn) -> None:
+    """The peer went offline; media that still flows is the better witness. J-044."""
+    state = turn.state
+    if not state.peer_offline:
+        return
+    if state.media_at and turn.now - state.media_at < MEDIA_ALIVE:
+        turn.timer("gone", turn.timers.gone)
+    elif state.session is Session.IDLE and state.direction == "out":
+        return  # still ringing at other devices
+    else:
+        end(turn, "gone")
+
+
+_TIMERS = {
+    "ring": ringing.ring_timeout,
+    "initiate": _initiate_late,
+    "connect": _connect_late,
+    "finish": _finish_late,
+    "gone": _gone_late,
+}

@@ -1,0 +1,152 @@
+"""What the engine wants done. A shell performs them in order; none of them can fail back into the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jinglebridge.calls.model import Abilities
+from jinglebridge.calls.reasons import EndReason
+from jinglebridge.jingle import Jingle, Jmi
+
+CallKey = tuple[str, str, str]  # (own bare JID, peer bare JID, sid)
+
+
+# --- towards the peer
+
+
+@dataclass(frozen=True, slots=True)
+class SendJmi:
+    """A message of type chat with a store hint; an error reply comes back as `Bounced`. J-051."""
+
+    sender: str
+    to: str
+    jmi: Jmi
+
+
+@dataclass(frozen=True, slots=True)
+class SendReceipt:
+    """XEP-0184 receipt for the message `id`. J-057."""
+
+    sender: str
+    to: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendJingle:
+    """An IQ set; its reply comes back as `Answered`."""
+
+    sender: str
+    to: str
+    jingle: Jingle
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPresence:
+    """Directed presence with caps from our endpoint to a peer that may not be subscribed. J-042."""
+
+    sender: str
+    to: str
+
+
+# --- towards web endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class TellIncoming:
+    endpoint: str
+    call: str
+    peer: str  # bare JID
+    name: str
+    media: tuple[str, ...]
+    abilities: Abilities
+
+
+@dataclass(frozen=True, slots=True)
+class TellState:
+    endpoint: str
+    call: str
+    state: Literal["proceeding", "ringing", "accepted", "connecting", "connected"]
+    abilities: Abilities
+
+
+@dataclass(frozen=True, slots=True)
+class TellDescription:
+    endpoint: str
+    call: str
+    type: Literal["offer", "answer"]
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellCandidate:
+    """`candidate` is in W3C form; "" is the end of candidates of that section."""
+
+    endpoint: str
+    call: str
+    candidate: str
+    mid: str
+    index: int
+    ufrag: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellInfo:
+    endpoint: str
+    call: str
+    info: Literal["mute", "unmute", "hold", "active"]
+    mid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TellEnded:
+    endpoint: str
+    call: str
+    reason: EndReason
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TellMissed:
+    """To the person (bare JID), whatever pages are open: a call nobody answered."""
+
+    owner: str
+    peer: str
+    name: str
+    media: tuple[str, ...]
+    at: float
+
+
+# --- towards ourselves
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """(Re)start the call's timer `name`; it comes back as `TimerFired` after `seconds`."""
+
+    key: CallKey
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StopTimers:
+    """The call is over: none of its timers matters any more."""
+
+    key: CallKey
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line for the log: an event name and values without secrets or addresses. J-107, J-248."""
+
+    event: str
+    call: str
+    sid: str
+    detail: str = ""
+
+
+PeerEffect = SendJmi | SendReceipt | SendJingle | ShowPresence
+EndpointEffect = TellIncoming | TellState | TellDescription | TellCandidate | TellInfo | TellEnded | TellMissed
+Effect = PeerEffect | EndpointEffect | StartTimer | StopTimers | Note

@@ -1,0 +1,68 @@
+"""How a call ends: which stanza ends it depends on how far it got.
+
+| so far                         | we end it with                                    |
+|--------------------------------|---------------------------------------------------|
+| proposed by us                 | retract to the bare JID                           |
+| proposed to us                 | reject to the proposer's full JID                 |
+| proceeded, no session yet      | retract (caller) or reject (callee) to the full JID |
+| session pending or active      | session-terminate, and finish beside it if there was JMI |
+
+Spec: XEP-0353 §3.3, §3.5, §3.7, XEP-0166 §6.7; J-062, J-064, J-065, J-092; clients.md checklist 12.
+"""
+
+from __future__ import annotations
+
+from jinglebridge.calls import effects as fx
+from jinglebridge.calls.model import bare
+from jinglebridge.calls.reasons import TO_JINGLE, EndReason
+from jinglebridge.calls.states import Ringing, Session
+from jinglebridge.calls.turn import Turn
+from jinglebridge.jingle import Finish, Jingle, Reason, Reject, Retract
+
+
+def end(turn: Turn, reason: EndReason, text: str = "", *, jingle_reason: str | None = None) -> None:
+    """End the call from our side and tell both sides. Nothing happens if it has ended already.
+
+    `jingle_reason` replaces the one that table M-9 gives for `reason`.
+    """
+    state = turn.state
+    if state.ended:
+        return
+    usual, finish_reason = TO_JINGLE[reason]
+    if state.session in (Session.PENDING, Session.ACTIVE):
+        turn.send_jingle(Jingle("session-terminate", state.sid, reason=Reason(jingle_reason or usual)))
+        if state.ringing is Ringing.PROCEEDED:
+            turn.send_jmi(Finish(state.sid, reason=Reason(finish_reason)))
+    elif state.jmi and state.direction == "out":
+        # Before proceed the attempt was addressed to all devices, afterwards to one.
+        turn.send_jmi(Retract(state.sid, reason=Reason("cancel")))
+    elif state.jmi:
+        turn.send_jmi(Reject(state.sid, reason=Reason(reject_reason(reason))), to=state.proposed_by, sender=rejecting_endpoint(turn))
+    over(turn, reason, text)
+
+
+def reject_reason(reason: EndReason) -> str:
+    """A decision of the user is 'busy' in XEP-0353 §3.5, whatever its motive; anything else keeps its name."""
+    return "busy" if reason in ("declined", "busy") else TO_JINGLE[reason][0]
+
+
+def rejecting_endpoint(turn: Turn) -> str:
+    """A full JID of ours to speak from while several endpoints ring."""
+    return turn.endpoints()[0] if turn.endpoints() else turn.state.own
+
+
+def over(turn: Turn, reason: EndReason, text: str = "") -> None:
+    """Close the call here, without a word to the peer: it knows, or it never heard of it."""
+    state = turn.state
+    unanswered = state.direction == "in" and not state.accepted
+    for endpoint in turn.endpoints():
+        turn.add(fx.TellEnded(endpoint, state.call, reason, text))
+    if unanswered and reason in ("cancelled", "no-answer", "gone"):
+        turn.add(fx.TellMissed(bare(state.own), bare(state.peer), state.peer_name, tuple(state.media), state.created))
+    state.ringing = Ringing.OVER if state.jmi else Ringing.NONE
+    state.session = Session.ENDED
+    # Nothing of the media outlives the call.
+    state.own_sdp = state.peer_xml = ""
+    state.own_waiting, state.peer_waiting, state.own_transports = [], [], {}
+    turn.add(fx.StopTimers(turn.key))
+    turn.note("call-ended", reason)

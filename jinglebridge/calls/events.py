@@ -1,0 +1,138 @@
+"""What can happen to a call. Values only; who they belong to is found by the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jinglebridge.jingle import Jingle, Jmi
+
+InfoKind = Literal["mute", "unmute", "hold", "active"]
+
+
+# --- from the web endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The endpoint calls `to` (bare JID) with its offer."""
+
+    call: str
+    to: str
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    call: str
+    busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The endpoint set a local description."""
+
+    call: str
+    type: Literal["offer", "answer"]
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A candidate of the endpoint, RTCIceCandidateInit; an empty `candidate` or None is the end of candidates."""
+
+    call: str
+    candidate: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    call: str
+    reason: str = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Informed:
+    """Mute, hold, … of the content `mid`, or of the whole call if None."""
+
+    call: str
+    info: InfoKind
+    mid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Connection statistics of the endpoint. `received`: bytes."""
+
+    call: str
+    state: str
+    received: int = 0
+
+
+EndpointEvent = Placed | Accepted | Rejected | Described | Gathered | HungUp | Informed | Reported
+
+
+# --- from the peer
+
+
+@dataclass(frozen=True, slots=True)
+class JmiReceived:
+    """A JMI message. `sender` and `to` as on the stanza; `age` in seconds if it was delayed (XEP-0203)."""
+
+    jmi: Jmi
+    sender: str
+    to: str
+    stanza_id: str = ""
+    receipt: bool = False  # it asks for an XEP-0184 receipt
+    age: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JingleReceived:
+    jingle: Jingle
+    sender: str
+    to: str
+    xml: str = field(default="", repr=False)  # the <jingle/> as text, kept for the call's state
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The reply to a Jingle IQ of ours. `condition`: None = result, else the stanza error's; `jingle`: XEP-0166 condition."""
+
+    action: str
+    condition: str | None = None
+    jingle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounced:
+    """A JMI message of ours came back as an error."""
+
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerPresence:
+    """The full JID we talk to became available or unavailable."""
+
+    available: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointGone:
+    """A web session is over for good (closed, or its resume window passed)."""
+
+    jid: str
+
+
+CallEvent = EndpointEvent | JmiReceived | JingleReceived | Answered | Bounced | PeerPresence | TimerFired | EndpointGone

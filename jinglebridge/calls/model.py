@@ -1,0 +1,181 @@
+"""What a call remembers, and what the engine knows about the two sides.
+
+`CallState` is the whole of a call: saving it saves the call, loading it brings the call back (`to_json`, `from_json`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jinglebridge.calls.states import Joint, Ringing, Session, Signalling, joint
+from jinglebridge.jingle import Role
+
+JMI = "urn:xmpp:jingle-message:0"
+BUNDLE = "urn:ietf:rfc:5888"
+CALLABLE = frozenset(
+    {"urn:xmpp:jingle:1", "urn:xmpp:jingle:apps:rtp:1", "urn:xmpp:jingle:transports:ice-udp:1", "urn:xmpp:jingle:apps:dtls:0"}
+)
+AUDIO = "urn:xmpp:jingle:apps:rtp:audio"
+VIDEO = "urn:xmpp:jingle:apps:rtp:video"
+
+
+def bare(jid: str) -> str:
+    """The JID without its resource. JIDs reach the engine already prepared (J-012)."""
+    return jid.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """Seconds. DESIGN §5."""
+
+    ring: float = 60.0
+    initiate: float = 10.0  # from proceed to session-initiate
+    connect: float = 45.0  # from session-accept to media, for clients that report stats
+    finish: float = 2.0  # from a peer's finish to its session-terminate
+    gone: float = 10.0  # from a peer's unavailable to the end, while no media is reported
+    remember: float = 60.0  # how long an ended session's key is known
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Counts. DESIGN §5."""
+
+    calls_per_identity: int = 8
+    ringing_per_callee: int = 3
+    attempts_per_caller: int = 6  # a minute
+    attempts_per_domain: int = 20  # a minute, remote domains
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One online web session: who it is and what it may do."""
+
+    jid: str
+    name: str = ""
+    video: bool = True
+    contacts: frozenset[str] = frozenset()  # bare JIDs it may call
+    anyone: bool = False  # may call whomever the operator's policy allows
+
+
+@dataclass(frozen=True, slots=True)
+class PeerResource:
+    """One online resource of a peer; `features` is None until its caps are known."""
+
+    jid: str
+    features: frozenset[str] | None = None
+    priority: int = 0
+
+    def takes(self, media: tuple[str, ...]) -> bool:
+        """True if a call with these media can be made to it directly. J-028."""
+        wanted = CALLABLE | ({AUDIO} if "audio" in media else set()) | ({VIDEO} if "video" in media else set())
+        return self.features is not None and wanted <= self.features
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """What is known about a peer (bare JID) when a call starts."""
+
+    name: str = ""
+    resources: tuple[PeerResource, ...] = ()
+
+    def uses_jmi(self) -> bool:
+        """Ring by message? Yes if a resource can, if one is still unknown, or if nobody is there: phones wake up. J-054."""
+        return not self.resources or any(r.features is None or JMI in r.features for r in self.resources)
+
+    def best(self, media: tuple[str, ...]) -> str | None:
+        """Full JID for a call without JMI: the callable resource with the highest priority. J-028."""
+        able = [r for r in self.resources if r.takes(media)]
+        return max(able, key=lambda r: r.priority).jid if able else None
+
+    def bundles(self, jid: str) -> bool:
+        """True if the resource announces XEP-0338 grouping."""
+        return any(r.jid == jid and BUNDLE in (r.features or ()) for r in self.resources)
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What the peer of a call can take while it runs."""
+
+    bundle: bool = False
+    restart: bool = False
+    add: bool = False
+    modify: bool = False
+
+
+@dataclass(slots=True)
+class CallState:
+    """Everything a call must remember; only JSON types inside.
+
+    `own` is bare while several endpoints ring and the accepting one's full JID afterwards; `peer` is bare while
+    proposed by us and a full JID afterwards. `sid` is the Jingle sid and the JMI id.
+    """
+
+    call: str  # id towards the web side
+    sid: str
+    direction: Literal["out", "in"]
+    own: str
+    peer: str
+    peer_name: str
+    media: list[str]
+    created: float
+    ringing: Ringing = Ringing.NONE
+    session: Session = Session.IDLE
+    signalling: Signalling = Signalling.STABLE
+    ringing_at: list[str] = field(default_factory=list)  # full JIDs of our endpoints that ring
+    proposed_by: str = ""  # full JID that a JMI propose came from
+    accepted: bool = False
+    connected: bool = False
+    own_sdp: str = ""
+    peer_xml: str = ""  # the peer's current <jingle/>, as text
+    peer_mids: dict[str, str] = field(default_factory=dict)  # content name -> mid at the endpoint
+    peer_ufrags: dict[str, str] = field(default_factory=dict)  # content name -> ufrag
+    own_transports: dict[str, list[str]] = field(default_factory=dict)  # mid -> [ufrag, pwd]
+    own_waiting: list[dict[str, Any]] = field(default_factory=list)  # our candidates that may not leave yet
+    peer_waiting: list[dict[str, Any]] = field(default_factory=list)  # the peer's, for an endpoint without its description
+    candidates: int = 0  # counter behind candidate ids
+    sdp_version: int = 0
+    sdp_id: int = 1
+    bundle: bool = False
+    stats_at: float = 0.0
+    received: int = 0  # bytes, by the endpoint's stats
+    media_at: float = 0.0  # when they last grew
+    finish_reason: str = ""
+    peer_offline: bool = False
+
+    @property
+    def role(self) -> Role:
+        """Our role in the Jingle session."""
+        return Role.INITIATOR if self.direction == "out" else Role.RESPONDER
+
+    @property
+    def peer_role(self) -> Role:
+        return self.role.other
+
+    @property
+    def jmi(self) -> bool:
+        return self.ringing is not Ringing.NONE
+
+    @property
+    def joint(self) -> Joint:
+        return joint(self.direction, self.ringing, self.session, accepted=self.accepted, connected=self.connected)
+
+    @property
+    def ended(self) -> bool:
+        return self.joint == "ended"
+
+    @property
+    def abilities(self) -> Abilities:
+        return Abilities(bundle=self.bundle)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> CallState:
+        """Inverse of `to_json`."""
+        data = json.loads(text)
+        machines = {"ringing": Ringing(data["ringing"]), "session": Session(data["session"]), "signalling": Signalling(data["signalling"])}
+        return cls(**{**data, **machines})

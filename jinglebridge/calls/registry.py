@@ -1,0 +1,273 @@
+"""Which call is meant: the one place that knows all calls, and the engine's only door.
+
+A session is known by (our full JID, peer full JID, sid) (J-075). Since a person's other devices may answer a ringing call,
+the table is keyed by bare JIDs and sid, and the full JIDs are compared once the call has them. Everything here is O(1) in
+the number of calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from jinglebridge.calls import call, negotiation, ringing
+from jinglebridge.calls import effects as fx
+from jinglebridge.calls import events as ev
+from jinglebridge.calls.admission import Admission
+from jinglebridge.calls.ending import end, over
+from jinglebridge.calls.model import CallState, Endpoint, PeerInfo, Timers, bare
+from jinglebridge.calls.reasons import EndReason
+from jinglebridge.calls.states import Ringing, Session, step
+from jinglebridge.calls.turn import Turn
+from jinglebridge.errors import EndpointError, OutOfOrder, Refused, ResourceConstraint, ServiceUnavailable, TieBreak, UnknownSession
+from jinglebridge.jingle import Propose
+from jinglebridge.translate.policy import SAFE
+from jinglebridge.translate.session import Described, media_of
+
+Effects = list[fx.Effect]
+LATE_IS_FINE = (ev.Gathered, ev.HungUp, ev.Reported)
+
+
+class Registry:
+    """All live calls.
+
+    Args:
+        admission: who may call whom.
+        peers: what is known about (own bare JID, peer bare JID) right now; pure look-up.
+        new_id: unguessable ids, for sids and for calls towards the web side.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        peers: Callable[[str, str], PeerInfo],
+        new_id: Callable[[], str],
+        timers: Timers | None = None,
+    ) -> None:
+        self.admission = admission
+        self.timers = timers or Timers()
+        self.calls: dict[fx.CallKey, CallState] = {}
+        self.endpoints: dict[str, dict[str, Endpoint]] = {}  # bare JID -> full JID -> who
+        self._peers = peers
+        self._new_id = new_id
+        self._of_endpoint: dict[str, dict[str, fx.CallKey]] = {}  # full JID -> call id -> key
+        self._of_peer: dict[str, set[fx.CallKey]] = {}  # bare JID
+        self._of_person: dict[str, set[fx.CallKey]] = {}  # own bare JID
+        self._seen_by: dict[fx.CallKey, list[str]] = {}  # full JIDs of all endpoints that ever saw the call
+        self._ended: dict[fx.CallKey, float] = {}  # key -> when it may be forgotten
+        self._ended_ids: dict[tuple[str, str], float] = {}
+
+    # --- web endpoints
+
+    def online(self, endpoint: Endpoint) -> None:
+        """A web session is there, or what it may do has changed."""
+        self.endpoints.setdefault(bare(endpoint.jid), {})[endpoint.jid] = endpoint
+
+    def offline(self, jid: str, now: float) -> Effects:
+        """A web session is over for good."""
+        people = self.endpoints.get(bare(jid), {})
+        people.pop(jid, None)
+        if not people:
+            self.endpoints.pop(bare(jid), None)
+        effects: Effects = []
+        for key in list(self._of_endpoint.pop(jid, {}).values()):
+            effects += self._handle(key, ev.EndpointGone(jid), now)
+        return effects
+
+    def from_endpoint(self, jid: str, event: ev.EndpointEvent, now: float) -> Effects:
+        """A request of a web session. Raises ProtocolError (EndpointError, Refused)."""
+        if isinstance(event, ev.Placed):
+            return self._place(jid, event, now)
+        key = self._of_endpoint.get(jid, {}).get(event.call)
+        if key is None:
+            if isinstance(event, LATE_IS_FINE) and (jid, event.call) in self._ended_ids:
+                return []
+            raise EndpointError("unknown-call", "there is no such call")
+        return self._handle(key, event, now, jid)
+
+    def _place(self, jid: str, event: ev.Placed, now: float) -> Effects:
+        own, to = bare(jid), bare(event.to)
+        endpoint = self.endpoints.get(own, {}).get(jid)
+        if endpoint is None:
+            raise EndpointError("not-authorized", "this session is over")
+        if event.call in self._of_endpoint.get(jid, {}) or (jid, event.call) in self._ended_ids:
+            raise EndpointError("duplicate-call", "this call id was used before")
+        media = negotiation.proposed_media(event.sdp, SAFE)
+        self.admission.outgoing(endpoint, to, len(self._of_person.get(own, ())), now)
+        peer = self._peers(own, to)
+        state = CallState(event.call, self._new_id(), "out", jid, to, peer.name, list(media), now)
+        turn = self._add(state, peer, [jid], now)
+        ringing.place(turn, event)
+        return self._done(turn)
+
+    # --- peers
+
+    def from_peer_message(self, event: ev.JmiReceived, now: float) -> Effects:
+        """A JMI message. What is illegal, late or not allowed is silence: a message gets no error."""
+        if isinstance(event.jmi, Propose):
+            return self._proposed(event, event.jmi, now)
+        key = (bare(event.to), bare(event.sender), event.jmi.id)
+        state = self.calls.get(key)
+        if state is None:
+            return []
+        if state.ringing is Ringing.PROCEEDED and event.sender != state.peer:
+            return []  # a decision of another device came too late (J-063)
+        try:
+            return self._handle(key, event, now)
+        except OutOfOrder as error:
+            return [fx.Note("jmi-out-of-order", state.call, state.sid, str(error))]
+
+    def _proposed(self, event: ev.JmiReceived, propose: Propose, now: float) -> Effects:
+        own, peer = bare(event.to), bare(event.sender)
+        key = (own, peer, propose.id)
+        online = self.endpoints.get(own, {})
+        if key in self.calls or key in self._ended or not propose.media or not self._may_ring(own, peer, online, now):
+            return []
+        info = self._peers(own, peer)
+        if event.age > self.timers.ring or not online:
+            return [fx.TellMissed(own, peer, info.name, propose.media, now - event.age)]
+        effects, lost = self._propose_glare(own, peer, propose.id, now)
+        if lost:
+            return effects
+        state = CallState(self._new_id(), propose.id, "in", own, peer, info.name, list(propose.media), now)
+        turn = self._add(state, info, list(online), now)
+        ringing.propose_received(turn, event, tuple(online))
+        return effects + self._done(turn)
+
+    def _may_ring(self, own: str, peer: str, online: dict[str, Endpoint], now: float) -> bool:
+        contacts = frozenset[str]().union(*(e.contacts for e in online.values())) if online else frozenset[str]()
+        waiting = sum(1 for key in self._of_person.get(own, ()) if self.calls[key].joint == "incoming")
+        try:
+            return self.admission.incoming(peer, contacts, waiting, now)
+        except ResourceConstraint:
+            return False
+
+    def _propose_glare(self, own: str, peer: str, proposed: str, now: float) -> tuple[Effects, bool]:
+        """Both call each other: (effects on our attempt, whether the peer's propose loses). J-067."""
+        for key in list(self._of_peer.get(peer, ())):
+            state = self.calls[key]
+            if key[0] != own or state.direction != "out" or state.ringing not in (Ringing.PROPOSED, Ringing.RINGING):
+                continue
+            turn = self._turn(state, now)
+            if ringing.yields_to(turn, proposed):
+                ringing.yield_call(turn)
+                return self._done(turn), False
+            return [], True
+        return [], False
+
+    def from_peer(self, event: ev.JingleReceived, now: float) -> Effects:
+        """A Jingle IQ set. Raises ProtocolError: its stanza error is the answer, else the IQ is acked."""
+        jingle = event.jingle
+        key = (bare(event.to), bare(event.sender), jingle.sid)
+        state = self.calls.get(key)
+        if state is None:
+            if jingle.action == "session-initiate" and key not in self._ended:
+                return self._initiated(event, now)
+            raise UnknownSession("no such session")
+        if state.own != event.to or state.peer != event.sender:
+            raise UnknownSession("no such session")
+        return self._handle(key, event, now)
+
+    def _initiated(self, event: ev.JingleReceived, now: float) -> Effects:
+        """A call without JMI, straight to one of our full JIDs. J-043: strangers see service-unavailable, always the same."""
+        own, peer = bare(event.to), bare(event.sender)
+        endpoint = self.endpoints.get(own, {}).get(event.to)
+        if endpoint is None or not self._may_ring(own, peer, {event.to: endpoint}, now):
+            raise ServiceUnavailable("not available")
+        effects = self._initiate_glare(event, now)
+        info = self._peers(own, peer)
+        media = media_of(Described(negotiation.usable(event.jingle), event.jingle.groups))
+        state = CallState(self._new_id(), event.jingle.sid, "in", event.to, event.sender, info.name, list(media), now)
+        turn = self._add(state, info, [event.to], now)
+        state.session = step(Session.IDLE, state.peer_role, "session-initiate")
+        try:
+            negotiation.keep_offer(turn, event)
+            negotiation.check_kept_offer(turn)
+        except Refused as refused:
+            end(turn, "failed-media", str(refused), jingle_reason=refused.reason)
+            turn.effects = [e for e in turn.effects if not isinstance(e, fx.TellEnded | fx.TellMissed)]
+            return effects + self._done(turn)
+        ringing.initiate_rings(turn)
+        return effects + self._done(turn)
+
+    def _initiate_glare(self, event: ev.JingleReceived, now: float) -> Effects:
+        """Crossing session-initiates of the same two full JIDs: the lower sid wins. Raises TieBreak. J-098."""
+        for key in list(self._of_peer.get(bare(event.sender), ())):
+            state = self.calls[key]
+            if state.own != event.to or state.peer != event.sender or state.direction != "out" or state.session is not Session.PENDING:
+                continue
+            if state.sid.encode() < event.jingle.sid.encode():
+                raise TieBreak("the session with the lower sid goes on")
+            turn = self._turn(state, now)
+            over(turn, "moved", "you were calling each other: the other call rings now")
+            return self._done(turn)
+        return []
+
+    def peer_presence(self, peer: str, available: bool, now: float) -> Effects:
+        """The full JID `peer` came or went."""
+        effects: Effects = []
+        for key in list(self._of_peer.get(bare(peer), ())):
+            if self.calls[key].peer == peer:
+                effects += self._handle(key, ev.PeerPresence(available), now)
+        return effects
+
+    # --- replies and timers
+
+    def handle(self, key: fx.CallKey, event: ev.Answered | ev.Bounced | ev.TimerFired, now: float) -> Effects:
+        """What comes back for an effect. For a call that is over: nothing."""
+        return self._handle(key, event, now) if key in self.calls else []
+
+    def end(self, key: fx.CallKey, now: float, reason: EndReason) -> Effects:
+        """End one call from our side, as an operator may."""
+        turn = self._turn(self.calls[key], now)
+        end(turn, reason)
+        return self._done(turn)
+
+    def sweep(self, now: float) -> None:
+        """Forget what nobody asks for any more; call it now and then. J-254."""
+        self.admission.sweep(now)
+        self._ended = {k: t for k, t in self._ended.items() if t > now}
+        self._ended_ids = {k: t for k, t in self._ended_ids.items() if t > now}
+
+    def calls_of(self, jid: str) -> Iterable[CallState]:
+        """The live calls that a web session (full JID) sees."""
+        return [self.calls[key] for key in self._of_endpoint.get(jid, {}).values()]
+
+    # --- one turn
+
+    def _turn(self, state: CallState, now: float, info: PeerInfo | None = None) -> Turn:
+        return Turn(state, now, self.timers, info or self._peers(bare(state.own), bare(state.peer)))
+
+    def _handle(self, key: fx.CallKey, event: ev.CallEvent, now: float, endpoint: str = "") -> Effects:
+        turn = self._turn(self.calls[key], now)
+        call.handle(turn, event, endpoint)
+        return self._done(turn)
+
+    def _add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
+        turn = self._turn(state, now, info)
+        key = turn.key
+        self.calls[key] = state
+        for jid in endpoints:
+            self._of_endpoint.setdefault(jid, {})[state.call] = key
+        self._seen_by[key] = endpoints
+        self._of_peer.setdefault(key[1], set()).add(key)
+        self._of_person.setdefault(key[0], set()).add(key)
+        turn.note("call-started", state.direction)
+        return turn
+
+    def _done(self, turn: Turn) -> Effects:
+        """Forget an ended call; keep its key for a while so that replays are told alike. J-093."""
+        if turn.state.ended and turn.key in self.calls:
+            key, until = turn.key, turn.now + self.timers.remember
+            del self.calls[key]
+            self._ended[key] = until
+            for index, name in ((self._of_peer, key[1]), (self._of_person, key[0])):
+                index[name].discard(key)
+                if not index[name]:
+                    del index[name]
+            for jid in self._seen_by.pop(key):
+                self._ended_ids[jid, turn.state.call] = until
+                calls = self._of_endpoint.get(jid, {})
+                calls.pop(turn.state.call, None)
+                if not calls:
+                    self._of_endpoint.pop(jid, None)
+        return turn.effects

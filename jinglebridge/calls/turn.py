@@ -1,0 +1,60 @@
+"""One event being handled: the call's state, the time, and the effects so far.
+
+Handlers are plain functions of a `Turn`; they change `turn.state` only through the state machines and append effects in
+the order in which they are to happen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jinglebridge.calls import effects as fx
+from jinglebridge.calls.model import CallState, PeerInfo, Timers, bare
+from jinglebridge.calls.states import step
+from jinglebridge.jingle import Jingle, Jmi
+from jinglebridge.translate.policy import SAFE, PeerPolicy
+
+
+@dataclass(slots=True)
+class Turn:
+    """`now` in seconds of any monotonic clock that survives as long as the call."""
+
+    state: CallState
+    now: float
+    timers: Timers
+    peer: PeerInfo
+    policy: PeerPolicy = SAFE
+    effects: list[fx.Effect] = field(default_factory=list)
+
+    @property
+    def key(self) -> fx.CallKey:
+        return bare(self.state.own), bare(self.state.peer), self.state.sid
+
+    def add(self, effect: fx.Effect) -> None:
+        self.effects.append(effect)
+
+    def note(self, event: str, detail: str = "") -> None:
+        self.add(fx.Note(event, self.state.call, self.state.sid, detail))
+
+    def timer(self, name: Literal["ring", "initiate", "connect", "finish", "gone"], seconds: float) -> None:
+        self.add(fx.StartTimer(self.key, name, seconds))
+
+    def send_jmi(self, jmi: Jmi, *, to: str | None = None, sender: str | None = None) -> None:
+        self.add(fx.SendJmi(sender or self.state.own, to or self.state.peer, jmi))
+
+    def send_jingle(self, jingle: Jingle) -> None:
+        """Send one action of ours; the session machine moves with it."""
+        self.state.session = step(self.state.session, self.state.role, jingle.action)
+        self.add(fx.SendJingle(self.state.own, self.state.peer, jingle))
+
+    def endpoints(self) -> list[str]:
+        """Who sees this call: the accepting endpoint, or all that ring."""
+        return [self.state.own] if "/" in self.state.own else list(self.state.ringing_at)
+
+    def tell_state(self) -> None:
+        """Tell the owner the joint state, if it is one that the web side knows."""
+        state = self.state.joint
+        if state != "incoming" and state != "ended":
+            for endpoint in self.endpoints():
+                self.add(fx.TellState(endpoint, self.state.call, state, self.state.abilities))

@@ -1,0 +1,52 @@
+"""`jinglebridge run`: start the bridge and keep it running until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from pathlib import Path
+
+HELP = "run the bridge"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration (TOML)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises OperatorError."""
+    import uvloop
+
+    from jinglebridge import log
+    from jinglebridge.config import load
+
+    config = load(args.config)
+    log.configure(config.log.level, config.log.format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(config))
+
+
+async def _serve(config: object) -> int:
+    from jinglebridge.config import Config
+    from jinglebridge.service import Bridge
+
+    assert isinstance(config, Config)
+    bridge = Bridge(config)
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+    try:
+        starting = asyncio.create_task(bridge.start())
+        waits = {starting, asyncio.create_task(asked.wait()), asyncio.create_task(bridge.stopped.wait())}
+        while not (asked.is_set() or bridge.stopped.is_set()):
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if starting in waits and starting.done():
+                waits.discard(starting)
+                await starting  # an OperatorError ends the process with its own status
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+    finally:
+        await bridge.stop()
+    return 0

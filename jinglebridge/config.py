@@ -1,0 +1,296 @@
+"""The configuration: one TOML file, each key also as an environment variable, each secret also as a file.
+
+The structs below are the only declaration; the sample, the reference page and the check of names are made from them
+(`jinglebridge check-config` runs `load`). A key ``web.public_url`` is ``JINGLEBRIDGE_WEB_PUBLIC_URL`` in the environment.
+
+Spec: DESIGN §3 (Config), §5.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from jinglebridge.errors import ConfigError
+
+
+def _doc(text: str) -> Meta:
+    return Meta(description=text)
+
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class Xmpp(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The connection to the XMPP server (XEP-0114)."""
+
+    domain: Annotated[str, _doc("Domain of the component, as the server has it, e.g. call.example.org. Required.")]
+    server: Annotated[
+        str,
+        _doc("Domain of the server's own users; asked for STUN/TURN, and its users may call in. Default: domain without its first label."),
+    ] = ""
+    host: Annotated[str, _doc("Where the server's component port is.")] = "127.0.0.1"
+    port: Annotated[Port, _doc("The component port.")] = 5347
+    tls: Annotated[bool, _doc("Direct TLS to the component port; needed when host is not loopback.")] = False
+    tls_ca: Annotated[str, _doc("File of CA certificates for that; default: the system's.")] = ""
+    secret: Annotated[str, _doc("The component's secret. Better: secret_file.")] = ""
+    secret_file: Annotated[str, _doc("File that holds the secret.")] = ""
+    start_timeout: Annotated[float, _doc("Seconds to wait at start for a server that does not answer yet.")] = 10.0
+    insecure_ok: Annotated[bool, _doc("Allow a plain connection to a host that is not loopback.")] = False
+
+
+class Web(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The web side: page, JavaScript modules, WebSocket."""
+
+    listen: Annotated[str, _doc("Address and port to listen on.")] = "127.0.0.1:8080"
+    public_url: Annotated[
+        str,
+        _doc(
+            "How browsers reach this, e.g. https://call.example.org. Used for links, Origin and CSP; https unless loopback. Default: http:// + listen."
+        ),
+    ] = ""
+    allowed_origins: Annotated[list[str], _doc("Other sites that may open the WebSocket, e.g. https://www.example.org.")] = []
+    tls_cert: Annotated[str, _doc("Certificate chain (PEM) when no proxy ends TLS; reloaded when the file changes.")] = ""
+    tls_key: Annotated[str, _doc("Its private key (PEM).")] = ""
+    trusted_proxies: Annotated[list[str], _doc("Addresses or networks whose X-Forwarded-For is believed.")] = []
+    metrics: Annotated[str, _doc("Loopback address and port for /metrics (Prometheus); empty: none.")] = ""
+    insecure_ok: Annotated[bool, _doc("Allow plain http on an address that is not loopback.")] = False
+
+
+class Turn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """STUN and TURN for browsers, when the XMPP server gives none by XEP-0215."""
+
+    urls: Annotated[list[str], _doc("e.g. ['stun:turn.example.org', 'turn:turn.example.org?transport=udp'].")] = []
+    secret: Annotated[str, _doc("Shared secret of the TURN server (REST credentials). Better: secret_file.")] = ""
+    secret_file: Annotated[str, _doc("File that holds it.")] = ""
+    lifetime: Annotated[int, Meta(ge=60), _doc("Seconds that credentials are valid; longer than the longest call.")] = 43200
+    relay_only: Annotated[bool, _doc("Browsers use the relay only: hides their address.")] = False
+
+
+class Store(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Where the bridge keeps what must survive a restart."""
+
+    path: Annotated[str, _doc("Folder for the database, the lock and the admin socket.")] = "/var/lib/jinglebridge"
+
+
+class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Who may call whom."""
+
+    servers: Annotated[list[str], _doc("Domains whose users may call web users. Default: xmpp.server.")] = []
+    everyone: Annotated[bool, _doc("Users of any server may call web users.")] = False
+    echo: Annotated[bool, _doc("Offer the test contact echo@domain, which sends back what it hears and sees.")] = True
+
+
+class Tokens(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The tokens (JWT, HS256) with which the embedding site lets its users in."""
+
+    secret: Annotated[str, _doc("Shared with the site; at least 32 characters. Better: secret_file.")] = ""
+    secret_file: Annotated[str, _doc("File that holds it.")] = ""
+
+
+class LimitsConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Sizes, counts and times."""
+
+    ring: Annotated[float, Meta(gt=0), _doc("Seconds a call rings.")] = 60.0
+    resume: Annotated[float, Meta(gt=0), _doc("Seconds a lost socket can be resumed.")] = 120.0
+    linger: Annotated[float, Meta(ge=0), _doc("Seconds until a page that vanished without a call is shown as offline.")] = 10.0
+    sockets_per_ip: Annotated[int, Meta(ge=1), _doc("WebSockets of one client address.")] = 50
+    sockets_per_person: Annotated[int, Meta(ge=1), _doc("WebSockets of one person.")] = 10
+    calls_per_person: Annotated[int, Meta(ge=1), _doc("Calls of one person at the same time.")] = 8
+    calls_per_minute: Annotated[int, Meta(ge=1), _doc("Calls one person, or one caller from outside, may start in a minute.")] = 6
+    calls_per_minute_domain: Annotated[int, Meta(ge=1), _doc("Calls that may come in from one foreign domain in a minute.")] = 20
+
+
+class Log(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Logging, to standard error."""
+
+    level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$"), _doc("debug, info, warning or error.")] = "info"
+    format: Annotated[str, Meta(pattern="^(text|json)$"), _doc("text for people, json for machines.")] = "text"
+
+
+class Admin(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The unix socket that doctor, calls and stop talk to."""
+
+    socket: Annotated[str, _doc("Its path. Default: admin.sock in store.path.")] = ""
+
+
+class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The whole file."""
+
+    xmpp: Xmpp
+    web: Web = Web()
+    turn: Turn = Turn()
+    store: Store = Store()
+    policy: Policy = Policy()
+    tokens: Tokens = Tokens()
+    limits: LimitsConfig = LimitsConfig()
+    log: Log = Log()
+    admin: Admin = Admin()
+
+    @property
+    def server(self) -> str:
+        """Domain of the XMPP server's own users."""
+        return self.xmpp.server or self.xmpp.domain.partition(".")[2] or self.xmpp.domain
+
+    @property
+    def public_url(self) -> str:
+        return (self.web.public_url or f"http{'s' if self.web.tls_cert else ''}://{self.web.listen}").rstrip("/")
+
+    @property
+    def admin_socket(self) -> Path:
+        return Path(self.admin.socket) if self.admin.socket else Path(self.store.path) / "admin.sock"
+
+
+SECRETS = (("xmpp", "secret"), ("turn", "secret"), ("tokens", "secret"))
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read, complete from the environment and from secret files, and check. Raises ConfigError, which names key and cure."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; docs/reference has a commented sample") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    _from_environment(data, os.environ if environment is None else environment)
+    _read_secret_files(data, path.parent)
+    try:
+        config = msgspec.convert(data, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(str(error))}") from None
+    _check(config, path)
+    return config
+
+
+def _from_environment(data: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name, text in environment.items():
+        if not name.startswith("JINGLEBRIDGE_"):
+            continue
+        section, _, key = name.removeprefix("JINGLEBRIDGE_").lower().partition("_")
+        struct = get_type_hints(Config).get(section)
+        if struct is None or key not in getattr(struct, "__struct_fields__", ()):
+            raise ConfigError(f"environment variable {name}: there is no such key")
+        hint = get_type_hints(struct)[key]
+        if hint is str:
+            value: Any = text
+        else:
+            try:
+                value = tomllib.loads(f"v = {text}")["v"]
+            except tomllib.TOMLDecodeError:
+                raise ConfigError(f"environment variable {name}: {text!r} is not a TOML value") from None
+        data.setdefault(section, {})[key] = value
+
+
+def _read_secret_files(data: dict[str, Any], folder: Path) -> None:
+    for section, key in SECRETS:
+        table = data.get(section)
+        name = table.get(f"{key}_file") if isinstance(table, dict) else None
+        if not isinstance(table, dict) or not name or not isinstance(name, str):
+            continue
+        if table.get(key):
+            raise ConfigError(f"[{section}] {key} and {key}_file are both set; keep one")
+        try:
+            table[key] = (folder / name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"[{section}] {key}_file: {error.strerror}: {folder / name}") from None
+
+
+def _explain(text: str) -> str:
+    """msgspec's message in the words of the file: the section in brackets, the key by name."""
+    what, _, where = text.partition(" - at `$")
+    where = where.rstrip("`").lstrip(".")
+    what = what.replace("Object contains unknown field", "unknown key").replace("Object missing required field", "missing key")
+    if not where:
+        return what
+    section, _, key = where.partition(".")
+    return f"[{section}] {key + ': ' if key else ''}{what}"
+
+
+def _check(config: Config, path: Path) -> None:
+    """What types cannot say."""
+    if not config.xmpp.secret:
+        raise ConfigError(f"{path}: [xmpp] secret or secret_file is missing: put in what the server has for {config.xmpp.domain}")
+    if not config.xmpp.domain or "@" in config.xmpp.domain or "/" in config.xmpp.domain:
+        raise ConfigError(f"{path}: [xmpp] domain is not a domain: {config.xmpp.domain!r}")
+    if not (config.xmpp.tls or config.xmpp.insecure_ok or is_loopback(config.xmpp.host)):
+        raise ConfigError(
+            f"{path}: [xmpp] host {config.xmpp.host} is not loopback: set tls = true (or insecure_ok = true in a private network)"
+        )
+    if config.tokens.secret and len(config.tokens.secret) < 32:
+        raise ConfigError(f"{path}: [tokens] secret is shorter than 32 characters: make one with `openssl rand -hex 32`")
+    if bool(config.web.tls_cert) != bool(config.web.tls_key):
+        raise ConfigError(f"{path}: [web] tls_cert and tls_key go together")
+    host, _ = split_address(config.web.listen, "[web] listen")
+    if not (config.web.tls_cert or config.web.insecure_ok or is_loopback(host)):
+        raise ConfigError(f"{path}: [web] listen {host} is not loopback: set tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy")
+    url = urlsplit(config.public_url)
+    if url.scheme not in ("http", "https") or not url.hostname or url.path or url.query:
+        raise ConfigError(f"{path}: [web] public_url must look like https://call.example.org, not {config.public_url!r}")
+    if url.scheme == "http" and not is_loopback(url.hostname):
+        raise ConfigError(f"{path}: [web] public_url must be https: browsers give no camera or microphone to http pages")
+    if config.web.metrics and not is_loopback(split_address(config.web.metrics, "[web] metrics")[0]):
+        raise ConfigError(f"{path}: [web] metrics must be a loopback address")
+    for proxy in config.web.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            raise ConfigError(f"{path}: [web] trusted_proxies: {proxy!r} is not an address or network") from None
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def split_address(text: str, key: str) -> tuple[str, int]:
+    """`host:port`. Raises ConfigError."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ConfigError(f"{key} must look like 127.0.0.1:8080, not {text!r}")
+    return host.strip("[]"), int(port)
+
+
+def sample() -> str:
+    """A commented configuration with every key at its default; required keys are filled with examples."""
+    lines = ["# jinglebridge configuration. Every key is here; those after a # are at their default.", ""]
+    for section, struct in get_type_hints(Config).items():
+        lines += [f"# {(struct.__doc__ or '').strip()}", f"[{section}]"]
+        for field, info in zip(msgspec.structs.fields(struct), msgspec.inspect.type_info(struct).fields, strict=True):  # type: ignore[attr-defined]
+            description = (getattr(info.type, "extra_json_schema", None) or {}).get("description", "")
+            example = _EXAMPLES.get((section, field.name))
+            default = "" if field.default is msgspec.NODEFAULT else field.default
+            if field.default_factory is not msgspec.NODEFAULT:
+                default = field.default_factory()
+            text = f"{field.name} = {_toml(default if example is None else example)}"
+            lines += [f"# {description}", text if example is not None else f"# {text}", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+_EXAMPLES = {
+    ("xmpp", "domain"): "call.example.org",
+    ("xmpp", "secret_file"): "component.secret",
+    ("web", "public_url"): "https://call.example.org",
+    ("tokens", "secret_file"): "tokens.secret",
+}
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)

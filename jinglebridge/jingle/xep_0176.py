@@ -1,0 +1,250 @@
+"""XEP-0176: Jingle ICE-UDP Transport Method, version 1.1.1 (2021-03).
+
+Credentials and candidates of a content, with the DTLS fingerprint inside (XEP-0320). A candidate that cannot be used drops itself,
+never its transport. J-145 … J-168, table M-4.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element as XmlElement
+
+from jinglebridge.errors import SdpError
+from jinglebridge.jingle.xep_0320 import FINGERPRINT, Fingerprint
+from jinglebridge.sdp import MediaDescription
+from jinglebridge.sdp.attributes import CandidateLine, candidate
+from jinglebridge.xml import Child, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of, word
+
+NS = "urn:xmpp:jingle:transports:ice-udp:1"
+NS_TRICKLE = "http://gultsch.de/xmpp/drafts/jingle/transports/ice-udp/option"
+VERSION = "1.1.1"
+FEATURES = (NS,)
+
+TYPES = ("host", "prflx", "relay", "srflx")
+_ICE_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One ICE candidate; fields as in RFC 8839 §5.1. `id` and `network` have no meaning in SDP."""
+
+    component: int
+    foundation: str
+    ip: str
+    port: int
+    priority: int
+    type: str
+    protocol: str = "udp"
+    generation: int = 0
+    id: str = ""
+    network: int = 0
+    related_address: str | None = None
+    related_port: int | None = None
+    tcptype: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCandidate:
+    """The pair that the controlling side uses: acknowledged and ignored (J-168)."""
+
+    component: int
+    ip: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class IceUdpTransport:
+    """`gathering_complete`: no candidate will follow (XEP-0371 §7, also read here; J-166)."""
+
+    ufrag: str | None = None
+    pwd: str | None = None
+    fingerprints: tuple[Fingerprint, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    remote_candidate: RemoteCandidate | None = None
+    trickle: bool = False
+    gathering_complete: bool = False
+    unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
+
+
+def ice_chars(value: str, low: int, high: int) -> bool:
+    """RFC 8839 §5.4: letters, digits, + and /, of a certain length. J-146"""
+    return low <= len(value) <= high and _ICE_CHARS.issuperset(value)
+
+
+def _foundation(value: str) -> str:
+    if not ice_chars(value, 1, 32):
+        raise ValueError("not 1 to 32 ICE characters")
+    return value
+
+
+def address(value: str) -> str:
+    """An IP literal that can be reached, or a name under .local. Raises ValueError. J-160, J-162."""
+    if value.endswith(".local"):
+        if len(value) > 255 or not value.isascii() or value.strip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."):
+            raise ValueError("not a name")
+        return value
+    if "%" in value:
+        raise ValueError("has a zone")
+    ip = ipaddress.ip_address(value)
+    if ip.is_multicast or ip.is_unspecified:
+        raise ValueError("not an address to send to")
+    return value
+
+
+def _related(value: str) -> str:
+    """raddr says nothing that anybody connects to: 0.0.0.0 and :: are how browsers blank it."""
+    ipaddress.ip_address(value)
+    if "%" in value:
+        raise ValueError("has a zone")
+    return value
+
+
+def _protocol(value: str) -> str:
+    # COMPAT(libpurple and others): upper case. J-150
+    value = value.lower()
+    if value not in ("udp", "tcp"):
+        raise ValueError("not udp or tcp")
+    return value
+
+
+def _optional_number(high: int) -> Type:
+    """Bad numbers of attributes without a use read as 0 instead of losing the candidate. J-150"""
+    strict = integer(0, high)
+
+    def parse(value: str) -> int:
+        try:
+            number: int = strict.parse(value)
+        except ValueError:
+            return 0
+        return number
+
+    return Type(parse, str, plain=True)
+
+
+CANDIDATE = Element(
+    Candidate,
+    NS,
+    "candidate",
+    (
+        attr("component", integer(1, 256)),
+        attr("foundation", Type(_foundation, str)),
+        attr("generation", _optional_number(255), default=0, always=True),
+        # Older clients leave out generation, id, network, protocol; Monal insists on them. J-149, J-150
+        attr("id", word, default="", always=True),
+        attr("ip", Type(address, str)),
+        attr("network", _optional_number(255), default=0, always=True),
+        attr("port", integer(1, 65535)),
+        attr("priority", integer(1, 2**31 - 1)),
+        attr("protocol", Type(_protocol, str), default="udp", always=True),
+        attr("rel-addr", Type(_related, str), field="related_address", default=None),
+        # COMPAT(Monal 6): rel_port. J-150
+        attr("rel-port", integer(0, 65535), field="related_port", default=None, alias="rel_port"),
+        # Not in this XEP but in XEP-0371; only policies without `udp_only` let TCP pass. J-161
+        attr("tcptype", one_of("active", "passive", "so"), default=None),
+        attr("type", one_of(*TYPES)),
+    ),
+)
+REMOTE_CANDIDATE = Element(RemoteCandidate, NS, "remote-candidate", (attr("component", integer(1, 256)), attr("ip"), attr("port", integer(0, 65535))))
+TRANSPORT = Element(
+    IceUdpTransport,
+    NS,
+    "transport",
+    (
+        # Their grammar is checked where they are used, so that a violation ends as failed-transport (J-146).
+        attr("ufrag", line, default=None),
+        attr("pwd", line, default=None),
+        Children(FINGERPRINT, "fingerprints", most=8, lenient=True),
+        Children(CANDIDATE, "candidates", most=100, lenient=True),
+        Child(REMOTE_CANDIDATE, "remote_candidate"),
+        # COMPAT(Conversations 2.13+, Monal): says that we trickle; others ignore it. J-158
+        Flag(NS_TRICKLE, "trickle", "trickle"),
+        Flag(NS, "gathering-complete", "gathering_complete"),
+        Unknown(),
+    ),
+)
+
+
+def candidate_from_line(line: CandidateLine, id: str) -> Candidate | None:
+    """None for what Jingle cannot or must not carry: a name outside .local, an address of nobody, a foreign type."""
+    try:
+        ip, protocol, foundation = address(line.address), _protocol(line.protocol), _foundation(line.foundation)
+    except ValueError:
+        return None
+    if line.type not in TYPES or line.component != 1:
+        return None
+    more = line.extensions
+    related, related_port = more.get("raddr"), more.get("rport")
+    if related is None or related_port is None or not _is_pair(related, related_port):
+        related = related_port = None
+    tcptype = more.get("tcptype") if protocol == "tcp" else None
+    return Candidate(
+        line.component,
+        foundation,
+        ip,
+        line.port,
+        line.priority,
+        line.type,
+        protocol,
+        _GENERATION.parse(more.get("generation", "0")),
+        id,
+        _GENERATION.parse(more.get("network-id", "0")),
+        related,
+        int(related_port) if related_port is not None else None,
+        tcptype if tcptype in ("active", "passive", "so") else None,
+    )
+
+
+_GENERATION = _optional_number(255)
+
+
+def _is_pair(related: str, port: str) -> bool:
+    """raddr without rport is no use; browsers refuse it. M-4"""
+    try:
+        _related(related)
+    except ValueError:
+        return False
+    return port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535
+
+
+def candidate_to_line(c: Candidate) -> str:
+    """The W3C form "candidate:…". Types other than host always get raddr and rport: browsers need them. M-4"""
+    words = f"candidate:{c.foundation} {c.component} {c.protocol} {c.priority} {c.ip} {c.port} typ {c.type}"
+    if c.related_address is not None and c.related_port is not None:
+        words += f" raddr {c.related_address} rport {c.related_port}"
+    elif c.type != "host":
+        words += " raddr 0.0.0.0 rport 9"
+    if c.protocol == "tcp":
+        words += f" tcptype {c.tcptype or 'passive'}"
+    return f"{words} generation {c.generation}"
+
+
+def from_sdp(media: MediaDescription, fingerprints: tuple[Fingerprint, ...]) -> IceUdpTransport:
+    """Transport of one section. Candidates of component 2 and unusable ones are dropped (J-128, J-162)."""
+    found = []
+    for value in media.all("candidate"):
+        try:
+            item = candidate_from_line(candidate(value), f"c{media.index}-{len(found)}")
+        except SdpError:
+            continue
+        if item is not None:
+            found.append(item)
+    return IceUdpTransport(
+        media.inherited("ice-ufrag"),
+        media.inherited("ice-pwd"),
+        fingerprints,
+        tuple(found),
+        gathering_complete=media.inherited("end-of-candidates") is not None,
+    )
+
+
+def to_sdp(media: MediaDescription, transport: IceUdpTransport) -> None:
+    """Candidates and credentials; every SDP says that we trickle (J-158)."""
+    for item in transport.candidates:
+        if item.component == 1:
+            media.add("candidate", candidate_to_line(item).removeprefix("candidate:"))
+    if transport.gathering_complete:
+        media.add("end-of-candidates")
+    media.add("ice-ufrag", transport.ufrag or "")
+    media.add("ice-pwd", transport.pwd or "")
+    media.add("ice-options", "trickle")

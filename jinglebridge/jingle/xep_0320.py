@@ -1,0 +1,88 @@
+"""XEP-0320: Use of DTLS-SRTP in Jingle Sessions, version 1.0.0 (2020-05).
+
+``a=fingerprint:sha-256 AA:BB`` and ``a=setup:actpass`` are ``<fingerprint hash='sha-256' setup='actpass'>AA:BB</fingerprint>`` in the
+transport. The value reaches the other side byte for byte. J-178 … J-187, table M-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from jinglebridge.errors import Refused, SdpError
+from jinglebridge.sdp import MediaDescription
+from jinglebridge.sdp.attributes import fingerprint
+from jinglebridge.xml import Element, Text, Type, attr, one_of
+
+NS = "urn:xmpp:jingle:apps:dtls:0"
+VERSION = "1.0.0"
+FEATURES = (NS,)
+
+# Bytes of the digests that count as secure; anything else is refused (J-183).
+HASHES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """`value` is upper-case hex pairs with colons; `setup` None where absent."""
+
+    hash: str
+    setup: str | None
+    value: str
+
+
+def _hex_pairs(value: str) -> str:
+    # The XEP's own examples break the text over lines. J-178
+    value = "".join(value.split()).upper()
+    if not value or value.strip("0123456789ABCDEF:"):
+        raise ValueError("not hex pairs")
+    return value
+
+
+FINGERPRINT = Element(
+    Fingerprint,
+    NS,
+    "fingerprint",
+    (
+        attr("hash", Type(str.lower, str)),
+        attr("setup", one_of("active", "passive", "actpass", "holdconn"), default=None),
+        Text("value", Type(_hex_pairs, str)),
+    ),
+)
+
+
+def strong(item: Fingerprint) -> bool:
+    """A hash that we trust, with a value of its length."""
+    size = HASHES.get(item.hash)
+    return size is not None and len(item.value) == 3 * size - 1 and all(len(pair) == 2 for pair in item.value.split(":"))
+
+
+def from_sdp(media: MediaDescription, *, answer: bool, default: str) -> tuple[Fingerprint, ...]:
+    """Fingerprints of one section, the session's ones if it has none (Firefox). J-179.
+
+    Args:
+        answer: actpass is repaired to `default` (J-181).
+        default: setup where the line is missing.
+
+    Raises: Refused for a=setup:holdconn (J-182).
+    """
+    setup = media.inherited("setup") or default
+    if setup not in ("active", "passive", "actpass"):
+        raise Refused(f"setup {setup[:20]} cannot be carried", reason="security-error", rule="J-182")
+    if answer and setup == "actpass":
+        setup = default
+    found = []
+    for value in media.inherited_all("fingerprint"):
+        try:
+            hash, digest = fingerprint(value)
+        except SdpError:
+            continue
+        found.append(Fingerprint(hash, setup, digest))
+    return tuple(item for item in found if strong(item))
+
+
+def to_sdp(media: MediaDescription, items: Iterable[Fingerprint], setup: str) -> None:
+    """The a=fingerprint lines and the one a=setup line."""
+    for item in items:
+        media.add("fingerprint", f"{item.hash} {item.value}")
+    media.add("setup", setup)

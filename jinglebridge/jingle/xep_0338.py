@@ -1,0 +1,71 @@
+"""XEP-0338: Jingle Grouping Framework, version 1.0.0 (2020-07).
+
+``a=group:BUNDLE 0 1`` is ``<group semantics='BUNDLE'><content name='0'/><content name='1'/></group>`` in the <jingle/>; the first name is the
+tagged one, order is kept. J-189 … J-197.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from jinglebridge.errors import SdpError
+from jinglebridge.sdp import SessionDescription
+from jinglebridge.sdp.attributes import group
+from jinglebridge.xml import Children, Element, attr, line
+
+NS = "urn:xmpp:jingle:apps:grouping:0"
+VERSION = "1.0.0"
+FEATURES = ("urn:ietf:rfc:5888",)
+
+# Semantics that browsers know; others are dropped on the way to them (J-197).
+FOR_BROWSERS = frozenset({"BUNDLE", "LS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`names` are content names; on the SDP side they are mids."""
+
+    semantics: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The names as the elements that carry them."""
+        return tuple(Member(name) for name in self.names)
+
+    def renamed(self, names: dict[str, str]) -> Group | None:
+        """With other names; those that `names` lacks are dropped. None if nothing is left (J-191)."""
+        kept = tuple(names[name] for name in self.names if name in names)
+        return Group(self.semantics, kept) if kept else None
+
+
+def _group(semantics: str, members: tuple[Member, ...] = ()) -> Group:
+    return Group(semantics, tuple(member.name for member in members))
+
+
+MEMBER = Element(Member, NS, "content", (attr("name", line),))
+GROUP = Element(_group, NS, "group", (attr("semantics"), Children(MEMBER, "members")))
+
+
+def from_sdp(sdp: SessionDescription) -> tuple[Group, ...]:
+    """Groups with mids for names; a malformed line is dropped."""
+    found = []
+    for value in sdp.all("group"):
+        try:
+            found.append(Group(*group(value)))
+        except SdpError:
+            continue
+    return tuple(found)
+
+
+def to_sdp(sdp: SessionDescription, groups: Iterable[Group]) -> None:
+    """The a=group lines that browsers understand; names must be mids by now."""
+    for item in groups:
+        if item.semantics in FOR_BROWSERS:
+            sdp.add("group", " ".join((item.semantics, *item.names)))

@@ -1,0 +1,100 @@
+"""XEP-0339: Source-Specific Media Attributes in Jingle, version 1.0.1 (2021-10).
+
+``a=ssrc:1 cname:x`` is ``<source ssrc='1'><parameter name='cname' value='x'/></source>``, ``a=ssrc-group:FID 1 2`` is
+``<ssrc-group semantics='FID'>``, and ``a=msid`` of the section travels as a parameter of each source. J-198 … J-205.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from jinglebridge.errors import SdpError
+from jinglebridge.sdp import Direction, MediaDescription
+from jinglebridge.sdp.attributes import ssrc, ssrc_group
+from jinglebridge.xml import Children, Element, attr, integer, line, word
+
+NS = "urn:xmpp:jingle:apps:rtp:ssma:0"
+VERSION = "1.0.1"
+FEATURES = ("urn:ietf:rfc:5576",)
+
+# Deprecated copies of msid (J-199).
+DROPPED = frozenset({"mslabel", "label"})
+
+
+class SourceParameter(NamedTuple):
+    """`value` None: the attribute has no value (``a=ssrc:1 attr``)."""
+
+    name: str
+    value: str | None = None
+
+
+class Source(NamedTuple):
+    ssrc: int
+    parameters: tuple[SourceParameter, ...] = ()
+
+    def get(self, name: str) -> str | None:
+        return next((p.value for p in self.parameters if p.name == name), None)
+
+
+class SourceGroup(NamedTuple):
+    """`sources` in order: in FID the primary stream is first."""
+
+    semantics: str
+    sources: tuple[Source, ...] = ()
+
+
+PARAMETER = Element(SourceParameter, NS, "parameter", (attr("name", word), attr("value", line, default=None)))
+SOURCE = Element(Source, NS, "source", (attr("ssrc", integer(0, 2**32 - 1)), Children(PARAMETER, "parameters", lenient=True)))
+SSRC_GROUP = Element(SourceGroup, NS, "ssrc-group", (attr("semantics"), Children(SOURCE, "sources")))
+
+
+def from_sdp(media: MediaDescription) -> tuple[tuple[Source, ...], tuple[SourceGroup, ...]]:
+    """Sources and groups of one section; malformed lines are dropped.
+
+    A section whose author does not send has none, except FID pairs of a recvonly section (J-205).
+    """
+    found: dict[int, list[SourceParameter]] = {}
+    for value in media.all("ssrc"):
+        try:
+            number, name, text = ssrc(value)
+        except SdpError:
+            continue
+        parameters = found.setdefault(number, [])
+        if name not in DROPPED:
+            parameters.append(SourceParameter(name, text))
+    groups = []
+    for value in media.all("ssrc-group"):
+        try:
+            semantics, numbers = ssrc_group(value)
+        except SdpError:
+            continue
+        groups.append(SourceGroup(semantics, tuple(map(Source, numbers))))
+    direction = media.effective_direction
+    if direction is Direction.INACTIVE:
+        return (), ()
+    if direction is Direction.RECVONLY:
+        groups = [group for group in groups if group.semantics == "FID"]
+        paired = {source.ssrc for group in groups for source in group.sources}
+        found = {number: parameters for number, parameters in found.items() if number in paired}
+    msid = media.get("msid")
+    if msid:
+        # Firefox gives it for the section only; Jingle knows it per source (J-202).
+        for parameters in found.values():
+            if all(p.name != "msid" for p in parameters):
+                parameters.append(SourceParameter("msid", msid))
+    return tuple(Source(number, tuple(parameters)) for number, parameters in found.items()), tuple(groups)
+
+
+def to_sdp(media: MediaDescription, sources: Iterable[Source], groups: Iterable[SourceGroup]) -> None:
+    """The a=ssrc-group and a=ssrc lines; a source without parameters has no line of its own."""
+    for group in groups:
+        if group.sources:
+            media.add("ssrc-group", " ".join((group.semantics, *(str(source.ssrc) for source in group.sources))))
+    seen: set[int] = set()
+    for source in sources:
+        if source.ssrc in seen:
+            continue
+        seen.add(source.ssrc)
+        for p in source.parameters:
+            media.add("ssrc", f"{source.ssrc} {p.name}" if p.value is None else f"{source.ssrc} {p.name}:{p.value}")

@@ -1,0 +1,137 @@
+"""What an SDP is in memory: sections of lines, with an index of the attributes.
+
+The lines are the truth and stay as they came, in their order; the index only finds them. Values are looked at when somebody
+asks, so that reading a description costs one pass over its lines. Spec: RFC 8866 §5; J-259.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from jinglebridge.errors import SdpError
+
+
+class Direction(StrEnum):
+    SENDRECV = "sendrecv"
+    SENDONLY = "sendonly"
+    RECVONLY = "recvonly"
+    INACTIVE = "inactive"
+
+
+class Section:
+    """Lines of the session part or of one media part.
+
+    `lines` are whole lines ("a=mid:0") without line ends. `attributes` maps a name to its values in order;
+    an attribute without value has the value "".
+    """
+
+    __slots__ = ("attributes", "lines")
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.attributes: dict[str, list[str]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.attributes
+
+    def get(self, name: str) -> str | None:
+        """First value of `a=name`, None if there is none."""
+        values = self.attributes.get(name)
+        return values[0] if values else None
+
+    def all(self, name: str) -> list[str]:
+        """All values of `a=name` in order; do not alter the list."""
+        return self.attributes.get(name, [])
+
+    def values(self, type: str) -> list[str]:
+        """Values of the lines of another type than "a", for example `values("b")`."""
+        return [line[2:] for line in self.lines if line[0] == type]
+
+    def line(self, line: str) -> None:
+        """Append a line that is not an attribute."""
+        self.lines.append(line)
+
+    def add(self, name: str, value: str = "") -> None:
+        """Append `a=name:value`, or `a=name` without value."""
+        self.lines.append(f"a={name}:{value}" if value else f"a={name}")
+        self.attributes.setdefault(name, []).append(value)
+
+    @property
+    def direction(self) -> Direction | None:
+        """Direction written in this section. RFC 8866 §6.7."""
+        for direction in Direction:
+            if direction in self.attributes:
+                return direction
+        return None
+
+
+class MediaDescription(Section):
+    """One m= section. `port` 0 without `a=bundle-only` means rejected or removed (RFC 9143 §6)."""
+
+    __slots__ = ("formats", "index", "kind", "port", "proto", "session")
+
+    def __init__(self, session: SessionDescription, kind: str, port: int, proto: str, formats: tuple[str, ...]) -> None:
+        super().__init__()
+        self.session = session
+        self.index = len(session.media)
+        self.kind = kind
+        self.port = port
+        self.proto = proto
+        self.formats = formats
+
+    @property
+    def media(self) -> str:
+        return self.kind
+
+    @property
+    def mid(self) -> str | None:
+        return self.get("mid")
+
+    @property
+    def rejected(self) -> bool:
+        return self.port == 0 and "bundle-only" not in self.attributes
+
+    @property
+    def effective_direction(self) -> Direction:
+        """Direction of this section, else of the session, else sendrecv. J-109."""
+        return self.direction or self.session.direction or Direction.SENDRECV
+
+    def inherited(self, name: str) -> str | None:
+        """First value of an attribute that may stand at session level for all sections."""
+        values = self.attributes.get(name) or self.session.attributes.get(name)
+        return values[0] if values else None
+
+    def inherited_all(self, name: str) -> list[str]:
+        """As `inherited`, all values of the level that has any."""
+        return self.attributes.get(name) or self.session.attributes.get(name) or []
+
+
+class SessionDescription(Section):
+    """A whole description; `media` in the order of the m= lines."""
+
+    __slots__ = ("media",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.media: list[MediaDescription] = []
+
+    def add_media(self, kind: str, port: int, proto: str, formats: tuple[str, ...]) -> MediaDescription:
+        """Begin a new m= section, the m= line included."""
+        media = MediaDescription(self, kind, port, proto, formats)
+        media.line(f"m={kind} {port} {proto} {' '.join(formats)}")
+        self.media.append(media)
+        return media
+
+    def section(self, mid: str) -> MediaDescription | None:
+        """The section with this mid."""
+        return next((media for media in self.media if media.mid == mid), None)
+
+    def format(self) -> str:
+        """The text, each line ended by CRLF. Raises SdpError if a value smuggled in a line end (it never should)."""
+        lines = list(self.lines)
+        for media in self.media:
+            lines += media.lines
+        text = "\r\n".join(lines)
+        if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
+            raise SdpError("a value holds a line end", rule="J-151")
+        return text + "\r\n"

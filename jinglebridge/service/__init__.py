@@ -1,0 +1,9 @@
+"""The wiring: the one place that knows every shell and the engine.
+
+`bridge` builds and starts everything, `performer` carries out the engine's effects, `ears` turns stanzas into events of the
+engine, `desk` serves the web sessions, `admin` the operator.
+"""
+
+from jinglebridge.service.bridge import Bridge
+
+__all__ = ["Bridge"]

@@ -1,0 +1,282 @@
+"""Builds the bridge from its parts, starts it and stops it.
+
+Order of starting: lock, store, web listener (so that a taken port is found before the server hears of us), XMPP link with its
+self-check, then presence. Order of stopping: pages hear `draining`, calls end, presence leaves, stream and store close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import ssl
+import time
+import uuid
+from pathlib import Path
+
+import structlog
+from aiohttp import web as aioweb
+
+from jinglebridge.calls.admission import Admission, Policy
+from jinglebridge.calls.events import EndpointEvent
+from jinglebridge.calls.model import Endpoint, Limits, Timers
+from jinglebridge.calls.registry import Registry
+from jinglebridge.config import Config, split_address
+from jinglebridge.errors import OperatorError
+from jinglebridge.media.echo import EchoEndpoint
+from jinglebridge.media.endpoint import MediaEndpoint
+from jinglebridge.service.admin import AdminSocket
+from jinglebridge.service.desk import Desk
+from jinglebridge.service.ears import Ears
+from jinglebridge.service.ice import IceSource
+from jinglebridge.service.metrics import Metrics
+from jinglebridge.service.performer import Listener, Performer
+from jinglebridge.service.tellings import SessionListener
+from jinglebridge.store.sqlite import SqliteStore
+from jinglebridge.web import messages as m
+from jinglebridge.web.server import WebServer
+from jinglebridge.web.sessions import Sessions
+from jinglebridge.xmpp.component import Component
+from jinglebridge.xmpp.disco import Disco
+from jinglebridge.xmpp.link import NONCE, Address, Link
+from jinglebridge.xmpp.peers import Peers
+from jinglebridge.xmpp.presence import PresenceKeeper, Shown
+from jinglebridge.xmpp.requests import Requests
+from jinglebridge.xmpp.router import Router
+
+log = structlog.get_logger()
+
+SWEEP_EVERY = 30.0
+CERT_CHECK_EVERY = 10.0
+
+
+class Bridge:
+    """The whole service. You must call `start`, and `stop` in the end, also after a `start` that raised."""
+
+    def __init__(self, config: Config, *, web: bool = True) -> None:
+        self.config = config
+        self._with_web = web
+        self._lock: int | None = None
+        self._store: SqliteStore | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runners: list[aioweb.AppRunner] = []
+        self._admin: AdminSocket | None = None
+        self._tls: ssl.SSLContext | None = None
+        self.media: dict[str, MediaEndpoint] = {}
+        self.stopped = asyncio.Event()
+
+    # --- building
+
+    def _build(self) -> None:
+        config = self.config
+        domain = config.xmpp.domain
+        self.component = Component(domain, config.xmpp.secret)
+        self.requests = Requests(self.component.send)
+        self.router = Router(domain, self.component.send, self.requests)
+        self.component.on_stanza = self.router.route
+        self.link = Link(self.component, self._address(), start_timeout=config.xmpp.start_timeout)
+        self.peers = Peers(self.requests)
+        self._store = SqliteStore(Path(config.store.path) / "jinglebridge.db")
+        self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
+        self.registry = self._registry()
+        self.metrics = Metrics()
+        self.performer = Performer(self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics)
+        self.performer.listener_of = self._listener_of
+        self.sessions = Sessions(domain)
+        self.ice = IceSource(self.requests, config.server, config.turn)
+        self.desk = Desk(
+            config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self._store, time.time, lambda: self.link.ready
+        )  # fmt: skip
+        self._connect_parts()
+
+    def _registry(self) -> Registry:
+        config = self.config
+        servers = frozenset(config.policy.servers or [config.server])
+        limits = Limits(
+            calls_per_identity=config.limits.calls_per_person,
+            attempts_per_caller=config.limits.calls_per_minute,
+            attempts_per_domain=config.limits.calls_per_minute_domain,
+        )
+        policy = Policy(config.xmpp.domain, servers, config.policy.everyone)
+        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), Timers(ring=config.limits.ring))
+
+    def _connect_parts(self) -> None:
+        domain = self.config.xmpp.domain
+        echo = f"echo@{domain}"
+        items = (echo,) if self.config.policy.echo else ()
+        Disco(domain, self.desk, self.presence.subscribed, items).register(self.router)
+        Ears(self.registry, self.performer, time.time).register(self.router)
+        self.router.message[NONCE] = self.link.nonce_received
+        self.router.presence = self.presence.received
+        self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
+        self.link.on_ready = self._ready
+        self.link.on_lost = self._lost
+        if self.config.policy.echo:
+            self.add_media(EchoEndpoint(f"{echo}/echo", self.submit), "Echo test")
+        self.metrics.gauge("calls_live", "Calls right now.", lambda: len(self.registry.calls))
+        self.metrics.gauge("sessions", "Open web sessions.", lambda: len(self.sessions.by_jid))
+        self.metrics.gauge("xmpp_ready", "1 while the server is reachable and nobody else uses our domain.", lambda: float(self.link.ready))
+
+    def _address(self) -> Address:
+        xmpp = self.config.xmpp
+        tls = None
+        if xmpp.tls:
+            try:
+                tls = ssl.create_default_context(cafile=xmpp.tls_ca or None)
+            except OSError as error:
+                raise OperatorError(f"[xmpp] tls_ca {xmpp.tls_ca}: {error.strerror}") from None
+        return Address(xmpp.host, xmpp.port, tls)
+
+    def add_media(self, endpoint: MediaEndpoint, name: str) -> None:
+        """Make an address of our own callable and visible to everybody."""
+        self.media[endpoint.jid] = endpoint
+        self.desk.services[endpoint.jid] = True
+        self.registry.online(Endpoint(endpoint.jid, name, anyone=True))
+        self.presence.service(Shown(endpoint.jid, name))
+
+    def remove_media(self, endpoint: MediaEndpoint) -> None:
+        self.media.pop(endpoint.jid, None)
+        self.desk.services.pop(endpoint.jid, None)
+        self.performer.perform(self.registry.offline(endpoint.jid, time.time()))
+
+    def submit(self, jid: str, event: EndpointEvent) -> None:
+        """An event of an endpoint of our own. Raises ProtocolError."""
+        self.performer.perform(self.registry.from_endpoint(jid, event, time.time()))
+
+    def _listener_of(self, jid: str) -> Listener | None:
+        if jid in self.media:
+            return self.media[jid]
+        if "/" in jid:
+            session = self.sessions.by_jid.get(jid)
+            return SessionListener(session) if session is not None else None
+        return SessionListener(*self.sessions.of(jid))
+
+    # --- life
+
+    async def start(self) -> None:
+        """Raises OperatorError: the operator must do something first."""
+        self._take_lock()
+        self._build()
+        if self._with_web:
+            await self._listen()
+        await self.link.start()
+        self._admin = AdminSocket(self.config.admin_socket, self)
+        await self._admin.start()
+        self._tasks.append(asyncio.create_task(self._sweep()))
+        log.info("ready", domain=self.config.xmpp.domain, url=self.config.public_url if self._with_web else None)
+
+    async def _listen(self) -> None:
+        config = self.config
+        self._tls = self._web_tls()
+        self.web = WebServer(
+            self.desk,
+            lambda: self.link.ready and not self.desk.draining,
+            public_url=config.public_url,
+            allowed_origins=config.web.allowed_origins,
+            trusted_proxies=config.web.trusted_proxies,
+            sockets_per_ip=config.limits.sockets_per_ip,
+        )
+        self.desk.restore()
+        await self.web.start(*split_address(config.web.listen, "[web] listen"), self._tls)
+        if config.web.metrics:
+            self._runners.append(await self.metrics.serve(*split_address(config.web.metrics, "[web] metrics")))
+        if self._tls is not None:
+            self._tasks.append(asyncio.create_task(self._watch_certificate(self._tls)))
+
+    def _web_tls(self) -> ssl.SSLContext | None:
+        web = self.config.web
+        if not web.tls_cert:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(web.tls_cert, web.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise OperatorError(f"[web] tls_cert {web.tls_cert}, tls_key {web.tls_key}: {error.strerror or error}") from None
+        return context
+
+    async def _watch_certificate(self, context: ssl.SSLContext) -> None:
+        """New connections get a renewed certificate without a restart."""
+        web = self.config.web
+
+        def stamp() -> tuple[float, ...]:
+            return tuple(os.stat(name).st_mtime for name in (web.tls_cert, web.tls_key))
+
+        last = stamp()
+        while True:
+            await asyncio.sleep(CERT_CHECK_EVERY)
+            try:
+                if stamp() != last:
+                    context.load_cert_chain(web.tls_cert, web.tls_key)
+                    last = stamp()
+                    log.info("certificate-reloaded", file=web.tls_cert)
+            except (OSError, ssl.SSLError) as error:
+                log.error("certificate-not-reloaded", file=web.tls_cert, error=str(error))
+
+    async def stop(self, *, end_calls: bool = False) -> None:
+        """Orderly stop. Calls end with `gone` while there is no journal to keep them in."""
+        if self._lock is None:
+            return
+        if self._store is not None:
+            self._say_goodbye(end_calls)
+            for endpoint in self.media.values():
+                await endpoint.close()
+        if self._admin is not None:
+            await self._admin.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if hasattr(self, "web"):
+            await self.web.stop()
+        for runner in self._runners:
+            await runner.cleanup()
+        if hasattr(self, "link"):
+            await self.link.stop()
+        if self._store is not None:
+            self._store.close()
+        os.close(self._lock)
+        self._lock = None
+        self.stopped.set()
+
+    def _say_goodbye(self, end_calls: bool) -> None:
+        self.desk.draining = True
+        for session in self.sessions.by_jid.values():
+            session.event(m.Draining())
+        for key in list(self.registry.calls):
+            self.performer.perform(self.registry.end(key, time.time(), "ended" if end_calls else "gone"))
+        for session in self.sessions.by_jid.values():
+            self.presence.offline(session.jid)
+            if session.wire is not None:
+                session.wire.close(1001, "the bridge is being stopped")
+        for jid in self.media:
+            self.presence.offline(jid)
+
+    def _take_lock(self) -> None:
+        """One bridge per store folder. Raises OperatorError."""
+        folder = Path(self.config.store.path)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise OperatorError(f"[store] path {folder}: {error.strerror}: make the folder writable, or name another") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise OperatorError(f"another bridge is running with [store] path {folder}: stop it first (`jinglebridge stop`)") from None
+        self._lock = lock
+
+    async def _ready(self) -> None:
+        """The server is there and we are alone: everybody hears of everybody. J-005."""
+        self.presence.announce()
+        await self.ice.servers(f"echo@{self.config.xmpp.domain}/echo")
+        if not self.ice.has_turn:
+            log.warning("no-turn", why=self.ice.problem or "the server offers none and [turn] is empty")
+
+    def _lost(self) -> None:
+        self.requests.lost()
+        self.peers.forget_all()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY)
+            self.registry.sweep(time.time())

@@ -1,0 +1,296 @@
+"""Serves the web sessions: lets people in, carries out their requests, keeps their sessions while a socket is away.
+
+Spec: DESIGN §2, §3 (hello, resume), §5 (socket lost).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from jinglebridge.calls import events as ev
+from jinglebridge.calls.model import Endpoint
+from jinglebridge.calls.people import SavedSession
+from jinglebridge.calls.registry import Registry
+from jinglebridge.config import Config
+from jinglebridge.errors import BadRequest, EndpointError
+from jinglebridge.service.ice import NO_TURN, IceSource
+from jinglebridge.service.performer import Clock, Performer
+from jinglebridge.service.tellings import media_of, snapshot
+from jinglebridge.store.base import Store
+from jinglebridge.web import frames, tokens
+from jinglebridge.web import messages as m
+from jinglebridge.web.sessions import Session, Sessions
+from jinglebridge.web.socket import Connection
+from jinglebridge.xmpp.peers import Peers
+from jinglebridge.xmpp.presence import PresenceKeeper, Shown
+from jinglebridge.xmpp.stanza import prepare
+
+log = structlog.get_logger()
+
+FEATURES: list[str] = ["trickle", "resume", "mute", "hold"]
+NOT_YET = (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny, m.History)
+
+
+class Desk:
+    """Implements `web.socket.Gate` and `xmpp.disco.Directory`."""
+
+    def __init__(
+        self,
+        config: Config,
+        sessions: Sessions,
+        registry: Registry,
+        performer: Performer,
+        presence: PresenceKeeper,
+        peers: Peers,
+        ice: IceSource,
+        store: Store,
+        clock: Clock,
+        online: Callable[[], bool],
+    ) -> None:
+        self._config = config
+        self._sessions = sessions
+        self._registry = registry
+        self._performer = performer
+        self._presence = presence
+        self._peers = peers
+        self._ice = ice
+        self._store = store
+        self._clock = clock
+        self._online = online
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._told: dict[tuple[str, str], m.Contact] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.draining = False
+        self.services: dict[str, bool] = {}  # full JIDs of our own contacts -> can take video
+        sessions.on_secret = self._save
+        peers.on_change = self.contact_changed
+
+    # --- letting in
+
+    async def hello(self, frame: m.Hello, wire: Connection, address: str) -> Session:
+        if frame.version != m.VERSION:
+            raise EndpointError("bad-version", f"this server speaks version {m.VERSION}")
+        session = self._sessions.find(frame.resume.secret) if frame.resume is not None else None
+        resumed = session is not None
+        if session is None:
+            session = self._admit(frame)
+        self._attach(session, frame, wire, resumed)
+        log.info("session-open", jid=session.jid, resumed=resumed)
+        return session
+
+    def _admit(self, frame: m.Hello) -> Session:
+        """A new session for a token. Raises EndpointError."""
+        if self.draining:
+            raise EndpointError("draining", "the bridge is being stopped; try again soon")
+        if frame.code is not None or frame.device is not None:
+            raise EndpointError("not-supported", "guest links and device credentials come later")
+        if frame.token is None:
+            raise EndpointError("not-authorized", "this page was left too long; get a new link" if frame.resume else "a token is needed")
+        if not self._config.tokens.secret:
+            raise EndpointError("not-authorized", "this bridge has no [tokens] secret, so no token can be checked")
+        identity = tokens.verify(frame.token, self._config.tokens.secret, self._config.xmpp.domain)
+        bare = f"{identity.user}@{self._config.xmpp.domain}"
+        if len(self._sessions.of(bare)) >= self._config.limits.sockets_per_person:
+            raise EndpointError("rate-limited", "too many pages of this person are open")
+        return self._sessions.create(identity, frame.name or identity.name, frame.video)
+
+    def _attach(self, session: Session, frame: m.Hello, wire: Connection, resumed: bool) -> None:
+        """Give the session its socket and tell the page where it is."""
+        old, session.wire = session.wire, None
+        if old is not None:
+            old.close(4000, "resumed elsewhere")
+        self._cancel_timer(session)
+        last = frame.resume.lastSeq if frame.resume is not None else 0
+        replay = session.replay(last) if resumed and session.can_replay(last) else None
+        if replay is None:
+            session.forget_events()
+        self._appear(session)
+        snapshots = [s for state in self._registry.calls_of(session.jid) if (s := snapshot(state)) is not None]
+        welcome = m.Welcome(
+            jid=session.jid,
+            name=session.name,
+            contacts=[self.contact(session.bare, peer) for peer in self._contacts(session)],
+            limits=m.Limits(
+                frame=frames.MAX_FRAME, calls=self._config.limits.calls_per_person, resume=int(self._config.limits.resume), ping=10
+            ),
+            features=FEATURES,
+            resume=self._sessions.next_secret(session),
+            resumed=replay is not None,
+            calls=[] if replay is not None else snapshots,
+            seq=last if replay is not None else session.seq,
+            warnings=[] if self._ice.has_turn else [NO_TURN],
+        )
+        wire.send(m.encode(welcome))
+        for event in replay or ():
+            wire.send(event)
+        session.wire = wire
+
+    def _appear(self, session: Session) -> None:
+        contacts = frozenset(self._contacts(session))
+        may_call = {a for a in (_prepared(c) for c in session.identity.may_call) if a}
+        endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone)
+        self._registry.online(endpoint)
+        self._presence.online(Shown(session.jid, session.name, session.video, session.show, session.status), contacts)
+
+    def _contacts(self, session: Session) -> list[str]:
+        """Bare JIDs: those of the token, then those who may see this user anyway."""
+        named = [p for c in session.identity.contacts if (p := _prepared(c))]
+        return list(dict.fromkeys([*named, *self._presence.contacts(session.bare)]))
+
+    def _save(self, session: Session) -> None:
+        i = session.identity
+        self._store.save_session(
+            SavedSession(session.jid, i.user, session.name, i.contacts, i.may_call, session.video, session.secret_hash)
+        )
+
+    def restore(self) -> None:
+        """Take in the sessions of the last run; each has the resume window to come back."""
+        for saved in self._store.sessions():
+            identity = tokens.Identity(saved.user, saved.name, saved.contacts, saved.may_call)
+            session = self._sessions.restore(Session(saved.jid, identity, saved.name, saved.video, secret_hash=saved.secret_hash))
+            self._appear(session)
+            self._later(session, self._config.limits.resume, self.end)
+
+    # --- sockets that went away
+
+    def detached(self, session: Session) -> None:
+        """J-034, DESIGN §2: without a call the page is soon shown as offline; with one, not before the window closes."""
+        self._later(session, self._config.limits.linger, self._linger_over)
+
+    def _linger_over(self, session: Session) -> None:
+        if not list(self._registry.calls_of(session.jid)):
+            self._presence.offline(session.jid)
+            self._performer.perform(self._registry.offline(session.jid, self._clock()))
+        self._later(session, max(0.0, self._config.limits.resume - self._config.limits.linger), self.end)
+
+    def _later(self, session: Session, seconds: float, then: Callable[[Session], None]) -> None:
+        self._cancel_timer(session)
+        self._timers[session.jid] = asyncio.get_running_loop().call_later(seconds, then, session)
+
+    def _cancel_timer(self, session: Session) -> None:
+        timer = self._timers.pop(session.jid, None)
+        if timer is not None:
+            timer.cancel()
+
+    def bye(self, session: Session) -> None:
+        self.end(session)
+
+    def end(self, session: Session) -> None:
+        """The session is over for good: its calls end, its subscribers hear that it left."""
+        self._cancel_timer(session)
+        self._performer.perform(self._registry.offline(session.jid, self._clock()))
+        self._presence.offline(session.jid)
+        self._sessions.remove(session)
+        self._store.delete_session(session.jid)
+        if not self._sessions.of(session.bare):
+            self._told = {k: v for k, v in self._told.items() if k[0] != session.bare}
+        log.info("session-closed", jid=session.jid)
+
+    # --- requests
+
+    def request(self, session: Session, frame: m.Request) -> None:
+        if isinstance(frame, NOT_YET):
+            raise EndpointError("not-supported", f"{frame.__struct_config__.tag} is not offered by this server yet")
+        if isinstance(frame, m.SetPresence):
+            session.show, session.status = frame.show, frame.status
+            self._appear(session)
+        elif isinstance(frame, m.Ice):
+            self._need_server()
+            task = asyncio.create_task(self._send_ice(session, frame))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            effects = self._registry.from_endpoint(session.jid, self._event(frame), self._clock())
+            self._performer.perform(effects)
+
+    def _event(self, frame: m.Request) -> ev.EndpointEvent:
+        match frame:
+            case m.CallRequest():
+                return self._placed(frame)
+            case m.Accept():
+                return ev.Accepted(frame.call)
+            case m.Reject():
+                return ev.Rejected(frame.call, frame.busy)
+            case m.SetDescription():
+                return ev.Described(frame.call, frame.description.type, frame.description.sdp)
+            case m.AddCandidate(candidate=None):
+                return ev.Gathered(frame.call, None)
+            case m.AddCandidate(candidate=c):
+                assert c is not None
+                fields = {"candidate": c.candidate, "sdpMid": c.sdpMid, "sdpMLineIndex": c.sdpMLineIndex}
+                return ev.Gathered(frame.call, {**fields, "usernameFragment": c.usernameFragment})
+            case m.Hangup():
+                return ev.HungUp(frame.call, frame.reason)
+            case m.SendInfo():
+                return ev.Informed(frame.call, frame.info, frame.mid)
+            case m.Stats():
+                return ev.Reported(frame.call, frame.connectionState, frame.bytesReceived)
+            case _:
+                raise EndpointError("not-supported", "not offered by this server")
+
+    def _placed(self, frame: m.CallRequest) -> ev.Placed:
+        self._need_server()
+        if self.draining:
+            raise EndpointError("draining", "the bridge is being stopped; try again soon")
+        if frame.description.type != "offer":
+            raise EndpointError("out-of-order", "a call begins with an offer")
+        to = _prepared(frame.to)
+        if to is None or "@" not in to:
+            raise EndpointError("unknown-contact", f"{frame.to[:100]!r} is not an address like name@example.org")
+        return ev.Placed(frame.call, to.partition("/")[0], frame.description.sdp)
+
+    def _need_server(self) -> None:
+        if not self._online():
+            raise EndpointError("unavailable", "no connection to the chat server at the moment")
+
+    async def _send_ice(self, session: Session, frame: m.Ice) -> None:
+        event = await self._ice.event(frame.id, session.jid)
+        if session.wire is not None:
+            session.wire.send(m.encode(event))
+        session.reply(frame.id, m.Ack(id=frame.id))
+
+    # --- contacts
+
+    def contact(self, own: str, peer: str) -> m.Contact:
+        seen, row = self._peers.seen(own, peer), self._presence.row(own, peer)
+        info = self._peers.info(own, peer)
+        presence = seen.presence if row.to or seen.presence != "offline" else "unknown"
+        return m.Contact(
+            jid=peer,
+            name=info.name or peer.partition("@")[0],
+            presence=presence,  # type: ignore[arg-type]
+            status=seen.status,
+            media=media_of([k for k, able in (("audio", seen.audio), ("video", seen.video)) if able]),
+            subscription=row.word,
+        )
+
+    def contact_changed(self, own: str, peer: str) -> None:
+        """Tell the person's pages, if there is anything new to tell."""
+        sessions = self._sessions.of(own)
+        if not sessions:
+            return
+        contact = self.contact(own, peer)
+        if self._told.get((own, peer)) == contact:
+            return
+        self._told[own, peer] = contact
+        for session in sessions:
+            session.event(m.ContactEvent(contact=contact))
+
+    # --- xmpp.disco.Directory
+
+    def video(self, jid: str) -> bool | None:
+        session = self._sessions.by_jid.get(jid)
+        return session.video if session is not None else self.services.get(jid)
+
+    def resources(self, bare: str) -> list[str]:
+        return [s.jid for s in self._sessions.of(bare)] + [jid for jid in self.services if jid.partition("/")[0] == bare]
+
+
+def _prepared(address: str) -> str | None:
+    try:
+        return prepare(address).partition("/")[0]
+    except BadRequest:
+        return None

@@ -1,0 +1,77 @@
+"""From stanzas to events of the engine: Jingle IQs and JMI messages.
+
+The whole work per stanza: parse it, ask the registry, ack, perform the effects.
+
+Spec: J-051, J-070, J-073, J-077.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
+
+from jinglebridge.calls import events as ev
+from jinglebridge.calls.registry import Registry
+from jinglebridge.errors import BadRequest
+from jinglebridge.jingle import JMI_TAGS, parse_jingle, parse_jmi
+from jinglebridge.service.performer import Clock, Performer
+from jinglebridge.xml import to_text
+from jinglebridge.xmpp.router import Answer, Router
+from jinglebridge.xmpp.stanza import Stanza, read_error
+
+JINGLE = "{urn:xmpp:jingle:1}jingle"
+RECEIPT = "{urn:xmpp:receipts}request"
+DELAY = "{urn:xmpp:delay}delay"
+
+
+class Ears:
+    def __init__(self, registry: Registry, performer: Performer, clock: Clock) -> None:
+        self._registry = registry
+        self._performer = performer
+        self._clock = clock
+
+    def register(self, router: Router) -> None:
+        router.iq["set", JINGLE] = self.jingle
+        for tag in JMI_TAGS:
+            router.message[tag] = self.jmi
+        router.message_error = self.bounced
+
+    def jingle(self, stanza: Stanza) -> Answer:
+        """A Jingle IQ. What it raises is the error reply; the effects follow the ack."""
+        assert stanza.payload is not None
+        jingle = parse_jingle(stanza.payload)
+        xml = to_text(stanza.payload)
+        event = ev.JingleReceived(jingle, stanza.sender, stanza.to, xml)
+        effects = self._registry.from_peer(event, self._clock())
+        return Answer(then=lambda: self._performer.perform(effects))
+
+    def jmi(self, stanza: Stanza) -> None:
+        if stanza.type == "groupchat" or stanza.payload is None:
+            return
+        try:
+            jmi = parse_jmi(stanza.payload)
+        except BadRequest:
+            return  # a message gets no error
+        event = ev.JmiReceived(
+            jmi, stanza.sender, stanza.to, stanza.id, stanza.element.find(RECEIPT) is not None, self._age(stanza.element)
+        )
+        self._performer.perform(self._registry.from_peer_message(event, self._clock()))
+
+    def bounced(self, stanza: Stanza) -> None:
+        """An error for a JMI message of ours; it echoes the element, or at least its id is known."""
+        condition, _ = read_error(stanza.element)
+        key = self._performer.sent_message(stanza.id)
+        if key is not None and key[1] == stanza.sender.partition("/")[0]:
+            self._performer.perform(self._registry.handle(key, ev.Bounced(condition), self._clock()))
+
+    @staticmethod
+    def _age(message: ET.Element) -> float:
+        """Seconds since the message was sent, by its XEP-0203 stamp; 0 without one. J-070."""
+        delay = message.find(DELAY)
+        try:
+            stamp = datetime.fromisoformat(delay.get("stamp", "")) if delay is not None else None
+        except ValueError:
+            return 0.0
+        if stamp is None:
+            return 0.0
+        return max(0.0, (datetime.now(UTC) - (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC))).total_seconds())

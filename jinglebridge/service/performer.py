@@ -1,0 +1,137 @@
+"""Carries out what the engine wants: stanzas, frames, timers, log lines; in order, and without failing back.
+
+Spec: DESIGN §4 (effects).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import xml.etree.ElementTree as ET
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import structlog
+
+from jinglebridge.calls import effects as fx
+from jinglebridge.calls import events as ev
+from jinglebridge.calls.model import bare
+from jinglebridge.calls.registry import Registry
+from jinglebridge.errors import InvalidState
+from jinglebridge.jingle import build_jingle, build_jmi
+from jinglebridge.service.metrics import Metrics
+from jinglebridge.xmpp.presence import PresenceKeeper
+from jinglebridge.xmpp.requests import Requests
+from jinglebridge.xmpp.stanza import message
+
+log = structlog.get_logger()
+
+Clock = Callable[[], float]
+MAX_REMEMBERED = 4096  # message ids whose bounce we would recognise
+STORE_HINT = "{urn:xmpp:hints}store"
+RECEIVED = "{urn:xmpp:receipts}received"
+
+
+class Listener(Protocol):
+    """Whoever has an endpoint: a web session, or a media endpoint of our own."""
+
+    def tell(self, effect: fx.EndpointEffect) -> None: ...
+
+
+class Performer:
+    """You must set `listener_of`, which finds who an endpoint's full or bare JID belongs to."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        send: Callable[[ET.Element], bool],
+        requests: Requests,
+        presence: PresenceKeeper,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._registry = registry
+        self._send = send
+        self._requests = requests
+        self._presence = presence
+        self._clock = clock
+        self._metrics = metrics
+        self._timers: dict[fx.CallKey, dict[str, asyncio.TimerHandle]] = {}
+        self._messages: OrderedDict[str, fx.CallKey] = OrderedDict()
+        self.listener_of: Callable[[str], Listener | None] = lambda jid: None
+
+    def perform(self, effects: Iterable[fx.Effect]) -> None:
+        for effect in effects:
+            try:
+                self._one(effect)
+            except Exception:
+                # One effect that fails (a stanza too big to send, say) must not keep the others from happening.
+                log.exception("effect-failed", effect=type(effect).__name__)
+
+    def timers_running(self) -> int:
+        return sum(map(len, self._timers.values()))
+
+    def sent_message(self, id: str) -> fx.CallKey | None:
+        return self._messages.pop(id, None)
+
+    def _one(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.SendJmi():
+                self._send_jmi(effect)
+            case fx.SendJingle():
+                self._send_jingle(effect)
+            case fx.SendReceipt():
+                received = ET.Element(RECEIVED, {"id": effect.id})
+                self._send(message(effect.sender, effect.to, secrets.token_urlsafe(12), received, ET.Element(STORE_HINT)))
+            case fx.ShowPresence():
+                self._presence.direct(effect.sender, effect.to)
+            case fx.StartTimer():
+                self._start(effect)
+            case fx.StopTimers():
+                for timer in self._timers.pop(effect.key, {}).values():
+                    timer.cancel()
+            case fx.Note():
+                self._metrics.note(effect)
+                log.info(effect.event, call=effect.call, sid=effect.sid, detail=effect.detail)
+            case _:
+                self._tell(effect)
+
+    def _send_jmi(self, effect: fx.SendJmi) -> None:
+        id = secrets.token_urlsafe(12)
+        self._messages[id] = (bare(effect.sender), bare(effect.to), effect.jmi.id)
+        if len(self._messages) > MAX_REMEMBERED:
+            self._messages.popitem(last=False)
+        self._send(message(effect.sender, effect.to, id, build_jmi(effect.jmi), ET.Element(STORE_HINT)))
+
+    def _send_jingle(self, effect: fx.SendJingle) -> None:
+        key = (bare(effect.sender), bare(effect.to), effect.jingle.sid)
+        action = effect.jingle.action
+
+        def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
+            if condition != "offline":  # nothing is owed for a stanza that never left; the engine derives what is
+                self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle), self._clock()))
+
+        self._requests.ask("set", effect.sender, effect.to, build_jingle(effect.jingle), answered)
+
+    def _start(self, effect: fx.StartTimer) -> None:
+        timers = self._timers.setdefault(effect.key, {})
+        if effect.name in timers:
+            timers[effect.name].cancel()
+
+        def fired() -> None:
+            left = self._timers.get(effect.key, {})
+            left.pop(effect.name, None)
+            if not left:
+                self._timers.pop(effect.key, None)
+            self.perform(self._registry.handle(effect.key, ev.TimerFired(effect.name), self._clock()))
+
+        timers[effect.name] = asyncio.get_running_loop().call_later(effect.seconds, fired)
+
+    def _tell(self, effect: fx.EndpointEffect) -> None:
+        where = effect.owner if isinstance(effect, fx.TellMissed) else effect.endpoint
+        listener = self.listener_of(where)
+        if listener is not None:
+            listener.tell(effect)
+        elif not isinstance(effect, fx.TellMissed):
+            raise InvalidState(f"no endpoint for {type(effect).__name__}")

@@ -1,0 +1,83 @@
+"""A whole description on the Jingle side, and the names that tie it to m= lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+from jinglebridge.jingle import Content, Group, RtpDescription
+from jinglebridge.jingle.xep_0167 import MEDIA
+from jinglebridge.jingle.xep_0294 import MID_URI
+from jinglebridge.sdp import MediaDescription, SessionDescription
+
+MAX_MID = 32  # characters that Chromium and the RTP header extension take
+
+# RFC 8866 §9, token-char.
+_TOKEN = frozenset("!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz{|}~")
+
+
+class Described(NamedTuple):
+    """What session-initiate, session-accept or content-add says: contents in order of the m= lines, and their groups."""
+
+    contents: tuple[Content, ...]
+    groups: tuple[Group, ...] = ()
+
+    def content(self, name: str) -> Content | None:
+        return next((content for content in self.contents if content.name == name), None)
+
+    def bundle(self) -> tuple[str, ...]:
+        """Names of the first BUNDLE group, () without one."""
+        return next((group.names for group in self.groups if group.semantics == "BUNDLE"), ())
+
+
+def mids(contents: Iterable[Content]) -> tuple[str, ...]:
+    """The mid of each content: its name where that is legal and free, else a generated one. J-194, J-195.
+
+    Pure: the same contents always get the same mids, so that trickled candidates find their content again.
+    """
+    names = [content.name for content in contents]
+    legal = [1 <= len(name) <= MAX_MID and _TOKEN.issuperset(name) and name not in names[:index] for index, name in enumerate(names)]
+    taken = {name for name, good in zip(names, legal, strict=True) if good}
+    found = []
+    for index, (name, good) in enumerate(zip(names, legal, strict=True)):
+        mid = name if good else f"m{index}"
+        while not good and mid in taken:
+            mid += "x"
+        taken.add(mid)
+        found.append(mid)
+    return tuple(found)
+
+
+def name_of(media: MediaDescription) -> str:
+    """Content name of an m= section: its mid, else its position. M-3"""
+    return media.mid if media.mid is not None else str(media.index)
+
+
+def translatable(media: MediaDescription) -> bool:
+    """Audio and video over RTP of any profile; everything else is for later XEPs. J-111, J-112, J-224"""
+    return media.kind in MEDIA and "RTP" in media.proto
+
+
+def without_mid_extension(description: RtpDescription) -> RtpDescription:
+    """The media would carry mids that the other side does not know. J-195"""
+    kept = tuple(item for item in description.header_extensions if item.uri != MID_URI)
+    return replace(description, header_extensions=kept)
+
+
+def without_candidates(described: Described) -> Described:
+    """For session-initiate and session-accept that must tell no address yet."""
+    contents = tuple(
+        content if content.transport is None else replace(content, transport=replace(content.transport, candidates=(), gathering_complete=False))
+        for content in described.contents
+    )
+    return Described(contents, described.groups)
+
+
+def media_of(what: SessionDescription | Described) -> tuple[str, ...]:
+    """"audio", "video", each once, in order: what a propose names and a session-initiate must equal (J-053)."""
+    if isinstance(what, SessionDescription):
+        kinds = [media.kind for media in what.media if translatable(media) and not media.rejected]
+    else:
+        kinds = [content.description.media for content in what.contents if content.description is not None]
+    return tuple(dict.fromkeys(kind for kind in kinds if kind in MEDIA))

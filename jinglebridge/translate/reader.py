@@ -1,0 +1,169 @@
+"""An endpoint's SDP becomes a description for Jingle.
+
+What cannot be carried to any peer is Refused with the Jingle reason and the rule; what merely has no Jingle form is left out.
+m=application (data channels), rejected sections of an offer and everything that is not RTP are left out as well: in the answer
+they come back as port 0 in their place (J-091, J-224). An SDP of which nothing is left is refused with unsupported-applications.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jinglebridge.errors import Refused
+from jinglebridge.jingle import Content, Group, IceUdpTransport, Role, RtpDescription, Senders, xep_0167, xep_0176, xep_0320, xep_0338
+from jinglebridge.jingle.roles import direction_to_senders
+from jinglebridge.jingle.xep_0176 import ice_chars
+from jinglebridge.sdp import MediaDescription, SessionDescription
+from jinglebridge.translate.described import Described, mids, name_of, translatable, without_mid_extension
+from jinglebridge.translate.policy import NONE, PeerPolicy
+
+
+def from_sdp(
+    sdp: SessionDescription,
+    author: Role,
+    *,
+    creator: Role = Role.INITIATOR,
+    policy: PeerPolicy = NONE,
+    accept_of: Described | None = None,
+    answer: bool | None = None,
+) -> Described:
+    """Contents and groups for what an endpoint wrote.
+
+    Args:
+        author: session role of the endpoint; decides directions (M-2).
+        creator: who made the contents; with `accept_of` theirs is taken.
+        policy: what the peer can take.
+        accept_of: the description being answered; names and creators come from it.
+        answer: the SDP is an answer; default: whether `accept_of` is given.
+
+    Raises: Refused, with `reason` and `rule`: no DTLS or weak hash (security-error), bad ICE credentials (failed-transport),
+        no rtcp-mux or no codec (incompatible-parameters), no audio or video at all (unsupported-applications).
+
+    Spec: XEP-0167 §5; J-109 … J-129, J-146, J-178 … J-194, table M-3.
+    """
+    reader = _Reader(sdp, author, accept_of, accept_of is not None if answer is None else answer)
+    contents = []
+    for media in sdp.media:
+        if not translatable(media):
+            continue
+        content = reader.rejected(media) if media.rejected else reader.content(media, creator)
+        if content is not None:
+            contents.append(content)
+    if not contents:
+        raise Refused("no audio or video is left to translate", reason="unsupported-applications", rule="J-224")
+    return policy.apply(Described(tuple(contents), reader.groups()))
+
+
+class _Reader:
+    """The facts of one SDP that its sections share."""
+
+    def __init__(self, sdp: SessionDescription, author: Role, offer: Described | None, answer: bool) -> None:
+        self.sdp, self.author, self.offer, self.answer = sdp, author, offer, answer
+        self.sdp_groups = xep_0338.from_sdp(sdp)
+        self.bundle: tuple[str, ...] = next((g.names for g in self.sdp_groups if g.semantics == "BUNDLE"), ())
+        self.offered = {} if offer is None else dict(zip(mids(offer.contents), offer.contents, strict=True))
+        tag = next((section for mid in self.bundle if (section := sdp.section(mid)) is not None), None)
+        self.tag = tag
+        self.names: dict[str, str] = {}
+
+    def counterpart(self, media: MediaDescription) -> Content | None:
+        """The offered content that this section answers: by mid, or by position where the answerer wrote no mid."""
+        if self.offer is None:
+            return None
+        if media.mid is not None:
+            return self.offered.get(media.mid)
+        return self.offer.contents[media.index] if media.index < len(self.offer.contents) else None
+
+    def content(self, media: MediaDescription, creator: Role) -> Content | None:
+        """The content of an accepted section; None if it answers nothing that was offered."""
+        offered = self.counterpart(media)
+        if self.offer is not None and offered is None:
+            return None
+        mid = name_of(media)
+        name = mid if offered is None else offered.name
+        bundled = mid in self.bundle
+        description = self.description(media, bundled)
+        if name != mid:
+            description = without_mid_extension(description)
+        senders = direction_to_senders(media.effective_direction, self.author)
+        self.names[mid] = name
+        return Content(
+            name,
+            creator if offered is None else offered.creator,
+            None if senders is Senders.BOTH else senders,
+            description=description,
+            transport=self.transport(media, offered, bundled),
+        )
+
+    def description(self, media: MediaDescription, bundled: bool) -> RtpDescription:
+        found = xep_0167.from_sdp(media, self.author)
+        payloads = xep_0167.usable(found)
+        if not payloads:
+            raise Refused(f"section {media.index} has no usable payload type", reason="incompatible-parameters", rule="J-117")
+        if not found.rtcp_mux and not bundled:
+            raise Refused(f"section {media.index} has no rtcp-mux", reason="incompatible-parameters", rule="J-127")
+        if found.rtcp_mux and len(payloads) == len(found.payload_types):
+            return found
+        return replace(found, payload_types=payloads, rtcp_mux=True)
+
+    def transport(self, media: MediaDescription, offered: Content | None, bundled: bool) -> IceUdpTransport:
+        """Credentials, fingerprints and candidates; a bundled section that lacks them has those of the tag (J-192)."""
+        default = "actpass"
+        if self.answer:
+            setup = None if offered is None or offered.transport is None else _setup(offered.transport)
+            default = "passive" if setup == "active" else "active"
+        prints = xep_0320.from_sdp(media, answer=self.answer, default=default)
+        found = xep_0176.from_sdp(media, prints)
+        if bundled and self.tag is not None and self.tag is not media:
+            if not prints:
+                found = replace(found, fingerprints=xep_0320.from_sdp(self.tag, answer=self.answer, default=default))
+            if found.ufrag is None or found.pwd is None:
+                found = replace(found, ufrag=self.tag.inherited("ice-ufrag"), pwd=self.tag.inherited("ice-pwd"))
+        if not found.fingerprints:
+            raise Refused(f"section {media.index} has no DTLS fingerprint of sha-256 or better", reason="security-error", rule="J-183")
+        if not ice_chars(found.ufrag or "", 4, 256) or not ice_chars(found.pwd or "", 22, 256):
+            raise Refused(f"section {media.index} has no valid ICE credentials", reason="failed-transport", rule="J-146")
+        return found
+
+    def rejected(self, media: MediaDescription) -> Content | None:
+        """A section with port 0. In an answer inside a BUNDLE it stays as a content that nobody sends. J-090
+
+        COMPAT(Conversations 2.12): ends the call unless the media of accept and offer are the same (J-089).
+        """
+        offered = self.counterpart(media)
+        if not self.answer or offered is None or offered.description is None or self.offer is None or self.tag is None:
+            return None
+        if offered.name not in self.offer.bundle() or self.tag.rejected:
+            return None
+        try:
+            transport = self.transport(self.tag, offered, True)
+        except Refused:
+            return None
+        mid = name_of(media)
+        self.names[mid] = offered.name
+        if mid not in self.bundle:
+            self.bundle += (mid,)
+        wanted = {payload.id for payload in xep_0167.from_sdp(media, self.author).payload_types}
+        common = tuple(payload for payload in offered.description.payload_types if payload.id in wanted)
+        description = RtpDescription(offered.description.media, common or offered.description.payload_types, rtcp_mux=True)
+        return Content(
+            offered.name,
+            offered.creator,
+            Senders.NONE,
+            description=description,
+            transport=replace(transport, candidates=(), gathering_complete=False),
+        )
+
+    def groups(self) -> tuple[Group, ...]:
+        """The groups under content names, without names of sections that were left out. J-189, J-191"""
+        found = []
+        for group in self.sdp_groups:
+            names = self.bundle if group.semantics == "BUNDLE" else group.names
+            renamed = Group(group.semantics, names).renamed(self.names)
+            if renamed is not None:
+                found.append(renamed)
+        return tuple(found)
+
+
+def _setup(transport: IceUdpTransport) -> str | None:
+    return next((item.setup for item in transport.fingerprints), None)

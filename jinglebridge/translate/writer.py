@@ -1,0 +1,247 @@
+"""A peer's description becomes the SDP that an endpoint gets.
+
+Everything that the media path shows is kept as it is (payload types, SSRCs, extension ids, mids, addresses, fingerprints). What a
+browser would refuse is refused here first, with the Jingle reason; what it would choke on is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from jinglebridge.errors import Refused
+from jinglebridge.jingle import (
+    Content,
+    Group,
+    IceUdpTransport,
+    PayloadType,
+    Role,
+    RtpDescription,
+    xep_0167,
+    xep_0176,
+    xep_0294,
+    xep_0320,
+    xep_0338,
+    xep_0339,
+)
+from jinglebridge.jingle.roles import both_allow, direction_to_senders, senders_to_direction
+from jinglebridge.jingle.xep_0167 import MEDIA
+from jinglebridge.jingle.xep_0176 import ice_chars
+from jinglebridge.jingle.xep_0294 import MID_URI
+from jinglebridge.jingle.xep_0320 import strong
+from jinglebridge.sdp import Direction, MediaDescription, SessionDescription
+from jinglebridge.translate.answers import fit
+from jinglebridge.translate.described import Described, mids, name_of, without_mid_extension
+
+PROTO = "UDP/TLS/RTP/SAVPF"
+_SENDING = (Direction.SENDRECV, Direction.SENDONLY)
+
+
+class _Slot(NamedTuple):
+    """One m= section to write: what it was before or in the offer, and the content that fills it (None: port 0)."""
+
+    old: MediaDescription | None
+    content: Content | None
+    mid: str
+
+
+def to_sdp(
+    described: Described,
+    author: Role,
+    *,
+    session_id: int,
+    version: int,
+    offer: SessionDescription | None = None,
+    answer: bool | None = None,
+    previous: SessionDescription | None = None,
+) -> SessionDescription:
+    """The SDP that `author` would have written.
+
+    Args:
+        author: session role of the peer whose media this is; decides directions (M-2).
+        session_id, version: for the o= line: constant per call, and one more for each SDP given to the endpoint (J-220).
+        offer: the endpoint's own offer; then this is its answer, section for section (J-091).
+        answer: it is an answer; default: whether `offer` is given (stateless callers have no offer at hand).
+        previous: for a further offer: an earlier SDP of the call; its sections keep their places, missing ones get port 0.
+
+    Raises: Refused, with `reason` and `rule`.
+
+    Spec: XEP-0167 §6, RFC 8829 §5; J-090 … J-129, J-157, J-178 … J-203, table M-1.
+    """
+    contents = _usable(described)
+    slots = _answered(contents, offer) if offer is not None else _offered(contents, previous)
+    filled = [slot for slot in slots if slot.content is not None]
+    if not filled:
+        raise Refused("no content of the answer belongs to the offer", reason="incompatible-parameters", rule="J-091")
+    writer = _Writer(author, session_id, offer is not None if answer is None else answer, offer)
+    sdp = SessionDescription()
+    for line in ("v=0", f"o=- {session_id} {version} IN IP4 0.0.0.0", "s=-", "t=0 0"):
+        sdp.line(line)
+    groups = writer.groups(described.groups, filled)
+    xep_0338.to_sdp(sdp, groups)
+    writer.bundle(groups, filled)
+    for slot in slots:
+        if slot.content is None:
+            _rejected(sdp, slot)
+        else:
+            writer.section(sdp, slot, slot.content)
+    return sdp
+
+
+def _usable(described: Described) -> list[Content]:
+    """The contents that can be m= sections. The first of two with one name and creator wins (J-104)."""
+    found: dict[tuple[str, Role], Content] = {}
+    reason = "unsupported-applications"
+    for content in described.contents:
+        if content.disposition != "session":
+            continue  # J-101
+        if content.security:
+            raise Refused(f"content {content.name[:40]} demands a security precondition", reason="security-error", rule="J-102")
+        if content.description is None or content.description.media not in MEDIA:
+            continue
+        if content.transport is None:
+            reason = "unsupported-transports"
+            continue
+        found.setdefault((content.name, content.creator), content)
+    if not found:
+        raise Refused("no content that can be translated", reason=reason, rule="J-082")
+    return list(found.values())
+
+
+def _answered(contents: list[Content], offer: SessionDescription) -> list[_Slot]:
+    by_name = {content.name: content for content in contents}
+    return [_Slot(media, by_name.get(name_of(media)), name_of(media)) for media in offer.media]
+
+
+def _offered(contents: list[Content], previous: SessionDescription | None) -> list[_Slot]:
+    by_mid = dict(zip(mids(contents), contents, strict=True))
+    slots = []
+    if previous is not None:
+        slots = [_Slot(media, by_mid.pop(name_of(media), None), name_of(media)) for media in previous.media]
+    return slots + [_Slot(None, content, mid) for mid, content in by_mid.items()]
+
+
+def _rejected(sdp: SessionDescription, slot: _Slot) -> None:
+    """Port 0 in its place. RFC 3264 §6, J-091"""
+    assert slot.old is not None
+    media = sdp.add_media(slot.old.kind, 0, slot.old.proto, slot.old.formats)
+    media.line("c=IN IP4 0.0.0.0")
+    media.add("mid", slot.mid)
+    media.add("inactive")
+
+
+class _Writer:
+    """What the sections of one SDP share."""
+
+    def __init__(self, author: Role, session_id: int, answer: bool, offer: SessionDescription | None) -> None:
+        self.author, self.session_id, self.answer, self.offer = author, session_id, answer, offer
+        self.bundled: frozenset[str] = frozenset()
+        self.tag: IceUdpTransport | None = None
+
+    def groups(self, groups: tuple[Group, ...], filled: list[_Slot]) -> list[Group]:
+        """Groups under mids, of sections that exist, of what the offer grouped. J-190, J-191, J-196"""
+        names = {slot.content.name: slot.mid for slot in filled if slot.content is not None}
+        found = []
+        for group in groups:
+            renamed = group.renamed(names)
+            if renamed is None:
+                continue
+            if group.semantics == "BUNDLE" and not self.answer and _clash([s for s in filled if s.mid in renamed.names]):
+                continue
+            found.append(renamed)
+        if self.offer is None:
+            return found
+        offered = {g.semantics: dict(zip(g.names, g.names, strict=True)) for g in reversed(xep_0338.from_sdp(self.offer))}
+        fitting = (group.renamed(offered.get(group.semantics, {})) for group in found)
+        return [group for group in fitting if group is not None]
+
+    def bundle(self, groups: list[Group], filled: list[_Slot]) -> None:
+        """Note which mids are bundled and whose transport they share."""
+        names = next((group.names for group in groups if group.semantics == "BUNDLE"), ())
+        self.bundled = frozenset(names)
+        for slot in filled:
+            if names and slot.mid == names[0] and slot.content is not None:
+                self.tag = slot.content.transport
+
+    def section(self, sdp: SessionDescription, slot: _Slot, content: Content) -> None:
+        """One accepted m= section."""
+        description = content.description
+        assert description is not None and content.transport is not None
+        payloads = list(xep_0167.usable(description))
+        if not description.rtcp_mux and slot.mid not in self.bundled:
+            raise Refused(f"content {content.name[:40]} has no rtcp-mux", reason="incompatible-parameters", rule="J-127")
+        if self.offer is not None and slot.old is not None:
+            description, payloads = fit(description, payloads, slot.old, self.author.other)
+        if not payloads:
+            raise Refused(f"content {content.name[:40]} has no usable payload type", reason="incompatible-parameters", rule="J-117")
+        if content.name != slot.mid:
+            description = without_mid_extension(description)
+        media = sdp.add_media(description.media, 9, PROTO, tuple(str(payload.id) for payload in payloads))
+        media.line("c=IN IP4 0.0.0.0")
+        for bandwidth in description.bandwidths:
+            if bandwidth.type in ("AS", "TIAS"):
+                media.line(f"b={bandwidth.type}:{bandwidth.value}")
+        self._transport(media, slot, content.transport)
+        media.add("mid", slot.mid)
+        self._media(media, slot, content, description, payloads)
+
+    def _media(self, media: MediaDescription, slot: _Slot, content: Content, description: RtpDescription, payloads: list[PayloadType]) -> None:
+        xep_0294.to_sdp(media, description.header_extensions, self.author)
+        if description.extmap_allow_mixed:
+            media.add("extmap-allow-mixed")
+        direction = self._direction(slot, content)
+        media.add(direction)
+        if direction in _SENDING:
+            # One stream for all that the peer sends, so that audio and video play in step. J-203
+            msid = next((value for source in description.sources if (value := source.get("msid"))), None)
+            media.add("msid", msid or f"call-{self.session_id} {slot.mid}")
+        media.add("rtcp-mux")
+        if description.rtcp_reduced_size:
+            media.add("rtcp-rsize")
+        xep_0167.to_sdp(media, description, payloads)
+        xep_0339.to_sdp(media, description.sources, description.source_groups)
+
+    def _direction(self, slot: _Slot, content: Content) -> Direction:
+        """As the peer says; an answer never wider than the offer, and without senders as offered. J-110"""
+        senders = content.senders
+        if self.offer is not None and slot.old is not None:
+            offered = direction_to_senders(slot.old.effective_direction, self.author.other)
+            senders = offered if senders is None else both_allow(senders, offered)
+        return senders_to_direction(senders, self.author)
+
+    def _transport(self, media: MediaDescription, slot: _Slot, transport: IceUdpTransport) -> None:
+        tag = self.tag if slot.mid in self.bundled else None
+        if tag is not None and (transport.ufrag is None or (self.answer and transport.ufrag != tag.ufrag)):
+            transport = replace(transport, ufrag=tag.ufrag, pwd=tag.pwd)  # J-193
+        prints = [item for item in transport.fingerprints or (tag.fingerprints if tag is not None else ()) if strong(item)]
+        if not prints:
+            raise Refused(f"content {slot.mid} has no DTLS fingerprint of sha-256 or better", reason="security-error", rule="J-129")
+        if not ice_chars(transport.ufrag or "", 4, 256) or not ice_chars(transport.pwd or "", 22, 256):
+            raise Refused(f"content {slot.mid} has no valid ICE credentials", reason="failed-transport", rule="J-146")
+        xep_0176.to_sdp(media, transport)
+        xep_0320.to_sdp(media, prints, self._setup(slot, prints[0].setup))
+
+    def _setup(self, slot: _Slot, setup: str | None) -> str:
+        """Table M-5: an offer defaults to actpass, an answer is active or passive."""
+        if setup == "holdconn":
+            raise Refused(f"content {slot.mid} says holdconn", reason="security-error", rule="J-182")
+        if not self.answer:
+            return setup or "actpass"
+        if setup in ("active", "passive"):
+            return setup
+        offered = None if slot.old is None else slot.old.inherited("setup")
+        return "passive" if offered == "active" else "active"
+
+
+def _clash(slots: list[_Slot]) -> bool:
+    """Do bundled sections use one payload type for two things, with no MID extension to tell them apart? J-196"""
+    seen: dict[int, tuple[str, int | None]] = {}
+    clash = False
+    for slot in slots:
+        description = slot.content.description if slot.content is not None else None
+        if description is None:
+            continue
+        if all(item.uri != MID_URI for item in description.header_extensions):
+            clash = clash or any(seen.get(p.id, (p.name, p.clockrate)) != (p.name, p.clockrate) for p in description.payload_types)
+        seen |= {p.id: (p.name, p.clockrate) for p in description.payload_types}
+    return clash

@@ -1,0 +1,170 @@
+"""HTTP: the page, the modules, the WebSocket, and how the operator sees whether all is well.
+
+Spec: DESIGN §3 (HTTP), §5; J-251.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+
+from jinglebridge.errors import OperatorError
+from jinglebridge.web import messages as m
+from jinglebridge.web.socket import Gate, serve
+
+log = structlog.get_logger()
+
+TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".svg": "image/svg+xml",
+    ".ts": "text/plain",
+    ".json": "application/json",
+}
+
+
+def client_folder() -> Path:
+    """The `client/` files: inside the installed package, or beside it in a checkout."""
+    installed = Path(__file__).parent / "client"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "client"
+
+
+class WebServer:
+    """Listens and serves. `ready()` says whether a call could be made right now."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        ready: Callable[[], bool],
+        *,
+        public_url: str,
+        allowed_origins: list[str],
+        trusted_proxies: list[str],
+        sockets_per_ip: int,
+    ) -> None:
+        self._gate = gate
+        self._ready = ready
+        self._origins = {public_url, *(o.rstrip("/") for o in allowed_origins)}
+        self._proxies = [ipaddress.ip_network(p, strict=False) for p in trusted_proxies]
+        self._sockets_per_ip = sockets_per_ip
+        self._open: Counter[str] = Counter()
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._headers = security_headers(public_url)
+        self._runner: web.AppRunner | None = None
+        self._folder = client_folder()
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=64 * 1024)
+        app.router.add_get("/ws", self.websocket)
+        app.router.add_get("/", self.page)
+        app.router.add_get("/client/{name:[a-z0-9_.-]+}", self.file)
+        app.router.add_get("/healthz", self.healthz)
+        app.router.add_get("/readyz", self.readyz)
+        app.on_response_prepare.append(self._add_headers)
+        return app
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        """Raises OperatorError if the port is in use."""
+        self._runner = web.AppRunner(self.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port, ssl_context=tls, reuse_address=True).start()
+        except OSError as error:
+            raise OperatorError(
+                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses the port, or change [web] listen"
+            ) from None
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # --- handlers
+
+    async def websocket(self, request: web.Request) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.rstrip("/") not in self._origins:
+            log.warning("origin-refused", origin=origin[:200])
+            raise web.HTTPForbidden(text=f"the origin {origin[:200]} is not allowed here: see [web] public_url and allowed_origins\n")
+        if m.PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","):
+            raise web.HTTPBadRequest(text=f"this is a WebSocket of subprotocol {m.PROTOCOL}\n")
+        address = self.address_of(request)
+        if self._open[address] >= self._sockets_per_ip:
+            raise web.HTTPTooManyRequests(text="too many connections from this address\n")
+        self._open[address] += 1
+        try:
+            return await serve(request, self._gate, address)
+        finally:
+            self._open[address] -= 1
+            if not self._open[address]:
+                del self._open[address]
+
+    def address_of(self, request: web.Request) -> str:
+        """The client's address: the last one in X-Forwarded-For that is not a trusted proxy of ours."""
+        address = request.remote or ""
+        hops = [h.strip() for h in request.headers.get("X-Forwarded-For", "").split(",") if h.strip()]
+        while hops and self._trusted(address):
+            address = hops.pop()
+        return address
+
+    def _trusted(self, address: str) -> bool:
+        try:
+            ip = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(ip in network for network in self._proxies)
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        return self._file("index.html")
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        return self._file(request.match_info["name"])
+
+    def _file(self, name: str) -> web.StreamResponse:
+        path = self._folder / name
+        if path.suffix not in TYPES or not path.is_file():
+            raise web.HTTPNotFound(text="no such file\n")
+        headers = {"Cache-Control": "no-cache", "Content-Type": f"{TYPES[path.suffix]}; charset=utf-8"}
+        return web.FileResponse(path, headers=headers)
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        return web.Response(text="ready\n") if self._ready() else web.Response(text="not ready\n", status=503)
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        for name, value in self._headers.items():
+            response.headers.setdefault(name, value)
+
+
+def security_headers(public_url: str) -> dict[str, str]:
+    """A strict CSP: nothing inline, nothing from elsewhere."""
+    url = urlsplit(public_url)
+    socket = f"{'wss' if url.scheme == 'https' else 'ws'}://{url.netloc}"
+    csp = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "media-src": "'self' blob: mediastream:",
+        "connect-src": f"'self' {socket}",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{k} {v}" for k, v in csp.items()),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self)",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        **({"Strict-Transport-Security": "max-age=31536000"} if url.scheme == "https" else {}),
+    }

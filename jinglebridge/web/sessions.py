@@ -1,0 +1,154 @@
+"""Web sessions: one open page each, with an address of its own that outlives its socket.
+
+A session numbers its events and keeps the last ones, so that a page whose socket broke gets what it missed, exactly once.
+The secret for that is good for one resume and is stored only as a hash.
+
+Spec: DESIGN §2 (web session), §3 (Resume).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jinglebridge.web import messages as m
+from jinglebridge.web.tokens import Identity
+
+MAX_EVENTS = 256
+MAX_BUFFER = 256 * 1024
+MAX_REPLIES = 256
+
+
+class Wire(Protocol):
+    """The transport under a session."""
+
+    def send(self, frame: bytes) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """`jid` is full; `wire` is None while no socket is attached."""
+
+    jid: str
+    identity: Identity
+    name: str
+    video: bool = True
+    show: str = "available"
+    status: str = ""
+    wire: Wire | None = None
+    seq: int = 0
+    complete_from: int = 1  # events from this number on are still in the buffer
+    secret_hash: str = ""
+    resumed_once: bool = False
+    _events: deque[tuple[int, bytes]] = field(default_factory=deque)
+    _size: int = 0
+    _replies: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+
+    @property
+    def bare(self) -> str:
+        return self.jid.partition("/")[0]
+
+    def event(self, event: m.SequencedEvent) -> None:
+        """Number an event, keep it, and send it if a socket is there."""
+        self.seq += 1
+        event.seq = self.seq
+        frame = m.encode(event)
+        self._events.append((self.seq, frame))
+        self._size += len(frame)
+        while len(self._events) > MAX_EVENTS or self._size > MAX_BUFFER:
+            self._drop_oldest()
+        if self.wire is not None:
+            self.wire.send(frame)
+
+    def confirm(self, seq: int) -> None:
+        """The client has seen the events up to `seq`."""
+        while self._events and self._events[0][0] <= seq:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        seq, frame = self._events.popleft()
+        self._size -= len(frame)
+        self.complete_from = seq + 1
+
+    def can_replay(self, last_seq: int) -> bool:
+        """Is everything after `last_seq` still here?"""
+        return self.complete_from - 1 <= last_seq <= self.seq
+
+    def replay(self, last_seq: int) -> list[bytes]:
+        return [frame for seq, frame in self._events if seq > last_seq]
+
+    def forget_events(self) -> None:
+        self._events.clear()
+        self._size, self.complete_from = 0, self.seq + 1
+
+    def reply(self, id: str, frame: m.Ack | m.Error) -> None:
+        """Answer a request, and remember the answer: a client that reconnects asks again with the same id."""
+        data = self._replies[id] = m.encode(frame)
+        if len(self._replies) > MAX_REPLIES:
+            self._replies.popitem(last=False)
+        if self.wire is not None:
+            self.wire.send(data)
+
+    def repeat(self, id: str) -> bool:
+        """True if the request `id` was answered before; the answer is sent again."""
+        data = self._replies.get(id)
+        if data is not None and self.wire is not None:
+            self.wire.send(data)
+        return data is not None
+
+    def rotate_secret(self) -> str:
+        secret = new_secret()
+        self.secret_hash = hashed(secret)
+        return secret
+
+
+class Sessions:
+    """All sessions, by address and by resume secret."""
+
+    def __init__(self, domain: str) -> None:
+        self._domain = domain
+        self.by_jid: dict[str, Session] = {}
+        self._by_secret: dict[str, Session] = {}
+        self.on_secret: Callable[[Session], None] = lambda session: None
+
+    def create(self, identity: Identity, name: str, video: bool) -> Session:
+        jid = f"{identity.user}@{self._domain}/w-{secrets.token_urlsafe(9)}"
+        return self.restore(Session(jid, identity, name, video))
+
+    def restore(self, session: Session) -> Session:
+        """Take in a session, perhaps one of an earlier life of the bridge."""
+        self.by_jid[session.jid] = session
+        if session.secret_hash:
+            self._by_secret[session.secret_hash] = session
+        return session
+
+    def next_secret(self, session: Session) -> str:
+        """A new resume secret; the old one is dead from here on."""
+        self._by_secret.pop(session.secret_hash, None)
+        secret = session.rotate_secret()
+        self._by_secret[session.secret_hash] = session
+        self.on_secret(session)
+        return secret
+
+    def find(self, secret: str) -> Session | None:
+        return self._by_secret.get(hashed(secret))
+
+    def of(self, bare: str) -> list[Session]:
+        return [s for s in self.by_jid.values() if s.bare == bare]
+
+    def remove(self, session: Session) -> None:
+        self.by_jid.pop(session.jid, None)
+        self._by_secret.pop(session.secret_hash, None)

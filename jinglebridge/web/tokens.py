@@ -1,0 +1,95 @@
+"""Tokens of the embedding site: who may connect, for how long, and whom they know.
+
+JWT by PyJWT, HS256. `sub` (local part of the address) and `aud` (component domain) are required, `exp` at most five minutes
+ahead; optional `name`, `contacts` (bare JIDs), `may_call` (bare JIDs, or ``"*"``).
+
+Spec: DESIGN §2 (a); J-242.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from jinglebridge.errors import BadRequest, EndpointError
+from jinglebridge.jid import escape
+
+MAX_LIFETIME = 300  # seconds to connect
+LEEWAY = 30
+SERVICES = frozenset({"echo", "self-check", "probe"})
+MAX_CONTACTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody who was let in. `user` is the escaped local part."""
+
+    user: str
+    name: str
+    contacts: tuple[str, ...] = ()
+    may_call: tuple[str, ...] = ()
+
+    @property
+    def anyone(self) -> bool:
+        return "*" in self.may_call
+
+
+def local_part(name: str) -> str:
+    """The local part for a user name. Raises EndpointError not-authorized for names nobody may have."""
+    try:
+        user = escape(name).lower()
+    except BadRequest:
+        raise EndpointError("not-authorized", "the token's sub is not a user name") from None
+    if "@" in name or "\\40" in user or user.startswith("guest-") or user in SERVICES:
+        raise EndpointError("not-authorized", f"the name {name!r} is reserved")
+    return user
+
+
+def create(
+    secret: str,
+    sub: str,
+    audience: str,
+    *,
+    name: str | None = None,
+    contacts: Iterable[str] = (),
+    may_call: Iterable[str] = (),
+    lifetime: int = MAX_LIFETIME,
+) -> str:
+    """A token for `sub`. `lifetime` in seconds, at most 300. Raises EndpointError for a reserved name."""
+    local_part(sub)
+    claims: dict[str, Any] = {"sub": sub, "aud": audience, "exp": int(time.time()) + min(lifetime, MAX_LIFETIME)}
+    if name:
+        claims["name"] = name
+    for key, values in (("contacts", list(contacts)), ("may_call", list(may_call))):
+        if values:
+            claims[key] = values
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def verify(token: str, secret: str, audience: str) -> Identity:
+    """Raises EndpointError: token-expired or not-authorized. The reason never repeats the token."""
+    try:
+        claims = jwt.decode(
+            token, secret, algorithms=["HS256"], audience=audience, leeway=LEEWAY, options={"require": ["sub", "aud", "exp"]}
+        )
+    except jwt.ExpiredSignatureError:
+        raise EndpointError("token-expired", "this link is too old: get a new one") from None
+    except jwt.InvalidTokenError as error:
+        raise EndpointError("not-authorized", f"the token is not valid ({type(error).__name__})") from None
+    if claims["exp"] > time.time() + MAX_LIFETIME + LEEWAY:
+        raise EndpointError("not-authorized", f"the token is valid for more than {MAX_LIFETIME} s")
+    sub, name = claims["sub"], claims.get("name", "")
+    if not isinstance(sub, str) or not isinstance(name, str):
+        raise EndpointError("not-authorized", "sub and name must be text")
+    return Identity(local_part(sub), name[:128] or sub, _addresses(claims, "contacts"), _addresses(claims, "may_call"))
+
+
+def _addresses(claims: dict[str, Any], key: str) -> tuple[str, ...]:
+    values = claims.get(key, [])
+    if not isinstance(values, list) or len(values) > MAX_CONTACTS or not all(isinstance(v, str) and v for v in values):
+        raise EndpointError("not-authorized", f"{key} must be a list of addresses")
+    return tuple(values)

@@ -1,0 +1,79 @@
+"""Element tables compiled to straight-line Python, for writing text without a tree in between.
+
+A table is data; walking it costs more than the work it describes (SDP to text took twice as long). So its writer is generated once,
+on first use, from the same lines that `parse` and `build` follow, and a test holds the three against each other.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any
+
+from jinglebridge.xmltext import escaped, special, write_element
+
+Writer = Callable[[Any], str]
+
+
+def foreign(elements: tuple[ET.Element, ...], ns: str) -> str:
+    """The text of elements kept aside, inside a parent of namespace `ns`."""
+    out: list[str] = []
+    for el in elements:
+        write_element(el, ns, out)
+    return "".join(out)
+
+
+class Code:
+    """The source of one writer, collected line by line; `names` are the values that the source refers to."""
+
+    def __init__(self, tag: str, ns: str, parent_ns: str) -> None:
+        xmlns = "" if ns == parent_ns else f' xmlns="{escaped(ns)}"'
+        self.tag, self.ns = tag, ns
+        self.names: dict[str, Any] = {"special": special, "escaped": escaped, "foreign": foreign}
+        self.lines = [f"s = {f'<{tag}{xmlns}'!r}"]
+        self.inner: list[str] = []
+
+    def name(self, value: Any) -> str:
+        """A name by which the source can call `value`."""
+        name = f"n{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def attribute(self, name: str, field: str, default: Any, always: bool, format: Callable[[Any], str], plain: bool) -> None:
+        condition = "v is not None" if always else f"v is not None and v != {self.name(default)}"
+        written = "v" if plain else "str(v)" if format is str else f"{self.name(format)}(v)"
+        self.lines += [f"v = obj.{field}", f"if {condition}:"]
+        if plain:
+            self.lines.append(f"    s += f' {name}=\"{{{written}}}\"'")
+        else:
+            self.lines += [f"    v = {written}", f"    s += f' {name}=\"{{v if special(v) is None else escaped(v)}}\"'"]
+
+    def text(self, field: str, format: Callable[[Any], str]) -> None:
+        self.inner.append(f"b += escaped({self.name(format)}(obj.{field}))")
+
+    def child(self, field: str, writer: Writer) -> None:
+        self.inner += [f"v = obj.{field}", "if v is not None:", f"    b += {self.name(writer)}(v)"]
+
+    def children(self, field: str, writer: Writer) -> None:
+        self.inner += [f"for v in obj.{field}:", f"    b += {self.name(writer)}(v)"]
+
+    def condition(self, field: str, before: str, after: str) -> None:
+        """`before` + value + `after` where the value is neither None nor empty."""
+        self.inner += [f"v = obj.{field}", "if v:", f"    b += {before!r} + escaped(v) + {after!r}"]
+
+    def flag(self, field: str, text: str) -> None:
+        self.inner += [f"if obj.{field}:", f"    b += {text!r}"]
+
+    def unknown(self, field: str) -> None:
+        self.inner += [f"if obj.{field}:", f"    b += foreign(obj.{field}, {self.ns!r})"]
+
+    def compile(self) -> Writer:
+        body = [*self.lines]
+        if self.inner:
+            body += ["b = ''", *self.inner, "if b:", f"    return s + '>' + b + {f'</{self.tag}>'!r}"]
+        body.append("return s + '/>'")
+        source = "def write(obj):\n" + "\n".join("    " + line for line in body)
+        space = dict(self.names)
+        exec(compile(source, f"<table of {self.tag}>", "exec"), space)
+        writer: Writer = space["write"]
+        return writer

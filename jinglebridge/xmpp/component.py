@@ -1,0 +1,112 @@
+"""The component stream of XEP-0114 1.6: slixmpp for parsing, TLS and the socket; everything else is ours.
+
+Not used of slixmpp: its stanza objects, roster, reconnect, send queue and IQ table (DESIGN §4 says why). Elements come out
+through one callback, and go in through `send`, which is the one place that checks `from`, strips illegal characters and
+drops what cannot be sent now: nothing is queued while offline.
+
+Spec: XEP-0114 §3; J-001, J-002, J-013; DESIGN §4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from slixmpp import ComponentXMPP
+from slixmpp.xmlstream.tostring import tostring
+
+from jinglebridge.errors import InvalidState
+from jinglebridge.xml import xml_safe
+from jinglebridge.xmpp.stanza import NS
+
+log = structlog.get_logger()
+
+STREAM_ERROR = "{http://etherx.jabber.org/streams}error"
+MAX_SENT = 256 * 1024  # what servers commonly accept
+
+
+class Component(ComponentXMPP):  # type: ignore[misc]
+    """One connection. `on_stanza(element)`, `on_up()` and `on_down(condition)` are called from the event loop.
+
+    `condition` is the stream error's (RFC 6120 §4.9.3) or "" when the connection just broke.
+    """
+
+    def __init__(self, domain: str, secret: str) -> None:
+        super().__init__(domain, secret)
+        self.domain = domain
+        self.on_stanza: Callable[[ET.Element], None] = lambda element: None
+        self.on_up: Callable[[], None] = lambda: None
+        self.on_down: Callable[[str], None] = lambda condition: None
+        self.up = False
+        self.heard = 0.0  # loop time of the last bytes
+        self._condition = ""
+
+    async def open(self, host: str, port: int, tls: ssl.SSLContext | None, timeout: float = 5.0) -> None:
+        """Connect the socket and begin the handshake. Raises OSError, TimeoutError."""
+        loop = asyncio.get_running_loop()
+        self._condition = ""
+        self._current_connection_attempt = loop.create_future()  # slixmpp reads "not aborted" from it
+        async with asyncio.timeout(timeout):
+            await loop.create_connection(lambda: self, host, port, ssl=tls, server_hostname=host if tls else None)
+
+    def send(self, element: ET.Element, use_filters: bool = True) -> bool:
+        """Send a stanza now. False: there is no session, it was dropped."""
+        if not self.up or self.transport is None or not isinstance(element, ET.Element):
+            return False
+        sender, to = element.get("from", ""), element.get("to", "")
+        if not to or sender.partition("/")[0].rpartition("@")[2] != self.domain:
+            # The server cuts the whole stream for this, for everybody.
+            raise InvalidState(f"stanza from {sender!r} to {to!r}")
+        text = xml_safe(tostring(element, xmlns=NS, top_level=True))
+        if len(text) > MAX_SENT:
+            raise InvalidState(f"stanza of {len(text)} characters")
+        self.send_raw(text)
+        return True
+
+    async def close(self) -> None:
+        """Say goodbye and wait shortly for the server to do so too."""
+        if self.transport is not None:
+            self.up = False
+            self.send_raw(self.stream_footer)
+            self.transport.close()
+            await asyncio.sleep(0)
+
+    # --- what slixmpp calls
+
+    def start_stream_handler(self, xml: ET.Element) -> None:
+        digest = hashlib.sha1((xml.get("id", "") + self.secret).encode()).hexdigest()
+        self.send_raw(f"<handshake>{digest}</handshake>")
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = asyncio.get_running_loop().time()
+        super().data_received(data)
+
+    def _spawn_event(self, xml: ET.Element) -> None:
+        """A whole stanza, before slixmpp makes an object of it. Nothing may escape: asyncio would close the stream."""
+        try:
+            if xml.tag == f"{{{NS}}}handshake":
+                self.up = True
+                self.on_up()
+            elif xml.tag == STREAM_ERROR:
+                self._condition = next((child.tag.rpartition("}")[2] for child in xml), "undefined-condition")
+            else:
+                self.on_stanza(xml)
+        except Exception:
+            log.exception("stanza-handler-failed")
+
+    def connection_lost(self, exception: BaseException | None) -> None:
+        super().connection_lost(exception)
+        was_up, self.up = self.up, False
+        log.debug("stream-closed", was_up=was_up, condition=self._condition)
+        self.on_down(self._condition)
+
+    def event(self, name: str, data: Any = {}) -> None:  # noqa: B006  slixmpp's own signature
+        """slixmpp's events have no listeners here."""
+
+    def _set_disconnected_future(self) -> None:
+        """slixmpp's own future of the connection; ours is `on_down`."""

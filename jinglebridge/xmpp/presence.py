@@ -1,0 +1,223 @@
+"""The component is the roster server of its own users: subscriptions, presence out, probes.
+
+A user's presence goes to subscribers, and to a call's partner while there is reason to (J-042); whoever got it also gets the
+`unavailable`. Subscriptions live in the store; this file keeps the working copy.
+
+Spec: RFC 6121 §3, §4; DESIGN §2; J-033 … J-042, J-253.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from jinglebridge.calls.people import Subscription
+from jinglebridge.xmpp import caps, disco
+from jinglebridge.xmpp.peers import Peers
+from jinglebridge.xmpp.stanza import Stanza, presence, text_child
+
+log = structlog.get_logger()
+
+NICK = "{http://jabber.org/protocol/nick}nick"
+
+
+class RosterStore(Protocol):
+    def subscriptions(self) -> Iterable[tuple[str, str, Subscription]]:
+        """All rows: (own bare, peer bare, subscription)."""
+
+    def save_subscription(self, own: str, peer: str, subscription: Subscription) -> None:
+        """Keep one row; an empty subscription may be deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a web session shows of itself. `show` in the words of the JSON protocol."""
+
+    jid: str
+    name: str
+    video: bool = True
+    show: str = "available"
+    status: str = ""
+
+
+class PresenceKeeper:
+    """Presence and subscriptions of all web users, and of the services (which accept everybody)."""
+
+    def __init__(self, send: Callable[[ET.Element], bool], peers: Peers, store: RosterStore) -> None:
+        self._send = send
+        self._peers = peers
+        self._store = store
+        self._rows: dict[str, dict[str, Subscription]] = {}
+        self._shown: dict[str, dict[str, Shown]] = {}  # bare -> full -> what it shows
+        self._directed: dict[str, set[str]] = {}  # full JID -> bare or full JIDs that got presence without subscription
+        self._services: set[str] = set()
+        for own, peer, row in store.subscriptions():
+            self._rows.setdefault(own, {})[peer] = row
+
+    # --- our side
+
+    def service(self, shown: Shown) -> None:
+        """A contact of the bridge itself (echo): everybody may see it."""
+        self._services.add(_bare(shown.jid))
+        self._shown.setdefault(_bare(shown.jid), {})[shown.jid] = shown
+
+    def online(self, shown: Shown, contacts: Iterable[str]) -> None:
+        """A session appears (or changes): tell the subscribers, ask to see the contacts. J-033, J-040."""
+        own = _bare(shown.jid)
+        first = shown.jid not in self._shown.get(own, {})
+        self._shown.setdefault(own, {})[shown.jid] = shown
+        for peer in contacts:
+            row = self.row(own, peer)
+            if not row.wanted:
+                self._save(own, peer, replace(row, wanted=True))
+        for peer, row in list(self._rows.get(own, {}).items()):
+            if row.from_:
+                self._send(self._available(shown, peer))
+            if row.to and first:
+                self._send(presence(own, peer, "probe"))
+            elif row.wanted and not row.to and first:
+                self._save(own, peer, replace(row, asked=True))
+                self._send(presence(own, peer, "subscribe"))
+
+    def offline(self, jid: str) -> None:
+        """A session is over: everybody who got its presence hears so. J-034."""
+        own = _bare(jid)
+        shown = self._shown.get(own, {})
+        if shown.pop(jid, None) is None:
+            return
+        subscribers = {peer for peer, row in self._rows.get(own, {}).items() if row.from_}
+        for peer in subscribers | self._directed.pop(jid, set()):
+            self._send(presence(jid, peer, "unavailable"))
+        if not shown:
+            self._shown.pop(own, None)
+            self._peers.forget_user(own)
+
+    def direct(self, jid: str, to: str) -> None:
+        """Show one session to a call's partner, once. J-042."""
+        own = _bare(jid)
+        shown = self._shown.get(own, {}).get(jid)
+        if shown is None or self.row(own, _bare(to)).from_ or to in self._directed.get(jid, ()):
+            return
+        self._directed.setdefault(jid, set()).add(to)
+        self._send(self._available(shown, to))
+
+    def announce(self) -> None:
+        """The stream is new and the server told nobody anything: send all presence again, ask for all of theirs. J-005."""
+        for own, sessions in self._shown.items():
+            for peer, row in self._rows.get(own, {}).items():
+                if row.from_:
+                    for shown in sessions.values():
+                        self._send(self._available(shown, peer))
+                if row.to:
+                    self._send(presence(own, peer, "probe"))
+                elif row.asked:
+                    self._send(presence(own, peer, "subscribe"))
+        for jid, peers in self._directed.items():
+            session = self._shown.get(_bare(jid), {}).get(jid)
+            if session is not None:
+                for peer in peers:
+                    self._send(self._available(session, peer))
+
+    def row(self, own: str, peer: str) -> Subscription:
+        return self._rows.get(own, {}).get(peer, Subscription())
+
+    def contacts(self, own: str) -> list[str]:
+        return list(self._rows.get(own, {}))
+
+    def subscribed(self, own: str, peer: str) -> bool:
+        return own in self._services or self.row(own, peer).from_
+
+    # --- their side
+
+    def received(self, stanza: Stanza) -> None:
+        """Any presence stanza of a peer."""
+        handler = {
+            "": self._peers.available,
+            "unavailable": self._peers.unavailable,
+            "error": self._peers.unavailable,
+            "probe": self._probe,
+            "subscribe": self._subscribe,
+            "subscribed": self._subscribed,
+            "unsubscribe": self._unsubscribe,
+            "unsubscribed": self._unsubscribed,
+        }.get(stanza.type)
+        if handler is not None:
+            handler(stanza)
+
+    def _probe(self, stanza: Stanza) -> None:
+        """Subscribers get one presence per session, or unavailable; others silence. J-035."""
+        own, peer = _bare(stanza.to), stanza.sender
+        if not self.subscribed(own, _bare(peer)):
+            return
+        sessions = self._shown.get(own, {}).values()
+        for shown in sessions:
+            self._send(self._available(shown, peer))
+        if not sessions:
+            self._send(presence(own, peer, "unavailable"))
+
+    def _subscribe(self, stanza: Stanza) -> None:
+        """Contacts may see us; anybody else waits for the user's decision; unknown users stay unknown. J-037."""
+        own, peer = _bare(stanza.to), _bare(stanza.sender)
+        row = self.row(own, peer)
+        if own in self._services or row.wanted or row.from_:
+            self._save(own, peer, replace(row, from_=own not in self._services, asking=False))
+            self._send(presence(own, peer, "subscribed"))
+            for shown in self._shown.get(own, {}).values():
+                self._send(self._available(shown, peer))
+        elif own in self._shown or own in self._rows:
+            self._save(own, peer, replace(row, asking=True))
+            self._peers.on_change(own, peer)
+
+    def _subscribed(self, stanza: Stanza) -> None:
+        own, peer = _bare(stanza.to), _bare(stanza.sender)
+        row = self.row(own, peer)
+        if row.asked:
+            self._save(own, peer, replace(row, to=True, asked=False))
+            self._peers.on_change(own, peer)
+
+    def _unsubscribe(self, stanza: Stanza) -> None:
+        """They want to see us no more. J-038, J-039."""
+        own, peer = _bare(stanza.to), _bare(stanza.sender)
+        row = self.row(own, peer)
+        if row.from_ or row.asking:
+            self._save(own, peer, replace(row, from_=False, asking=False))
+            self._send(presence(own, peer, "unsubscribed"))
+            for jid in self._shown.get(own, {}):
+                self._send(presence(jid, peer, "unavailable"))
+            self._peers.on_change(own, peer)
+
+    def _unsubscribed(self, stanza: Stanza) -> None:
+        own, peer = _bare(stanza.to), _bare(stanza.sender)
+        row = self.row(own, peer)
+        if row.to or row.asked:
+            self._save(own, peer, replace(row, to=False, asked=False))
+            self._peers.unavailable(Stanza("presence", "unavailable", "", peer, own, stanza.element))
+
+    # --- building
+
+    def _available(self, shown: Shown, to: str) -> ET.Element:
+        children = [caps.element(disco.NODE, disco.session_info(shown.video))]
+        if shown.show != "available":
+            children.append(text_child("show", shown.show))
+        if shown.status:
+            children.append(text_child("status", shown.status))
+        if shown.name:
+            nick = ET.Element(NICK)
+            nick.text = shown.name
+            children.append(nick)
+        return presence(shown.jid, to, "", *children)
+
+    def _save(self, own: str, peer: str, row: Subscription) -> None:
+        if own in self._services:
+            return
+        if self.row(own, peer) != row:
+            self._rows.setdefault(own, {})[peer] = row
+            self._store.save_subscription(own, peer, row)
+
+
+def _bare(jid: str) -> str:
+    return jid.partition("/")[0]

@@ -1,0 +1,126 @@
+"""Brings each stanza to its handler, and answers what no handler takes.
+
+One reply to each IQ request, none to anything else. A handler returns an `Answer`, raises ProtocolError, or has a bug: the
+first is sent as a result and then acted upon (ack first, J-077), the second as its stanza error, the third as
+internal-server-error while the stream goes on.
+
+Spec: RFC 6120 §8.2.3, §8.4; J-006 … J-008.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from jinglebridge.errors import BadRequest, ProtocolError, ServiceUnavailable
+from jinglebridge.xmpp import guard
+from jinglebridge.xmpp.requests import Requests
+from jinglebridge.xmpp.stanza import Stanza, error_reply, iq, prepare
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result's payload, and what to do after the result was sent."""
+
+    payload: ET.Element | None = None
+    then: Callable[[], None] | None = None
+
+
+IqHandler = Callable[[Stanza], Answer]
+Handler = Callable[[Stanza], None]
+
+
+class Router:
+    """`iq` is keyed by (type, payload tag), `message` by child tag; presence has one handler."""
+
+    def __init__(self, domain: str, send: Callable[[ET.Element], bool], requests: Requests) -> None:
+        self.domain = domain
+        self.iq: dict[tuple[str, str], IqHandler] = {}
+        self.message: dict[str, Handler] = {}
+        self.message_error: Handler = lambda stanza: None
+        self.presence: Handler = lambda stanza: None
+        self._send = send
+        self._requests = requests
+
+    def route(self, element: ET.Element) -> None:
+        """Handle one received stanza. Raises nothing."""
+        stanza = self._read(element)
+        if stanza is None:
+            return
+        try:
+            if stanza.kind == "iq":
+                self._iq(stanza)
+            elif stanza.kind == "message":
+                self._message(stanza)
+            elif stanza.kind == "presence":
+                self.presence(stanza)
+        except ProtocolError as error:
+            log.info("stanza-refused", kind=stanza.kind, type=stanza.type, error=str(error))
+        except Exception:
+            log.exception("stanza-handler-failed", kind=stanza.kind, type=stanza.type)
+
+    def _read(self, element: ET.Element) -> Stanza | None:
+        kind, type, id = element.tag.rpartition("}")[2], element.get("type", ""), element.get("id", "")
+        try:
+            sender, to = prepare(element.get("from", "")), prepare(element.get("to", ""))
+        except BadRequest:
+            return None
+        if not sender or to.partition("/")[0].rpartition("@")[2] != self.domain:
+            return None
+        stanza = Stanza(kind, type, id, sender, to, element)
+        try:
+            guard.check(element)
+        except guard.TooBig as error:
+            log.warning("stanza-too-big", sender=sender, error=str(error))
+            if kind == "iq" and type in ("get", "set"):
+                self._send(error_reply(stanza, error))
+            return None
+        return stanza
+
+    def _iq(self, stanza: Stanza) -> None:
+        if stanza.type in ("result", "error"):
+            if not self._requests.answered(stanza):
+                log.debug("stray-reply", sender=stanza.sender)
+            return
+        if not stanza.id:
+            return  # nothing to refer to in an answer
+        try:
+            answer = self._answer(stanza)
+        except ProtocolError as error:
+            log.info("iq-refused", sender=stanza.sender, to=stanza.to, error=str(error), condition=error.condition)
+            self._send(error_reply(stanza, error))
+            return
+        except Exception:
+            log.exception("iq-handler-failed")
+            self._send(error_reply(stanza, None))
+            return
+        self._send(iq("result", stanza.to, stanza.sender, stanza.id, answer.payload))
+        if answer.then is not None:
+            answer.then()
+
+    def _answer(self, stanza: Stanza) -> Answer:
+        if stanza.type not in ("get", "set") or len(stanza.element) != 1:
+            raise BadRequest("an IQ request has exactly one payload")
+        payload = stanza.element[0]
+        handler = self.iq.get((stanza.type, payload.tag))
+        if handler is not None:
+            return handler(Stanza(stanza.kind, stanza.type, stanza.id, stanza.sender, stanza.to, stanza.element, payload))
+        if any(tag == payload.tag for _, tag in self.iq):
+            raise BadRequest(f"not as type {stanza.type}")
+        raise ServiceUnavailable("")
+
+    def _message(self, stanza: Stanza) -> None:
+        """A message carries its payload in any position; an error never gets an answer. J-047."""
+        if stanza.type == "error":
+            self.message_error(stanza)
+            return
+        for child in stanza.element:
+            handler = self.message.get(child.tag)
+            if handler is not None:
+                handler(Stanza(stanza.kind, stanza.type, stanza.id, stanza.sender, stanza.to, stanza.element, child))
+                return

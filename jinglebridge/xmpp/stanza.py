@@ -1,0 +1,98 @@
+"""A received stanza as the handlers see it, and the builders of what we send.
+
+Spec: RFC 6120 §8; J-002, J-006, J-012.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from functools import lru_cache
+
+from slixmpp.jid import JID, InvalidJID
+
+from jinglebridge.errors import BadRequest, ProtocolError
+
+NS = "jabber:component:accept"
+STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+JINGLE_ERRORS = "urn:xmpp:jingle:errors:1"
+CHILDREN_OF_ERRORS = frozenset({f"{{{NS}}}error", "{jabber:client}error"})
+
+
+@lru_cache(maxsize=8192)
+def prepare(jid: str) -> str:
+    """The canonical form of a JID (RFC 7622), so that equal addresses are equal strings. Raises BadRequest. J-012."""
+    try:
+        return str(JID(jid).full)
+    except InvalidJID:
+        raise BadRequest("not an address") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Stanza:
+    """`kind` is iq, message or presence; `sender` and `to` are prepared; `payload` is the only child of an IQ request."""
+
+    kind: str
+    type: str
+    id: str
+    sender: str
+    to: str
+    element: ET.Element
+    payload: ET.Element | None = None
+
+    def find(self, tag: str) -> ET.Element | None:
+        return self.element.find(tag)
+
+
+def iq(kind: str, sender: str, to: str, id: str, payload: ET.Element | None = None) -> ET.Element:
+    """An IQ; `kind` is get, set or result."""
+    element = ET.Element(f"{{{NS}}}iq", {"type": kind, "id": id, "from": sender, "to": to})
+    if payload is not None:
+        element.append(payload)
+    return element
+
+
+def message(sender: str, to: str, id: str, *payloads: ET.Element, kind: str = "chat") -> ET.Element:
+    element = ET.Element(f"{{{NS}}}message", {"type": kind, "id": id, "from": sender, "to": to})
+    element.extend(payloads)
+    return element
+
+
+def presence(sender: str, to: str, kind: str = "", *payloads: ET.Element) -> ET.Element:
+    """`kind` "" is available."""
+    element = ET.Element(f"{{{NS}}}presence", {"from": sender, "to": to, **({"type": kind} if kind else {})})
+    element.extend(payloads)
+    return element
+
+
+def text_child(name: str, text: str) -> ET.Element:
+    child = ET.Element(f"{{{NS}}}{name}")
+    child.text = text
+    return child
+
+
+def error_reply(stanza: Stanza, error: ProtocolError | None) -> ET.Element:
+    """The answer to a request that failed; None is a bug of ours, whose text the peer does not see. J-078."""
+    reply = ET.Element(f"{{{NS}}}iq", {"type": "error", "id": stanza.id, "from": stanza.to, "to": stanza.sender})
+    kind, condition = (error.type, error.condition) if error is not None else ("cancel", "internal-server-error")
+    child = ET.SubElement(reply, f"{{{NS}}}error", {"type": kind})
+    ET.SubElement(child, f"{{{STANZAS}}}{condition}")
+    if error is not None and error.jingle:
+        ET.SubElement(child, f"{{{JINGLE_ERRORS}}}{error.jingle}")
+    if error is not None and str(error):
+        ET.SubElement(child, f"{{{STANZAS}}}text").text = str(error)[:200]
+    return reply
+
+
+def read_error(element: ET.Element) -> tuple[str, str | None]:
+    """(stanza condition, Jingle condition or None) of an error stanza; a malformed one is undefined-condition."""
+    error = next((child for child in element if child.tag in CHILDREN_OF_ERRORS), None)
+    condition, jingle = "undefined-condition", None
+    for child in error if error is not None else ():
+        namespace, _, name = child.tag[1:].partition("}")
+        if namespace == STANZAS and name != "text":
+            condition = name
+        elif namespace == JINGLE_ERRORS:
+            # COMPAT(Gajim 1.7): misspells tie-break.
+            jingle = "tie-break" if name == "tiebreak" else name
+    return condition, jingle

@@ -1,0 +1,405 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, it } from 'node:test'
+
+import { connect, socketUrl } from '../../../client/jinglebridge.js'
+import { devices, FakePeerConnection, FakeSocket, FakeStream, install, page, refusal, settle } from './fakes.mjs'
+
+const NONE = { bundle: false, restart: false, add: false, modify: false }
+const AV = { audio: true, video: true }
+
+let socket
+let bridge
+let seq
+beforeEach(async () => {
+  install()
+  seq = 0
+  const connecting = connect({ url: 'wss://h/ws', token: 'T' })
+  await settle()
+  socket = FakeSocket.last
+  socket.welcome({ contacts: [{ jid: 'bob@x', name: 'Bob' }] })
+  bridge = await connecting
+})
+afterEach(() => bridge.close())
+
+const event = (fields) => socket.say({ seq: ++seq, ...fields })
+const ack = (frame) => socket.say({ type: 'ack', id: frame.id })
+
+/** Answers the `ice` request that waits. */
+async function giveIce() {
+  await settle()
+  const { id } = socket.of('ice').at(-1)
+  socket.say({ type: 'ice', id, iceServers: [{ urls: ['stun:s'] }], iceTransportPolicy: 'relay', expires: 60 })
+  ack({ id })
+  await settle()
+}
+
+async function outgoing(wanted = { video: true }) {
+  const call = bridge.call('bob@x', wanted)
+  const ends = []
+  call.addEventListener('ended', ({ detail }) => ends.push(detail))
+  await giveIce()
+  return { call, ends, pc: FakePeerConnection.all.at(-1) }
+}
+
+async function incoming(media = AV) {
+  const got = []
+  bridge.addEventListener('incoming', ({ detail }) => got.push(detail))
+  event({ type: 'incoming', call: 'in1', from: 'eve@x/phone', name: 'Eve', media, abilities: NONE })
+  return got[0]
+}
+
+async function accepted(wanted, media = AV) {
+  const call = await incoming(media)
+  const accepting = call.accept(wanted)
+  await giveIce()
+  ack(socket.of('accept')[0])
+  await accepting
+  event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: media.video ? 'audio video' : 'audio' } })
+  await settle()
+  return { call, pc: FakePeerConnection.all.at(-1) }
+}
+
+describe('a call that we make', () => {
+  it('asks for ICE servers before there is a peer connection, then sends the offer', async () => {
+    const call = bridge.call('bob@x', { video: true })
+    await settle()
+    assert.equal(FakePeerConnection.all.length, 0)
+    assert.deepEqual([call.state, call.name, call.peer], ['preparing', 'Bob', 'bob@x'])
+    await giveIce()
+    const pc = FakePeerConnection.all[0]
+    assert.deepEqual(pc.config, { iceServers: [{ urls: ['stun:s'] }], iceTransportPolicy: 'relay', bundlePolicy: 'balanced', rtcpMuxPolicy: 'require' })
+    const [frame] = socket.of('call')
+    assert.deepEqual([frame.call, frame.to, frame.description.type], [call.id, 'bob@x', 'offer'])
+    assert.equal(frame.description.sdp, 'audio sendrecv\nvideo sendrecv')
+    assert.equal(call.state, 'calling')
+    assert.equal(call.peerConnection, pc)
+  })
+
+  it('trickles, keeps early candidates until the answer, and becomes connected', async () => {
+    const { call, pc } = await outgoing()
+    pc.onicecandidate({ candidate: { toJSON: () => ({ candidate: 'c1', sdpMid: '0' }) } })
+    pc.onicecandidate({ candidate: null })
+    assert.deepEqual(socket.of('candidate').map(({ candidate }) => candidate), [{ candidate: 'c1', sdpMid: '0' }, null])
+    event({ type: 'state', call: call.id, state: 'ringing', abilities: NONE })
+    event({ type: 'candidate', call: call.id, candidate: { candidate: 'r1', sdpMid: '0' } })
+    event({ type: 'candidate', call: call.id, candidate: { candidate: '', sdpMid: '0' } })
+    event({ type: 'state', call: call.id, state: 'accepted', abilities: { ...NONE, bundle: true } })
+    await settle()
+    assert.equal(pc.candidates.length, 0)
+    event({ type: 'description', call: call.id, description: { type: 'answer', sdp: 'x' } })
+    event({ type: 'candidate', call: call.id, candidate: null })
+    await settle()
+    assert.deepEqual(pc.candidates, [{ candidate: 'r1', sdpMid: '0' }, { candidate: '', sdpMid: '0' }, undefined])
+    pc.become('connecting')
+    event({ type: 'state', call: call.id, state: 'ringing', abilities: NONE }) // late
+    assert.equal(call.state, 'connecting')
+    pc.become('connected')
+    await settle()
+    assert.equal(call.state, 'connected')
+    assert.deepEqual(socket.of('stats').map(({ connectionState }) => connectionState), ['connecting', 'connected'])
+    call.hangUp()
+  })
+
+  it('asks for pictures only when there is no camera', async () => {
+    devices.video = refusal('NotFoundError')
+    const problems = []
+    const call = bridge.call('bob@x', { video: true })
+    call.addEventListener('problem', ({ detail }) => problems.push(detail.code))
+    await giveIce()
+    assert.equal(socket.of('call')[0].description.sdp, 'audio sendrecv\nvideo recvonly')
+    assert.deepEqual(problems, ['camera-missing'])
+  })
+
+  it('ends with microphone-refused, and never gets to the bridge', async () => {
+    devices.audio = refusal('NotAllowedError')
+    const { call } = await outgoing({})
+    assert.deepEqual([call.state, call.reason, call.error.code], ['ended', 'failed-media', 'microphone-refused'])
+    assert.deepEqual(socket.of('call').concat(socket.of('hangup')), [])
+    assert.deepEqual(bridge.calls, [])
+  })
+
+  it('can listen only', async () => {
+    devices.audio = refusal('NotAllowedError')
+    await outgoing({ audio: false })
+    assert.equal(socket.of('call')[0].description.sdp, 'audio recvonly')
+  })
+
+  for (const [code, reason] of [['forbidden', 'unreachable'], ['rate-limited', 'overload'], ['bad-description', 'failed-media'], ['internal', 'failed']]) {
+    it(`ends as ${reason} when the bridge answers ${code}`, async () => {
+      const { ends } = await outgoing()
+      socket.say({ type: 'error', id: socket.of('call')[0].id, code, message: 'because' })
+      await settle()
+      assert.deepEqual([ends[0].reason, ends[0].text, ends[0].error.code], [reason, 'because', code])
+    })
+  }
+
+  it('is cancelled before the answer and ended after it; the microphone is closed', async () => {
+    const one = await outgoing()
+    const tracks = one.call.localStream.getTracks()
+    one.call.hangUp()
+    assert.deepEqual([one.ends[0].reason, socket.of('hangup')[0].reason], ['cancelled', 'ended'])
+    assert.deepEqual(tracks.map(({ readyState }) => readyState), ['ended', 'ended'])
+    assert.equal(one.pc.connectionState, 'closed')
+    const two = await outgoing()
+    event({ type: 'state', call: two.call.id, state: 'accepted', abilities: NONE })
+    two.call.hangUp()
+    two.call.hangUp()
+    assert.equal(two.ends[0].reason, 'ended')
+    assert.equal(socket.of('hangup').length, 2)
+  })
+
+  it('hung up while the microphone is asked for is never sent', async () => {
+    const call = bridge.call('bob@x')
+    call.hangUp()
+    await giveIce()
+    assert.deepEqual([call.reason, socket.of('call').length, socket.of('hangup').length], ['cancelled', 0, 0])
+    assert.ok(call.localStream.getTracks().every(({ readyState }) => readyState === 'ended'))
+  })
+
+  it('ends with failed-ice when the connection fails, and with failed-media on a bad answer', async () => {
+    const one = await outgoing()
+    one.pc.become('failed')
+    assert.deepEqual([one.ends[0].reason, socket.of('hangup')[0].reason], ['failed-ice', 'failed-ice'])
+    const two = await outgoing()
+    event({ type: 'description', call: two.call.id, description: { type: 'answer', sdp: 'bad' } })
+    await settle()
+    assert.deepEqual([two.ends[0].reason, socket.of('hangup')[1].reason], ['failed-media', 'failed-media'])
+  })
+
+  it('ends with what the bridge says', async () => {
+    const { ends } = await outgoing()
+    event({ type: 'ended', call: socket.of('call')[0].call, reason: 'busy', text: 'on the phone' })
+    assert.deepEqual(ends, [{ reason: 'busy', text: 'on the phone', error: null }])
+    assert.equal(socket.of('hangup').length, 0)
+  })
+
+  it('leaves a stream of the application alone', async () => {
+    const stream = new FakeStream()
+    const { call } = await outgoing({ stream })
+    assert.equal(call.localStream, stream)
+  })
+})
+
+describe('a call that we get', () => {
+  it('is accepted first; the answer follows the offer', async () => {
+    const { call, pc } = await accepted({ audio: true, video: true })
+    assert.deepEqual(socket.sent.map(({ type }) => type).filter((type) => type !== 'hello'), ['ice', 'accept', 'description'])
+    assert.deepEqual(pc.transceivers.map(({ direction, sender }) => [direction, sender.track?.kind]), [['sendrecv', 'audio'], ['sendrecv', 'video']])
+    assert.deepEqual(socket.of('description')[0].description, { type: 'answer', sdp: 'audio sendrecv\nvideo sendrecv' })
+    assert.deepEqual([call.direction, call.peer, call.name, call.media], ['in', 'eve@x/phone', 'Eve', AV])
+  })
+
+  it('J-089: takes video without a camera as recvonly instead of refusing it', async () => {
+    devices.video = refusal('NotReadableError')
+    const { pc } = await accepted({ video: true })
+    assert.deepEqual(pc.transceivers.map(({ direction }) => direction), ['sendrecv', 'recvonly'])
+  })
+
+  it('J-089: the same when only sound is wanted', async () => {
+    const { pc, call } = await accepted()
+    assert.deepEqual(pc.transceivers.map(({ direction }) => direction), ['sendrecv', 'recvonly'])
+    await assert.rejects(call.camera(true), { code: 'not-supported' })
+  })
+
+  it('opens no camera for a call without video', async () => {
+    const { call } = await accepted({ video: true }, { audio: true, video: false })
+    assert.deepEqual(call.localStream.getTracks().map(({ kind }) => kind), ['audio'])
+  })
+
+  it('goes on ringing when the microphone is refused, and can be accepted again', async () => {
+    const call = await incoming()
+    devices.audio = refusal('NotAllowedError')
+    await assert.rejects(call.accept(), { code: 'microphone-refused' })
+    assert.equal(call.state, 'incoming')
+    assert.equal(socket.of('accept').length, 0)
+    devices.audio = null
+    const again = call.accept()
+    await giveIce()
+    ack(socket.of('accept')[0])
+    await again
+  })
+
+  it('ends while we accept: nothing is accepted', async () => {
+    const call = await incoming()
+    const accepting = call.accept()
+    event({ type: 'ended', call: 'in1', reason: 'cancelled' })
+    await giveIce()
+    await accepting
+    assert.deepEqual([call.state, socket.of('accept').length, FakePeerConnection.all.length], ['ended', 0, 0])
+  })
+
+  it('is declined by reject() and by hangUp(), as busy if so', async () => {
+    const call = await incoming()
+    call.hangUp()
+    assert.deepEqual([call.reason, socket.of('reject')[0].busy], ['declined', false])
+    event({ type: 'incoming', call: 'in2', from: 'eve@x', name: 'Eve', media: AV, abilities: NONE })
+    bridge.calls[0].reject({ busy: true })
+    assert.equal(socket.of('reject')[1].busy, true)
+  })
+})
+
+describe('in a call', () => {
+  it('mute and camera stop the track and tell the other side which section', async () => {
+    const { call, pc } = await accepted({ video: true })
+    const [audio, video] = pc.transceivers
+    audio.currentDirection = video.currentDirection = 'sendrecv'
+    call.mute()
+    assert.equal(call.localStream.getAudioTracks()[0].enabled, false)
+    const camera = video.sender.track
+    await call.camera(false)
+    assert.deepEqual([video.sender.track, camera.readyState, call.cameraOn], [null, 'ended', false])
+    await call.camera(true)
+    call.mute(false)
+    assert.equal(video.sender.track.readyState, 'live')
+    const told = socket.of('info').map(({ info, mid }) => [info, mid])
+    assert.deepEqual(told, [['mute', audio.mid], ['mute', video.mid], ['unmute', video.mid], ['unmute', audio.mid]])
+  })
+
+  it('a mute of the other side is shown by kind', async () => {
+    const { call, pc } = await accepted({ video: true })
+    const [audio, video] = pc.transceivers
+    event({ type: 'info', call: 'in1', info: 'mute', mid: video.mid })
+    assert.deepEqual([call.remoteMuted, call.remoteCameraOff], [false, true])
+    event({ type: 'info', call: 'in1', info: 'mute', mid: audio.mid })
+    event({ type: 'info', call: 'in1', info: 'unmute', mid: null })
+    assert.deepEqual([call.remoteMuted, call.remoteCameraOff], [false, false])
+  })
+
+  it('is polite: an offer of the bridge is taken although ours is out', async () => {
+    const { pc } = await accepted({ video: true })
+    await pc.onnegotiationneeded()
+    assert.equal(pc.signalingState, 'have-local-offer')
+    event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
+    await settle()
+    assert.deepEqual(socket.of('description').map(({ description }) => description.type), ['answer', 'offer', 'answer'])
+  })
+
+  it('takes an offer back that the peer does not take, and goes on', async () => {
+    const { call, pc } = await accepted({})
+    const problems = []
+    call.addEventListener('problem', ({ detail }) => problems.push([detail.code, detail.what]))
+    call.abilities.modify = true
+    await call.camera(true)
+    assert.equal(pc.transceivers[1].direction, 'sendrecv')
+    await pc.onnegotiationneeded()
+    socket.say({ type: 'error', id: socket.of('description').at(-1).id, code: 'not-negotiable', message: 'no', what: 'direction' })
+    await settle()
+    assert.deepEqual([pc.signalingState, pc.transceivers[1].direction, call.ended], ['stable', 'recvonly', false])
+    assert.deepEqual(problems, [['not-negotiable', 'direction']])
+  })
+})
+
+describe('after a loss', () => {
+  const again = async (fields) => {
+    socket.cut()
+    page.dispatchEvent(new Event('online')) // the network is back: no waiting
+    await settle()
+    socket = FakeSocket.last
+    seq = 0
+    socket.welcome(fields)
+    await settle()
+  }
+  it('calls that the bridge does not know any more are gone, others are not', async () => {
+    const one = await outgoing()
+    ack(socket.of('call')[0])
+    const two = await outgoing()
+    ack(socket.of('call')[1])
+    await settle()
+    const snapshot = { with: 'bob@x', name: 'Bob', direction: 'out', media: AV, description: { type: 'answer', sdp: 'x' } }
+    await again({ calls: [{ call: two.call.id, state: 'accepted', ...snapshot }] })
+    assert.equal(one.ends[0].reason, 'gone')
+    assert.deepEqual([two.call.state, two.pc.remoteDescription.sdp], ['accepted', 'x'])
+    assert.equal(socket.of('hangup').length, 0)
+    two.call.hangUp()
+  })
+
+  it('a call whose request was not acknowledged is sent again', async () => {
+    const { call } = await outgoing()
+    const { id } = socket.of('call')[0]
+    await again({ calls: [] })
+    assert.equal(call.ended, false)
+    assert.equal(socket.of('call')[0].id, id)
+    call.hangUp()
+  })
+
+  it('calls of the bridge that this page does not have ring or are hung up', async () => {
+    const rung = []
+    bridge.addEventListener('incoming', ({ detail }) => rung.push(detail.id))
+    const about = { with: 'bob@x', name: 'Bob', media: AV }
+    await again({ calls: [{ call: 'r', direction: 'in', state: 'incoming', ...about }, { call: 'o', direction: 'out', state: 'connected', ...about }] })
+    assert.deepEqual(rung, ['r'])
+    assert.deepEqual(socket.of('hangup').map(({ call, reason }) => [call, reason]), [['o', 'gone']])
+  })
+
+  it('a reloaded page is told which call broke, and goes on ringing', async () => {
+    const { call } = await outgoing()
+    await incoming()
+    const { resume } = bridge
+    assert.equal(resume.secret, 'secret-1')
+    const connecting = connect({ url: 'wss://h/ws', resume: JSON.parse(JSON.stringify(resume)) })
+    await settle()
+    socket = FakeSocket.last
+    socket.welcome({ resumed: true, seq: resume.lastSeq })
+    const reloaded = await connecting
+    assert.deepEqual(reloaded.calls.map(({ id, state }) => [id, state]), [['in1', 'incoming']])
+    assert.deepEqual(socket.of('hangup').map((frame) => frame.call), [call.id])
+    call.finish('gone')
+    reloaded.close()
+  })
+
+  it('a refused session ends the calls', async () => {
+    const { ends } = await outgoing()
+    socket.cut()
+    page.dispatchEvent(new Event('online'))
+    await settle()
+    for (let round = 0; round < 2; round++) {
+      socket = FakeSocket.last
+      socket.open()
+      socket.say({ type: 'error', id: socket.hello.id, code: 'token-expired', message: 'late' })
+      await settle()
+    }
+    assert.deepEqual([bridge.state, ends[0].reason], ['offline', 'gone'])
+  })
+})
+
+describe('the bridge object', () => {
+  it('keeps contacts by name, up to date', () => {
+    const changes = []
+    bridge.addEventListener('contact', ({ detail }) => changes.push([detail.jid, detail.removed]))
+    event({ type: 'contact', contact: { jid: 'alf@x', name: 'Alf' } })
+    assert.deepEqual(bridge.contacts.map(({ name }) => name), ['Alf', 'Bob'])
+    event({ type: 'contact', contact: { jid: 'bob@x', name: 'Bob' }, removed: true })
+    assert.deepEqual(bridge.contacts.map(({ name }) => name), ['Alf'])
+    assert.deepEqual(changes, [['alf@x', false], ['bob@x', true]])
+  })
+
+  it('passes on missed calls and draining', () => {
+    const seen = []
+    for (const type of ['missed', 'draining']) bridge.addEventListener(type, ({ detail }) => seen.push([type, detail?.from]))
+    event({ type: 'missed', from: 'bob@x', name: 'Bob', media: AV, at: '2026-01-01T00:00:00Z' })
+    event({ type: 'draining' })
+    assert.deepEqual(seen, [['missed', 'bob@x'], ['draining', undefined]])
+  })
+
+  it('ends calls and says bye on close()', async () => {
+    const { ends } = await outgoing()
+    bridge.close()
+    assert.equal(ends[0].reason, 'cancelled')
+    assert.deepEqual(socket.sent.slice(-2).map(({ type }) => type), ['hangup', 'bye'])
+  })
+
+  it('gives up when told so', async () => {
+    const abort = new AbortController()
+    const connecting = connect({ url: 'wss://h/ws', token: 'T', signal: abort.signal })
+    await settle()
+    abort.abort()
+    await assert.rejects(connecting, { code: 'closed' })
+    await assert.rejects(connect({ url: 'wss://h/ws', token: 'T', signal: abort.signal }), { name: 'AbortError' })
+  })
+
+  it('finds the socket from the address of the site', () => {
+    assert.equal(socketUrl('https://call.example.org'), 'wss://call.example.org/ws')
+    assert.equal(socketUrl('http://localhost:8080/#token=x'), 'ws://localhost:8080/ws')
+    assert.equal(socketUrl('wss://h/sub/ws'), 'wss://h/sub/ws')
+  })
+})

@@ -1,0 +1,194 @@
+"""A bridge without XMPP: two pages that connect to it can call each other. Test helper for the client, nothing more.
+
+Every frame of the client is decoded with the real `jinglebridge.web.messages`, every frame of ours is encoded with it, so
+that a client that leaves the protocol fails here. Kept: sessions, events with seq, resume, repeated answers per request id.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from jinglebridge.web import messages as m
+
+CLIENT = Path(__file__).parents[3] / "client"
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob: mediastream:; "
+    "connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+DOMAIN = "call.example.org"
+CONTACTS = (
+    ("alice", "Alice Liddell", "available", ""),
+    ("bob", "Bob", "available", "At my desk"),
+    ("carol", "Carol <b>Danvers</b>", "away", ""),
+    ("dave", "Dave Bowman", "dnd", "In the pod bay"),
+    ("erin", "Erin", "offline", ""),
+    ("frank", "Frank", "unknown", ""),
+)
+
+
+class Session:
+    def __init__(self, user: str) -> None:
+        self.user = user
+        self.jid = f"{user}@{DOMAIN}/w-{secrets.token_hex(4)}"
+        self.secret = secrets.token_hex(16)
+        self.events: list[m.Event] = []
+        self.seq = 0
+        self.answered: dict[str, list[Any]] = {}
+        self.socket: web.WebSocketResponse | None = None
+
+    async def send(self, frame: Any) -> None:
+        if self.socket is not None and not self.socket.closed:
+            await self.socket.send_str(m.encode(frame).decode())
+
+    async def event(self, event: m.Event) -> None:
+        self.seq += 1
+        event.seq = self.seq
+        self.events.append(event)
+        await self.send(event)
+
+
+class FakeBridge:
+    """Calls between pages; `log` holds every frame of the clients; `refuse_resume` and `warnings` steer the tests."""
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+        self.calls: dict[str, tuple[Session, Session | None]] = {}
+        self.offers: dict[str, m.Description] = {}
+        self.log: list[m.Request] = []
+        self.warnings: list[str] = []
+        self.refuse_resume = False
+        self.down = False
+        self.url = ""
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/", self.page)
+        app.router.add_get("/ws", self.socket)
+        app.router.add_static("/client/", CLIENT)
+        return app
+
+    async def page(self, request: web.Request) -> web.FileResponse:
+        return web.FileResponse(CLIENT / "index.html", headers={"Content-Security-Policy": CSP.format(host=request.host)})
+
+    async def socket(self, request: web.Request) -> web.StreamResponse:
+        if self.down:
+            return web.Response(status=503)
+        socket = web.WebSocketResponse(protocols=[m.PROTOCOL])
+        await socket.prepare(request)
+        session: Session | None = None
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                break
+            frame = m.decode(message.data)
+            self.log.append(frame)
+            if isinstance(frame, m.Hello):
+                session = await self.hello(socket, frame)
+            elif session is not None:
+                await self.request(session, frame)
+        return socket
+
+    async def hello(self, socket: web.WebSocketResponse, frame: m.Hello) -> Session | None:
+        session = next((s for s in self.sessions if frame.resume and s.secret == frame.resume.secret and not self.refuse_resume), None)
+        resumed = session is not None
+        if session is None:
+            if frame.token is None or frame.token == "expired":
+                code: m.ErrorCode = "token-expired" if frame.token else "not-authorized"
+                await socket.send_str(m.encode(m.Error(code=code, message="no", id=frame.id)).decode())
+                await socket.close(code=1008)
+                return None
+            session = Session(frame.token)
+            self.sessions.append(session)
+        session.socket = socket
+        session.secret = secrets.token_hex(16)
+        await session.send(
+            m.Welcome(
+                jid=session.jid,
+                name=dict((c[0], c[1]) for c in CONTACTS).get(session.user, session.user),
+                contacts=[contact(*c) for c in CONTACTS if c[0] != session.user],
+                limits=m.Limits(frame=98304, calls=8, resume=120, ping=10),
+                features=[],
+                resume=session.secret,
+                resumed=resumed,
+                calls=[],
+                seq=session.seq,
+                warnings=self.warnings,
+            )
+        )
+        if frame.resume and resumed:
+            for event in session.events:
+                if event.seq > frame.resume.lastSeq:
+                    await session.send(event)
+        return session
+
+    async def request(self, session: Session, frame: m.Request) -> None:
+        for answer in session.answered.get(frame.id, []):
+            await session.send(answer)
+        if frame.id in session.answered:
+            return
+        answers: list[Any] = [m.Pong(id=frame.id)] if isinstance(frame, m.Ping) else [m.Ack(id=frame.id)]
+        if isinstance(frame, m.Ice):
+            answers.insert(0, m.IceEvent(id=frame.id, iceServers=[], iceTransportPolicy="all", expires=3600))
+        session.answered[frame.id] = answers
+        for answer in answers:
+            await session.send(answer)
+        await self.act(session, frame)
+
+    async def act(self, session: Session, frame: Any) -> None:
+        match frame:
+            case m.CallRequest():
+                await self.call(session, frame)
+            case m.Accept(call=call):
+                await self.tell(session, m.State(call=call, state="accepted", abilities=m.Abilities()))
+                await session.event(m.DescriptionEvent(call=call, description=self.offers[call]))
+            case m.SetDescription(call=call, description=description):
+                await self.tell(session, m.DescriptionEvent(call=call, description=description))
+            case m.AddCandidate(call=call, candidate=candidate):
+                await self.tell(session, m.CandidateEvent(call=call, candidate=candidate))
+            case m.SendInfo(call=call, info=info, mid=mid):
+                await self.tell(session, m.InfoEvent(call=call, info=info, mid=mid))
+            case m.Reject(call=call, busy=busy):
+                await self.tell(session, m.Ended(call=call, reason="busy" if busy else "declined"))
+            case m.Hangup(call=call, reason=reason):
+                await self.tell(session, m.Ended(call=call, reason=reason))
+
+    async def call(self, session: Session, frame: m.CallRequest) -> None:
+        user = frame.to.partition("@")[0]
+        callee = next((s for s in reversed(self.sessions) if s.user == user and s is not session), None)
+        self.calls[frame.call] = (session, callee)
+        self.offers[frame.call] = frame.description
+        if callee is None:
+            return
+        video = "m=video" in frame.description.sdp
+        name = dict((c[0], c[1]) for c in CONTACTS)[session.user]
+        media = m.Media(audio=True, video=video)
+        await callee.event(m.Incoming(call=frame.call, from_=session.jid, name=name, media=media, abilities=m.Abilities()))
+        await session.event(m.State(call=frame.call, state="ringing", abilities=m.Abilities()))
+
+    async def tell(self, session: Session, event: m.Event) -> None:
+        """Passes `event` to the other side of its call."""
+        pair = self.calls.get(event.call)  # type: ignore[attr-defined]
+        other = next((s for s in pair or () if s is not None and s is not session), None)
+        if other is not None:
+            await other.event(event)
+
+    async def drop(self, user: str) -> None:
+        """Cuts the sockets of a user as a broken network does."""
+        for session in self.sessions:
+            if session.user == user and session.socket is not None:
+                await session.socket.close()
+
+    def seen(self, kind: type[m.Request], where: Callable[[Any], bool] = lambda frame: True) -> list[Any]:
+        return [frame for frame in self.log if isinstance(frame, kind) and where(frame)]
+
+
+def contact(user: str, name: str, presence: Any, status: str) -> m.Contact:
+    there = presence in ("available", "away", "dnd")
+    media = m.Media(audio=there, video=there)
+    return m.Contact(jid=f"{user}@{DOMAIN}", name=name, presence=presence, status=status, media=media, subscription="both")
+
+

@@ -1,0 +1,172 @@
+/** Stand-ins for what a browser has and node lacks, driven by hand. */
+
+export class FakeSocket {
+  /** @type {FakeSocket[]} */
+  static all = []
+  static get last() { return FakeSocket.all.at(-1) }
+
+  constructor(url, protocols) {
+    if (!/^wss?:/.test(url)) throw new SyntaxError('not a WebSocket URL')
+    Object.assign(this, { url, protocols, sent: [], closed: false })
+    FakeSocket.all.push(this)
+  }
+
+  send(text) { this.sent.push(JSON.parse(text)) }
+  close() { this.closed = true }
+  open() { this.onopen?.() }
+  say(frame) { this.onmessage?.({ data: JSON.stringify(frame) }) }
+  /** What a network that breaks looks like. */
+  cut() { this.onclose?.({ code: 1006 }) }
+
+  get hello() { return this.sent.find(({ type }) => type === 'hello') }
+  of(type) { return this.sent.filter((frame) => frame.type === type) }
+
+  welcome(fields = {}) {
+    this.open()
+    this.say({
+      type: 'welcome', jid: 'a@b/c', name: 'A', contacts: [], features: [], resume: `secret-${FakeSocket.all.length}`,
+      limits: { frame: 98304, calls: 8, resume: 120, ping: 10 }, resumed: false, calls: [], seq: 0, warnings: [], ...fields,
+    })
+  }
+}
+
+export class FakeClock {
+  now = 0
+  timers = new Map()
+  next = 1
+  random = () => 1
+  setTimeout = (run, ms) => {
+    this.timers.set(this.next, { run, at: this.now + ms })
+    return this.next++
+  }
+
+  clearTimeout = (id) => { this.timers.delete(id) }
+
+  /** Runs what falls due within `ms`, in order. */
+  async pass(ms) {
+    const end = this.now + ms
+    for (;;) {
+      const due = [...this.timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0]
+      if (!due) break
+      this.timers.delete(due[0])
+      this.now = due[1].at
+      due[1].run()
+      await settle()
+    }
+    this.now = end
+  }
+}
+
+export class FakeTrack extends EventTarget {
+  constructor(kind) {
+    super()
+    Object.assign(this, { kind, enabled: true, readyState: 'live', muted: false })
+  }
+
+  stop() { this.readyState = 'ended' }
+}
+
+export class FakeStream {
+  constructor(tracks = []) { this.tracks = tracks }
+  getTracks() { return [...this.tracks] }
+  getAudioTracks() { return this.tracks.filter(({ kind }) => kind === 'audio') }
+  getVideoTracks() { return this.tracks.filter(({ kind }) => kind === 'video') }
+  addTrack(track) { this.tracks.push(track) }
+  removeTrack(track) { this.tracks = this.tracks.filter((other) => other !== track) }
+}
+
+let mids = 0
+class FakeTransceiver {
+  mid = null
+  currentDirection = null
+  constructor(kind, track, direction) {
+    this.direction = direction
+    this.sender = { track, replaceTrack: async (next) => { this.sender.track = next }, setStreams() {} }
+    this.receiver = { track: new FakeTrack(kind) }
+  }
+}
+
+/** Knows signalling states; its SDP is the list of its sections. */
+export class FakePeerConnection {
+  /** @type {FakePeerConnection[]} */
+  static all = []
+  signalingState = 'stable'
+  connectionState = 'new'
+  localDescription = null
+  pendingLocalDescription = null
+  remoteDescription = null
+  candidates = []
+  transceivers = []
+
+  constructor(config) {
+    this.config = config
+    FakePeerConnection.all.push(this)
+  }
+
+  addTransceiver(what, { direction }) {
+    const track = typeof what === 'string' ? null : what
+    const transceiver = new FakeTransceiver(track?.kind ?? what, track, direction)
+    this.transceivers.push(transceiver)
+    return transceiver
+  }
+
+  getTransceivers() { return this.transceivers }
+
+  async setLocalDescription(description) {
+    if (description?.type === 'rollback') {
+      this.signalingState = 'stable'
+      return
+    }
+    const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer'
+    for (const transceiver of this.transceivers) transceiver.mid ??= String(mids++)
+    const sdp = this.transceivers.map(({ receiver, direction }) => `${receiver.track.kind} ${direction}`).join('\n')
+    this.localDescription = { type, sdp }
+    this.pendingLocalDescription = type === 'offer' ? this.localDescription : null
+    this.signalingState = type === 'offer' ? 'have-local-offer' : 'stable'
+  }
+
+  async setRemoteDescription(description) {
+    if (description.sdp === 'bad') throw new TypeError('bad SDP')
+    this.remoteDescription = description
+    this.signalingState = description.type === 'offer' ? 'have-remote-offer' : 'stable'
+    if (description.type !== 'offer' || this.transceivers.length > 0) return
+    for (const kind of description.sdp.split(' ')) this.transceivers.push(new FakeTransceiver(kind, null, 'recvonly'))
+    for (const transceiver of this.transceivers) transceiver.mid = String(mids++)
+  }
+
+  async addIceCandidate(candidate) { this.candidates.push(candidate) }
+  async getStats() { return new Map() }
+  close() { this.connectionState = 'closed' }
+  become(state) {
+    this.connectionState = state
+    this.onconnectionstatechange?.()
+  }
+}
+
+/** Lets all promises that can settle do so. */
+export const settle = () => new Promise((resolve) => setImmediate(resolve))
+
+/** What getUserMedia gives; an Error is thrown. @type {{audio: any, video: any}} */
+export const devices = { audio: null, video: null }
+
+/** Where the modules listen for what a window tells, `online` for example. */
+export let page = new EventTarget()
+
+/** Puts the fakes where a browser has the real ones. */
+export function install() {
+  FakeSocket.all = []
+  FakePeerConnection.all = []
+  Object.assign(devices, { audio: null, video: null })
+  const getUserMedia = async (wanted) => {
+    for (const kind of ['audio', 'video']) if (wanted[kind] && devices[kind]) throw devices[kind]
+    return new FakeStream(['audio', 'video'].filter((kind) => wanted[kind]).map((kind) => new FakeTrack(kind)))
+  }
+  page = new EventTarget()
+  globalThis.addEventListener = (type, run) => page.addEventListener(type, run)
+  globalThis.removeEventListener = (type, run) => page.removeEventListener(type, run)
+  Object.assign(globalThis, { WebSocket: FakeSocket, RTCPeerConnection: FakePeerConnection, MediaStream: FakeStream })
+  Object.defineProperty(globalThis, 'navigator', { value: { mediaDevices: { getUserMedia } }, configurable: true })
+}
+
+/** @param {string} name of a DOMException */
+export const refusal = (name) => Object.assign(new Error(name), { name })

@@ -1,0 +1,233 @@
+"""The call page in a real Chromium: two pages call each other through a bridge that has no XMPP (`fake_server`)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from jinglebridge.web import messages as m
+from tests.unit.client.fake_server import FakeBridge
+
+pytestmark = pytest.mark.interop
+ARGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync --use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
+).split()
+NO_DEVICE = """kinds => {
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    for (const [kind, name] of Object.entries(kinds)) if (wanted[kind]) throw new DOMException('no', name)
+    return real(wanted)
+  }
+}"""
+Open = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+async def bridge() -> AsyncIterator[FakeBridge]:
+    fake = FakeBridge()
+    runner = web.AppRunner(fake.app(), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    yield fake
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "chromium is missing: install the Debian package"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def enter(bridge: FakeBridge, browser: Browser) -> AsyncIterator[Open]:
+    """Opens the page as a user, in a profile of its own; fails at the end when a page had an error or broke the CSP."""
+    faults: list[str] = []
+
+    async def open_page(user: str, without: dict[str, str] | None = None) -> Page:
+        context = await browser.new_context(permissions=["camera", "microphone"])
+        page = await context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+        if without:
+            await page.add_init_script(f"({NO_DEVICE})({without})")
+        await page.goto(f"{bridge.url}#token={user}")
+        await expect(page.get_by_role("heading", name="Contacts")).to_be_visible()
+        return page
+
+    yield open_page
+    assert faults == []
+
+
+def press(page: Page, name: str) -> Awaitable[None]:
+    return page.get_by_role("button", name=name, exact=True).click()
+
+
+async def connected(*pages: Page) -> None:
+    for page in pages:
+        await expect(page.locator("#call-state")).to_contain_text("Connected")
+
+
+async def frames_grow(page: Page) -> None:
+    """Waits until the page has decoded 10 more pictures of the other side."""
+    count = "document.getElementById('remote-video').getVideoPlaybackQuality().totalVideoFrames"
+    await page.wait_for_function(f"(from => () => {count} > from + 10)({await page.evaluate(count)})()")
+
+
+async def end_reason(page: Page) -> Any:
+    await page.wait_for_function("window.jinglebridge.call.ended")
+    return await page.evaluate("window.jinglebridge.call.reason")
+
+
+async def test_video_call_mute_and_hang_up(bridge: FakeBridge, enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    assert "token" not in alice.url
+    await press(alice, "Video call Bob")
+    await expect(alice.locator("#call-state")).to_have_text("Ringing…")
+    await expect(bob.get_by_role("dialog", name="Alice Liddell")).to_contain_text("Video call")
+    await press(bob, "Accept with video")
+    await connected(alice, bob)
+    await frames_grow(alice)
+    await frames_grow(bob)
+    await press(bob, "Mute")
+    await expect(alice.locator("#call-state")).to_have_text("Connected. Bob is muted.")
+    await press(bob, "Unmute")
+    await expect(alice.locator("#call-state")).to_have_text("Connected")
+    await press(bob, "Stop video")
+    await expect(alice.locator("#remote-video")).to_be_hidden()
+    await press(bob, "Start video")
+    await frames_grow(alice)
+    await press(alice, "Hang up")
+    await expect(bob.get_by_role("heading", name="Call with Alice Liddell ended.")).to_be_visible()
+    assert {s.connectionState for s in bridge.seen(m.Stats)} >= {"connecting", "connected"}
+    end = bridge.seen(m.AddCandidate)
+    assert any(frame.candidate is None for frame in end)
+    assert {frame.candidate.sdpMid for frame in end if frame.candidate} == {"0", "1"}, "J-192: candidates for each section"
+
+
+async def test_audio_answer_to_a_video_call_and_no_camera(bridge: FakeBridge, enter: Open) -> None:
+    alice, bob = await enter("alice", without={"video": "NotFoundError"}), await enter("bob")
+    await press(alice, "Video call Bob")
+    await expect(alice.locator("#call-note")).to_contain_text("No camera was found")
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    offer, answer = bridge.seen(m.CallRequest)[0].description.sdp, bridge.seen(m.SetDescription)[0].description.sdp
+    assert "a=recvonly" in offer.partition("m=video")[2]
+    assert "m=video 0 " not in answer, "J-089: not refused"
+
+
+async def test_decline_and_call_again(enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Call Bob")
+    await expect(bob.get_by_role("button", name="Accept with video")).to_be_hidden()
+    await press(bob, "Decline")
+    await expect(alice.get_by_role("heading", name="Bob declined the call.")).to_be_visible()
+    await press(alice, "Call again")
+    await press(bob, "Accept")
+    await connected(alice, bob)
+
+
+async def test_refused_microphone_is_explained_on_both_ends(enter: Open) -> None:
+    alice, bob = await enter("alice", without={"audio": "NotAllowedError"}), await enter("bob", without={"audio": "NotAllowedError"})
+    await press(alice, "Call Bob")
+    await expect(alice.locator("#result-more")).to_contain_text("does not let this page use your microphone")
+    await press(alice, "Call without microphone")
+    await press(bob, "Accept")
+    await expect(bob.locator("#incoming-note")).to_contain_text("does not let this page use your microphone")
+    await press(bob, "Accept without microphone")
+    await connected(bob)
+
+
+async def test_offline_contact_can_be_called(enter: Open) -> None:
+    alice = await enter("alice")
+    await press(alice, "Call Erin")
+    await expect(alice.locator("#call-note")).to_have_text("Erin looks offline. Ringing anyway — their phone may wake up.")
+    await press(alice, "Hang up")
+    await expect(alice.get_by_role("heading", name="You cancelled the call.")).to_be_visible()
+
+
+async def test_media_outlives_the_socket(bridge: FakeBridge, enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Video call Bob")
+    await press(bob, "Accept with video")
+    await connected(alice, bob)
+    bridge.down = True
+    await bridge.drop("alice")
+    await expect(alice.locator("#banner")).to_have_text("Connection lost. Reconnecting… Your call goes on meanwhile.")
+    await frames_grow(alice)
+    await press(bob, "Hang up")  # while alice cannot hear of it
+    bridge.down = False
+    await expect(alice.get_by_role("heading", name="Call with Bob ended.")).to_be_visible(timeout=15_000)
+    await expect(alice.locator("#banner")).to_be_hidden()
+    assert bridge.seen(m.Hello)[-1].resume is not None
+
+
+async def test_reload_during_a_call_ends_it_and_offers_another(bridge: FakeBridge, enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Call Bob")
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    jid = await alice.evaluate("window.jinglebridge.bridge.jid")
+    await alice.reload()
+    await expect(alice.get_by_role("heading", name="The page was loaded anew, so the call with Bob ended.")).to_be_visible()
+    assert await end_reason(bob) == "gone"
+    assert await alice.evaluate("window.jinglebridge.bridge.jid") == jid
+    assert await alice.evaluate("sessionStorage.length") == 0
+    await press(bob, "Close")
+    await press(alice, "Call again")
+    await press(bob, "Accept")
+    await connected(alice, bob)
+
+
+async def test_reload_while_it_rings_goes_on_ringing(enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Call Bob")
+    await expect(bob.get_by_role("dialog")).to_be_visible()
+    await bob.reload()
+    await press(bob, "Accept")
+    await connected(alice, bob)
+
+
+async def test_without_or_with_an_expired_token(bridge: FakeBridge, browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.goto(bridge.url)
+    await expect(page.get_by_role("heading", name="Prove your address")).to_be_visible()
+    await page.goto(f"{bridge.url}#token=expired")
+    await expect(page.locator("#doorstep-text")).to_contain_text("has expired")
+    await page.goto(f"{bridge.url}#token=alice")
+    await expect(page.get_by_role("heading", name="Contacts")).to_be_visible()
+
+
+async def test_markup_in_a_name_is_text(enter: Open) -> None:
+    alice = await enter("alice")
+    await expect(alice.get_by_text("Carol <b>Danvers</b>", exact=True)).to_be_visible()
+    await expect(alice.locator("main b")).to_have_count(0)
+
+
+async def test_keyboard_alone(enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await alice.get_by_role("button", name="Call Bob", exact=True).focus()
+    await alice.keyboard.press("Enter")
+    await expect(bob.get_by_role("dialog")).to_be_focused()
+    await bob.keyboard.press("Escape")
+    await expect(bob.get_by_role("dialog")).to_be_visible()
+    await bob.keyboard.press("Tab")
+    await expect(bob.get_by_role("button", name="Accept", exact=True)).to_be_focused()
+    await bob.keyboard.press("Enter")
+    await connected(alice, bob)
+    await expect(bob.locator("#call")).to_be_focused()
+    for _ in range(2):
+        await bob.keyboard.press("Tab")
+    await expect(bob.get_by_role("button", name="Hang up")).to_be_focused()
+    await bob.keyboard.press("Enter")
+    await expect(alice.locator("#result")).to_be_focused()

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+
+import { clock, ENDED, hue, initials } from '../../../client/words.js'
+
+it('every end is a sentence, whoever called', () => {
+  for (const [reason, say] of Object.entries(ENDED)) {
+    for (const direction of ['in', 'out']) assert.match(say({ name: 'Bob', direction }), /^[A-Z].*\.$/, reason)
+  }
+})
+
+it('time is shown as on a clock', () => {
+  assert.deepEqual([0, 7.9, 750, 3723].map(clock), ['0:00', '0:07', '12:30', '1:02:03'])
+})
+
+it('initials are letters, whatever the name', () => {
+  assert.deepEqual(['Alice Liddell', 'bob', 'bob.smith@x.org', '<b>Eve</b>', '王小明', '…'].map(initials), ['AL', 'B', 'B', 'BE', '王', '?'])
+})
+
+it('a person keeps the colour, on every device', () => {
+  assert.equal(hue('a@b'), hue('a@b/phone'))
+  assert.match(hue('a@b'), /^[0-7]$/)
+})

@@ -1,0 +1,71 @@
+"""The client's own tests under node, and that its words and types name what the protocol names."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from jinglebridge.calls.reasons import END_REASONS
+from jinglebridge.web import messages
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "client"
+MODULES = sorted(CLIENT.glob("*.js"))
+
+
+@pytest.fixture(scope="module")
+def node() -> str:
+    found = shutil.which("node")
+    assert found, "node is missing: install the Debian package nodejs"
+    return found
+
+
+def test_units_pass_under_node(node: str) -> None:
+    files = sorted(str(path) for path in (ROOT / "tests/unit/client").glob("*.test.mjs"))
+    assert files
+    run = subprocess.run([node, "--test", *files], capture_output=True, text=True, timeout=100, check=False)
+    assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
+
+
+def test_every_end_reason_has_words(node: str) -> None:
+    script = "import(process.argv[1]).then(({ ENDED }) => console.log(Object.keys(ENDED).join(' ')))"
+    words = (CLIENT / "words.js").as_uri()
+    run = subprocess.run([node, "-e", script, words], capture_output=True, text=True, timeout=30, check=True)
+    assert run.stdout.split() == list(END_REASONS)
+
+
+def union(name: str) -> set[str]:
+    """The members of a string union of index.d.ts."""
+    match = re.search(rf"export type {name} =(.*?)\n\n", (CLIENT / "index.d.ts").read_text(), re.DOTALL)
+    assert match, name
+    return set(re.findall(r"'([^']+)'", match[1]))
+
+
+def test_types_name_the_same_reasons_and_codes() -> None:
+    assert union("EndReason") == set(END_REASONS)
+    assert union("ErrorCode") == set(get_args(messages.ErrorCode))
+
+
+def test_requests_are_those_of_the_protocol() -> None:
+    source = "\n".join(path.read_text() for path in MODULES)
+    sent = set(re.findall(r"(?:request|send)\('([a-z.]+)'", source)) | set(re.findall(r"\{ type: '([a-z]+)', id", source))
+    assert {"hello", "ice", "call", "accept", "description", "candidate", "hangup", "stats", "ping", "bye"} <= sent
+    assert sent <= set(messages.CLIENT_TYPES)
+
+
+def test_page_needs_nothing_that_the_content_security_policy_forbids() -> None:
+    page = (CLIENT / "index.html").read_text()
+    assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script(?![^>]*\ssrc=)", page)
+    for path in MODULES:
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", path.read_text()), path.name
+
+
+def test_modules_import_only_their_neighbours() -> None:
+    for path in MODULES:
+        for target in re.findall(r"(?:^import|^export) .*? from '(.*?)'", path.read_text(), re.MULTILINE):
+            assert target.startswith("./") and (CLIENT / target).is_file(), f"{path.name}: {target}"
