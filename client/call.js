@@ -88,6 +88,7 @@ export class Call extends EventTarget {
     return this.#peer?.connection ?? null
   }
 
+  /** @returns {MediaStream | null} another object when a track is added, told by `streams` */
   get remoteStream() {
     return this.#peer?.remoteStream ?? null
   }
@@ -252,6 +253,7 @@ export class Call extends EventTarget {
     this.#peer = new Peer(ice, media.stream, {
       send: (type, fields) => this.#link.request(type, { call: this.id, ...fields }),
       changed: (state) => this.#changed(state),
+      arrived: () => emit(this, 'streams'),
       refused: (error, what) => this.#refused(error, what),
     })
     emit(this, 'streams')

@@ -134,6 +134,7 @@ export class Call extends EventTarget {
   readonly cameraOn: boolean
   readonly remoteCameraOff: boolean
   readonly localStream: MediaStream | null
+  /** Null before the first track; another object when one is added, told by `streams`. */
   readonly remoteStream: MediaStream | null
   /** Null until microphone, camera and ICE servers are there. */
   readonly peerConnection: RTCPeerConnection | null

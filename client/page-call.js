@@ -122,8 +122,8 @@ function paintStreams(call) {
   $('call').dataset.picture = picture ? 'yes' : 'no'
   attach($('local-video'), call.localStream)
   if (!remote) return
-  attach($('remote-video'), remote)
-  if ($('remote-audio').srcObject !== remote) listen(remote)
+  if (remote.getVideoTracks().length > 0) attach($('remote-video'), remote)
+  if ($('remote-audio').srcObject !== remote && remote.getAudioTracks().length > 0) listen(remote)
   for (const track of remote.getVideoTracks()) track.onmute = track.onunmute = () => call === shown && paintStreams(call)
 }
 

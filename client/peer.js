@@ -15,14 +15,19 @@ import { BridgeError } from './base.js'
  * @typedef {object} Wiring
  * @property {(type: 'description' | 'candidate', fields: object) => Promise<any>} send
  * @property {(state: RTCPeerConnectionState) => void} changed
+ * @property {() => void} arrived remoteStream is another one
  * @property {(error: BridgeError, what: RTCSdpType) => void} refused our offer or answer was not taken
  */
 
 export class Peer {
   /** @type {RTCPeerConnection} */
   connection
-  /** What the other side sends, as one stream whatever its SDP says of streams. */
-  remoteStream = new MediaStream()
+  /**
+   * What the other side sends, as one stream whatever its SDP says of streams; null before the first track. Each track
+   * makes a new stream: a media element of Chromium that was given an empty one stays silent when tracks are added.
+   * @type {MediaStream | null}
+   */
+  remoteStream = null
 
   #wiring
   #local
@@ -52,7 +57,10 @@ export class Peer {
       rtcpMuxPolicy: 'require',
     })
     this.connection = connection
-    connection.ontrack = ({ track }) => this.remoteStream.addTrack(track)
+    connection.ontrack = ({ track }) => {
+      this.remoteStream = new MediaStream([...this.remoteStream?.getTracks() ?? [], track])
+      wiring.arrived()
+    }
     connection.onicecandidate = ({ candidate }) => {
       wiring.send('candidate', { candidate: candidate?.toJSON() ?? null }).catch(() => {}) // one lost candidate ends nothing
     }
@@ -145,6 +153,7 @@ export class Peer {
     this.connection.onnegotiationneeded = null
     this.connection.onicecandidate = null
     this.connection.onconnectionstatechange = null
+    this.connection.ontrack = null
     this.connection.close()
   }
 

@@ -11,9 +11,6 @@
 
 The order of the parts is the order of what is written. `parse` reads children in document order and keeps
 unknown ones aside where the table says so, so that a reader that knows more than we do loses nothing.
-
-Two families of text: `line` (may become the rest of an SDP line) and `word` (may become one SDP field). Both refuse
-control characters, so that no peer can end an SDP line early; this is the only place that has to know it. J-151.
 """
 
 from __future__ import annotations
@@ -21,74 +18,38 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from jinglebridge.errors import BadRequest, InvalidState
 from jinglebridge.xmlcode import Code, Writer
 from jinglebridge.xmltext import parse_text, to_text, xml_safe
+from jinglebridge.xmltypes import Type, integer, line, one_of, text, word
 
-__all__ = ["Element", "attr", "parse_text", "to_text", "xml_safe"]
+__all__ = [
+    "Attr",
+    "Child",
+    "Children",
+    "Choice",
+    "Element",
+    "Flag",
+    "Part",
+    "Text",
+    "TextChild",
+    "Type",
+    "Unknown",
+    "Variants",
+    "attr",
+    "integer",
+    "line",
+    "one_of",
+    "parse_text",
+    "text",
+    "to_text",
+    "word",
+    "xml_safe",
+]
 
 T = TypeVar("T")
-
-class Type(NamedTuple):
-    """How one value is spelt. `parse` raises ValueError with a text for the peer, `format` nothing.
-
-    `plain`: what `format` writes needs no escaping.
-    """
-
-    parse: Callable[[str], Any]
-    format: Callable[[Any], str]
-    plain: bool = False
-
-
-def _same(value: str) -> str:
-    return value
-
-
-def _line(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("control character")
-    return value
-
-
-def _word(value: str) -> str:
-    if not value or " " in value or not value.isprintable():
-        raise ValueError("not one word")
-    return value
-
-
-text = Type(_same, xml_safe)
-line = Type(_line, _same)
-word = Type(_word, _same)
-
-
-def integer(low: int, high: int) -> Type:
-    """A whole number in `low` … `high`, decimal digits only."""
-    digits = len(str(high))
-
-    def parse(value: str) -> int:
-        value = value.strip()
-        if value.isascii() and value.isdigit() and len(value.lstrip("0")) <= digits:
-            number = int(value)
-            if low <= number <= high:
-                return number
-        raise ValueError(f"not a number from {low} to {high}")
-
-    return Type(parse, str, plain=True)
-
-
-def one_of(*words: str) -> Type:
-    """One of a closed list."""
-    known = frozenset(words)
-
-    def parse(value: str) -> str:
-        if value not in known:
-            raise ValueError(f"not one of {', '.join(words)}")
-        return value
-
-    return Type(parse, _same)
-
 
 class _Required:
     def __repr__(self) -> str:
@@ -276,10 +237,10 @@ class Element(Generic[T]):
     def build(self, obj: T) -> ET.Element:
         """The element for `obj`; inverse of `parse`."""
         attributes: dict[str, str] = {}
-        for name, field, default, always, to_text in self._plain:
+        for name, field, default, always, spell in self._plain:
             value = getattr(obj, field)
             if value is not None and (always or value != default):
-                attributes[name] = to_text(value)
+                attributes[name] = spell(value)
         el = ET.Element(self.clark, attributes)
         for write in self._writers:
             write(obj, el)

@@ -74,6 +74,6 @@ def write_element(el: ET.Element, ns: str, out: list[str], depth: int = 0) -> No
         out.append(escaped(el.text))
     for child in el:
         write_element(child, own, out, depth + 1)
-        if child.tail:
+        if child.tail and not child.tail.isspace():
             out.append(escaped(child.tail))
     out.append(f"</{tag}>")

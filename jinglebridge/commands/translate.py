@@ -18,11 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.description = __doc__
     parser.add_argument("--to", choices=("xml", "sdp"), default="xml", help="what to write (default: %(default)s)")
-    parser.add_argument("--author", choices=("initiator", "responder"), default="initiator", help="session role of the side that is described")
+    parser.add_argument("--author", choices=("initiator", "responder"), default="initiator", help="session role of the described side")
     parser.add_argument("--peer", choices=tuple(POLICIES), default="none", help="leave out what this kind of peer cannot take")
     parser.add_argument("--extensions", action="store_true", help="carry what has no Jingle form (comes with the complete translator)")
     parser.add_argument("--validate", action="store_true", help="check the XML against the schemas (comes with the next milestone)")
-    parser.add_argument("--stream", action="store_true", help="one JSON message per line in, one out, for many calls; side A is the initiator")
+    parser.add_argument("--stream", action="store_true", help="one JSON message per line in, one out; side A is the initiator")
 
 
 def run(args: argparse.Namespace, stdin: TextIO, stdout: TextIO) -> int:

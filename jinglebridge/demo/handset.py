@@ -137,6 +137,7 @@ class Handset(Remote):
             super().__init__(self.path)
         except BaseException:
             end_process(self.process, signal.SIGKILL)
+            self._forget()
             raise
 
     def _spawn(self, server: Ejabberd | Prosody, password: str, options: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -165,6 +166,9 @@ class Handset(Remote):
         with contextlib.suppress(OSError):
             super().close()
         end_process(self.process, signal.SIGTERM)
+        self._forget()
+
+    def _forget(self) -> None:
         if self.process.stdout:
             self.process.stdout.close()
         shutil.rmtree(self.folder, ignore_errors=True)

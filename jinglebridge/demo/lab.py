@@ -231,7 +231,8 @@ class Ejabberd(Server):
         self.relays = free_port(RELAYS)
         self.cookie = secrets.token_hex(12)
         self.node = f"lab{secrets.token_hex(4)}@localhost"
-        self._epmd: subprocess.Popen[bytes] | None = None
+        self.epmd: subprocess.Popen[bytes] | None = None
+        self._accounts: dict[str, str] = {}
 
     def fragment(self) -> str:
         """ejabberd/ejabberd.yml with names, secret, ports and the TURN address of this lab; loopback may be relayed to here."""
@@ -256,15 +257,16 @@ class Ejabberd(Server):
         fragment.write_text(self.fragment())
         # a foreground epmd of our own, on our own port, ended by its pid
         environment = {"ERL_EPMD_ADDRESS": IP, "ERL_EPMD_PORT": str(self.epmd_port)}
-        self._epmd = self.spawn(["epmd", "-port", str(self.epmd_port), "-address", IP], "epmd.log", environment)
-        while not port_open(self.epmd_port) and self._epmd.poll() is None:
+        self.epmd = self.spawn(["epmd", "-port", str(self.epmd_port), "-address", IP], "epmd.log", environment)
+        while not port_open(self.epmd_port) and self.epmd.poll() is None:
             time.sleep(0.02)
 
     def command(self) -> list[str]:
         return [
             "erl", "-sname", self.node, "-setcookie", self.cookie, "-start_epmd", "false", "+K", "true", "+P", "250000",
             "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-mnesia", "dir", json.dumps(str(self.folder / "spool")),
-            "-s", "ejabberd", "-noinput",
+            # Mnesia keeps what is new in memory for a while; a SIGKILL in a test shall not take accounts and rosters with it
+            "-mnesia", "dump_log_write_threshold", "1", "-mnesia", "dump_log_time_threshold", "300", "-s", "ejabberd", "-noinput",
         ]  # fmt: skip
 
     def environment(self) -> dict[str, str]:
@@ -284,8 +286,14 @@ class Ejabberd(Server):
     def ready_ports(self) -> tuple[int, ...]:
         return (self.c2s, self.component_port, self.http)
 
+    def start(self) -> Self:
+        super().start()
+        for user, password in list(self._accounts.items()):  # one made right before a SIGKILL may be gone
+            self.register(user, password)
+        return self
+
     def after_stop(self) -> None:
-        end_process(self._epmd, signal.SIGTERM)
+        end_process(self.epmd, signal.SIGTERM)
 
     def api(self, command: str, **arguments: object) -> Any:
         """An ejabberd command through its HTTP API, for example ``connected_users``. Raises urllib.error.HTTPError."""
@@ -297,7 +305,7 @@ class Ejabberd(Server):
 
     def register(self, user: str, password: str | None = None) -> str:
         """Make an account (or set its password); returns the password, by default the name of the user."""
-        password = password or user
+        password = self._accounts[user] = password or user
         if user in self.api("registered_users", host=self.domain):
             self.api("change_password", user=user, host=self.domain, newpass=password)
         else:

@@ -139,7 +139,10 @@ CONTENT = Element(
 )
 # Any condition, also an unknown one, and foreign children are fine. J-095
 REASON = Element(
-    _reason, NS, "reason", (Choice(NS, "condition"), TextChild(NS, "text", "text", Type(_reason_text, _reason_text)), Choice(NS_ERRORS, "rtp_error"))
+    _reason,
+    NS,
+    "reason",
+    (Choice(NS, "condition"), TextChild(NS, "text", "text", Type(_reason_text, _reason_text)), Choice(NS_ERRORS, "rtp_error")),
 )
 JINGLE = Element(
     Jingle,

@@ -6,9 +6,9 @@ far that its presence is known and is never written: with both, Dino encrypts tw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
@@ -18,7 +18,7 @@ from jinglebridge.jingle.xep_0293 import RTCP_FB, TRR_INT, RtcpFb, TrrInt
 from jinglebridge.jingle.xep_0294 import RTP_HDREXT, HeaderExtension
 from jinglebridge.jingle.xep_0339 import SOURCE, SSRC_GROUP, Source, SourceGroup
 from jinglebridge.sdp import MediaDescription
-from jinglebridge.sdp.attributes import Rtpmap, fmtp, rtpmap
+from jinglebridge.sdp.attributes import encoding, parameters
 from jinglebridge.xml import Attr, Children, Element, Flag, Part, Text, Unknown, attr, integer, line, word
 
 NS = "urn:xmpp:jingle:apps:rtp:1"
@@ -206,7 +206,7 @@ def _complete(payload: PayloadType, media: str) -> PayloadType | None:
     channels = 2 if name.lower() == "opus" else payload.channels
     if name is payload.name and rate is payload.clockrate and channels == payload.channels:
         return payload
-    return PayloadType(payload.id, name, rate, channels, payload.ptime, payload.maxptime, payload.parameters, payload.feedback, payload.trr_int)
+    return replace(payload, name=name, clockrate=rate, channels=channels)
 
 
 def _carried(payload: PayloadType, found: dict[int, PayloadType], lost: set[int]) -> bool:
@@ -222,12 +222,11 @@ def _carried(payload: PayloadType, found: dict[int, PayloadType], lost: set[int]
 
 def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
     """Description of one m= section. Malformed attribute lines are dropped, never raised."""
-    maps = _by_id(media.all("rtpmap"), rtpmap)
-    formats = {id: [Parameter(*pair) for pair in pairs] for id, pairs in _by_id(media.all("fmtp"), fmtp).values()}
+    maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
     feedback = xep_0293.from_sdp(media)
     payloads = []
     for text in dict.fromkeys(media.formats):
-        payload = _payload(text, maps, formats, feedback.get(text), media.kind)
+        payload = _payload(text, maps.get(text), formats.get(text), feedback.get(text, ((), ())))
         if payload is not None:
             payloads.append(payload)
     everywhere = feedback.get("*", ([], []))
@@ -248,36 +247,32 @@ def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
     )
 
 
-def _by_id(values: Iterable[str], read: Callable[[str], Any]) -> dict[int, Any]:
-    found: dict[int, Any] = {}
+def _by_id(values: Iterable[str]) -> dict[str, str]:
+    """Rest of each value by its payload type; of two for one the first counts (J-139)."""
+    found: dict[str, str] = {}
     for value in values:
-        try:
-            item = read(value)
-        except SdpError:
-            continue
-        found.setdefault(item[0], item)
+        id, _, rest = value.partition(" ")
+        if id not in found:
+            found[id] = rest
     return found
 
 
-def _payload(
-    text: str,
-    maps: dict[int, Rtpmap],
-    formats: dict[int, list[Parameter]],
-    feedback: tuple[list[RtcpFb], list[TrrInt]] | None,
-    media: str,
-) -> PayloadType | None:
-    if not (text.isascii() and text.isdigit() and len(text) < 4):
+def _payload(id: str, described: str | None, format: str | None, feedback: tuple[Sequence[RtcpFb], Sequence[TrrInt]]) -> PayloadType | None:
+    """One codec; None for a number that is none or has no meaning."""
+    if not (id.isascii() and id.isdigit() and len(id) < 4 and int(id) < 128):
         return None
-    id = int(text)
-    described = maps.get(id)
+    number = int(id)
     if described is not None:
-        name, rate, channels = described.name, described.clockrate, described.channels or 1
-    elif id in STATIC:
-        (name, rate), channels = STATIC[id], 1
+        try:
+            name, rate, channels = encoding(described)
+        except SdpError:
+            return None
+    elif number in STATIC:
+        (name, rate), channels = STATIC[number], 1
     else:
         return None
-    items, intervals = feedback or ((), ())
-    return PayloadType(id, name, rate, channels, None, None, tuple(formats.get(id, ())), tuple(items), tuple(intervals))
+    pairs = () if format is None else tuple([Parameter(*pair) for pair in parameters(format)])
+    return PayloadType(number, name, rate, channels, None, None, pairs, tuple(feedback[0]), tuple(feedback[1]))
 
 
 def _with_ptime(media: MediaDescription, payloads: list[PayloadType]) -> tuple[PayloadType, ...]:
@@ -286,9 +281,7 @@ def _with_ptime(media: MediaDescription, payloads: list[PayloadType]) -> tuple[P
     if ptime is not None or maxptime is not None:
         for index, p in enumerate(payloads):
             if p.name.lower() not in _NO_PTIME:
-                payloads[index] = PayloadType(
-                    p.id, p.name, p.clockrate, p.channels, ptime, maxptime, p.parameters, p.feedback, p.trr_int
-                )
+                payloads[index] = replace(p, ptime=ptime, maxptime=maxptime)
                 break
     return tuple(payloads)
 

@@ -145,7 +145,9 @@ CANDIDATE = Element(
         attr("type", one_of(*TYPES)),
     ),
 )
-REMOTE_CANDIDATE = Element(RemoteCandidate, NS, "remote-candidate", (attr("component", integer(1, 256)), attr("ip"), attr("port", integer(0, 65535))))
+REMOTE_CANDIDATE = Element(
+    RemoteCandidate, NS, "remote-candidate", (attr("component", integer(1, 256)), attr("ip"), attr("port", integer(0, 65535)))
+)
 TRANSPORT = Element(
     IceUdpTransport,
     NS,

@@ -1,7 +1,7 @@
 """XEP-0338: Jingle Grouping Framework, version 1.0.0 (2020-07).
 
-``a=group:BUNDLE 0 1`` is ``<group semantics='BUNDLE'><content name='0'/><content name='1'/></group>`` in the <jingle/>; the first name is the
-tagged one, order is kept. J-189 … J-197.
+``a=group:BUNDLE 0 1`` is ``<group semantics='BUNDLE'><content name='0'/><content name='1'/></group>`` in the <jingle/>; the first
+name is the tagged one, order is kept. J-189 … J-197.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Values of a= attributes: each reader takes the text after the colon and raises SdpError on anything else.
+"""Values of a= attributes: each reader takes the text after the colon (of rtpmap and fmtp: behind the payload type) and raises
+SdpError on anything else.
 
 `READERS` has one line per attribute whose value is looked into; every other attribute is carried as text or dropped.
 """
@@ -11,13 +12,12 @@ from typing import Any, NamedTuple
 from jinglebridge.errors import SdpError
 
 
-class Rtpmap(NamedTuple):
-    """RFC 8866 §6.6. `channels` is None where the third field is absent."""
+class Encoding(NamedTuple):
+    """RFC 8866 §6.6, behind the payload type. `channels` is 1 where the third field is absent."""
 
-    id: int
     name: str
     clockrate: int
-    channels: int | None
+    channels: int
 
 
 class Extmap(NamedTuple):
@@ -49,26 +49,26 @@ def number(text: str, low: int, high: int) -> int:
     raise SdpError(f"{text[:20]!r} is not a number from {low} to {high}")
 
 
-def rtpmap(value: str) -> Rtpmap:
-    id, _, encoding = value.partition(" ")
-    fields = encoding.strip().split("/")
-    if len(fields) not in (2, 3) or not fields[0] or " " in fields[0]:
-        raise SdpError(f"not an rtpmap: {value[:60]!r}")
-    channels = number(fields[2], 1, 255) if len(fields) == 3 else None
-    return Rtpmap(number(id, 0, 127), fields[0], number(fields[1], 1, 2**31 - 1), channels)
+def encoding(text: str) -> Encoding:
+    """What stands behind the payload type in a=rtpmap: name/clock rate[/channels]."""
+    name, _, rest = text.strip().partition("/")
+    rate, slash, channels = rest.partition("/")
+    if not name or " " in name:
+        raise SdpError(f"not an rtpmap: {text[:60]!r}")
+    return Encoding(name, number(rate, 1, 2**31 - 1), number(channels, 1, 255) if slash else 1)
 
 
-def fmtp(value: str) -> tuple[int, list[tuple[str, str]]]:
-    """Format parameters as (name, value); a token without "=" has the name "". J-118."""
-    id, _, rest = value.partition(" ")
-    parameters = []
-    for token in rest.split(";"):
-        token = token.strip()
-        if token:
-            name, equals, text = token.partition("=")
-            name = name.strip()
-            parameters.append((name, text.strip()) if equals and name else ("", token))
-    return number(id, 0, 127), parameters
+def parameters(text: str) -> list[tuple[str, str]]:
+    """What stands behind the payload type in a=fmtp, as (name, value); a token without "=" has the name "". J-118."""
+    found = []
+    for token in text.split(";"):
+        name, equals, value = token.partition("=")
+        name = name.strip()
+        if equals and name:
+            found.append((name, value.strip()))
+        elif token := token.strip():
+            found.append(("", token))
+    return found
 
 
 def extmap(value: str) -> Extmap:
@@ -135,9 +135,9 @@ READERS: dict[str, Callable[[str], Any]] = {
     "candidate": candidate,
     "extmap": extmap,
     "fingerprint": fingerprint,
-    "fmtp": fmtp,
+    "fmtp": parameters,
     "group": group,
-    "rtpmap": rtpmap,
+    "rtpmap": encoding,
     "ssrc": ssrc,
     "ssrc-group": ssrc_group,
 }

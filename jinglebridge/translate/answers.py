@@ -15,7 +15,9 @@ from jinglebridge.jingle.xep_0294 import HeaderExtension
 from jinglebridge.sdp import MediaDescription
 
 
-def fit(answered: RtpDescription, payloads: Iterable[PayloadType], offer: MediaDescription, author: Role) -> tuple[RtpDescription, list[PayloadType]]:
+def fit(
+    answered: RtpDescription, payloads: Iterable[PayloadType], offer: MediaDescription, author: Role
+) -> tuple[RtpDescription, list[PayloadType]]:
     """The answer's description and payload types without what was not offered. `author` wrote the offer.
 
     Raises: Refused where no payload type keeps its number and meaning: the media does not pass us, nothing can be renumbered (J-122).

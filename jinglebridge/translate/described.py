@@ -67,11 +67,12 @@ def without_mid_extension(description: RtpDescription) -> RtpDescription:
 
 def without_candidates(described: Described) -> Described:
     """For session-initiate and session-accept that must tell no address yet."""
-    contents = tuple(
-        content if content.transport is None else replace(content, transport=replace(content.transport, candidates=(), gathering_complete=False))
-        for content in described.contents
-    )
-    return Described(contents, described.groups)
+    contents = []
+    for content in described.contents:
+        if content.transport is not None:
+            content = replace(content, transport=replace(content.transport, candidates=(), gathering_complete=False))
+        contents.append(content)
+    return Described(tuple(contents), described.groups)
 
 
 def media_of(what: SessionDescription | Described) -> tuple[str, ...]:

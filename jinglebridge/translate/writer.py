@@ -185,7 +185,9 @@ class _Writer:
         media.add("mid", slot.mid)
         self._media(media, slot, content, description, payloads)
 
-    def _media(self, media: MediaDescription, slot: _Slot, content: Content, description: RtpDescription, payloads: list[PayloadType]) -> None:
+    def _media(
+        self, media: MediaDescription, slot: _Slot, content: Content, description: RtpDescription, payloads: list[PayloadType]
+    ) -> None:
         xep_0294.to_sdp(media, description.header_extensions, self.author)
         if description.extmap_allow_mixed:
             media.add("extmap-allow-mixed")

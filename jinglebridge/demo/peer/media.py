@@ -16,7 +16,7 @@ from typing import Any
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from av import AudioFrame, VideoFrame
+from av import AudioFrame, AudioResampler, VideoFrame
 
 RATE = 48000
 SAMPLES = 960
@@ -101,6 +101,7 @@ class Voice(MediaStreamTrack):
         self.tone = tone
         self.muted = False
         self._queue: deque[Any] = deque(maxlen=12)  # 240 ms; what is older is dropped, not delayed
+        self._resampler: tuple[Any, Any] = (None, None)  # what comes in; the encoder wants one format for the whole call
         self._wake = asyncio.Event()
         self._pts = 0
         self._due = 0.0
@@ -108,7 +109,10 @@ class Voice(MediaStreamTrack):
         self._phase = 0
 
     def push(self, frame: Any) -> None:
-        self._queue.append(frame)
+        incoming = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler[0] != incoming:
+            self._resampler = (incoming, AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=SAMPLES))
+        self._queue.extend(self._resampler[1].resample(frame))
         self._pushed = time.monotonic()
         self._wake.set()
 
@@ -123,10 +127,8 @@ class Voice(MediaStreamTrack):
         if frame is None:
             await asyncio.sleep(max(0.0, self._due - time.monotonic()))
             frame = _audio(self._generated())
-        frame.pts, frame.time_base = self._pts, fractions.Fraction(1, frame.sample_rate)
-        if frame.sample_rate != RATE:  # an 8 kHz codec; the sender resamples by the time base
-            frame.pts = self._pts * frame.sample_rate // RATE
-        self._pts += frame.samples * RATE // frame.sample_rate
+        frame.pts, frame.time_base = self._pts, fractions.Fraction(1, RATE)
+        self._pts += frame.samples
         return frame
 
     async def _echoed(self, until: float) -> Any:

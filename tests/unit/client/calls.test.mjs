@@ -173,6 +173,17 @@ describe('a call that we make', () => {
     assert.equal(socket.of('hangup').length, 0)
   })
 
+  it('has a remote stream when there are tracks, a new one for each', async () => {
+    const { call } = await outgoing()
+    const seen = []
+    call.addEventListener('streams', () => seen.push(call.remoteStream))
+    assert.equal(call.remoteStream, null)
+    event({ type: 'description', call: call.id, description: { type: 'answer', sdp: 'x' } })
+    await settle()
+    assert.deepEqual(seen.map((stream) => stream.getTracks().map(({ kind }) => kind)), [['audio'], ['audio', 'video']])
+    assert.notEqual(seen[0], seen[1])
+  })
+
   it('leaves a stream of the application alone', async () => {
     const stream = new FakeStream()
     const { call } = await outgoing({ stream })

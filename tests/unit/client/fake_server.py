@@ -30,6 +30,8 @@ CONTACTS = (
     ("frank", "Frank", "unknown", ""),
 )
 
+NAMES = {user: name for user, name, *_ in CONTACTS}
+
 
 class Session:
     def __init__(self, user: str) -> None:
@@ -69,11 +71,22 @@ class FakeBridge:
         app = web.Application()
         app.router.add_get("/", self.page)
         app.router.add_get("/ws", self.socket)
+        app.router.add_get("/my-token", self.token)
+        app.router.add_get("/button", self.button)
         app.router.add_static("/client/", CLIENT)
         return app
 
     async def page(self, request: web.Request) -> web.FileResponse:
         return web.FileResponse(CLIENT / "index.html", headers={"Content-Security-Policy": CSP.format(host=request.host)})
+
+    async def token(self, request: web.Request) -> web.Response:
+        return web.Response(text="alice")
+
+    async def button(self, request: web.Request) -> web.Response:
+        """The call button of the client's README, calling bob here."""
+        example = (CLIENT / "README.md").read_text().partition("```html\n")[2].partition("```")[0]
+        page = example.replace("https://call.example.org/client/", "/client/").replace("alice@example.org", f"bob@{DOMAIN}")
+        return web.Response(text=f"<!doctype html><title>Button</title>{page}", content_type="text/html")
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         if self.down:
@@ -108,7 +121,7 @@ class FakeBridge:
         await session.send(
             m.Welcome(
                 jid=session.jid,
-                name=dict((c[0], c[1]) for c in CONTACTS).get(session.user, session.user),
+                name=NAMES.get(session.user, session.user),
                 contacts=[contact(*c) for c in CONTACTS if c[0] != session.user],
                 limits=m.Limits(frame=98304, calls=8, resume=120, ping=10),
                 features=[],
@@ -164,7 +177,7 @@ class FakeBridge:
         if callee is None:
             return
         video = "m=video" in frame.description.sdp
-        name = dict((c[0], c[1]) for c in CONTACTS)[session.user]
+        name = NAMES[session.user]
         media = m.Media(audio=True, video=video)
         await callee.event(m.Incoming(call=frame.call, from_=session.jid, name=name, media=media, abilities=m.Abilities()))
         await session.event(m.State(call=frame.call, state="ringing", abilities=m.Abilities()))
@@ -190,5 +203,3 @@ def contact(user: str, name: str, presence: Any, status: str) -> m.Contact:
     there = presence in ("available", "away", "dnd")
     media = m.Media(audio=there, video=there)
     return m.Contact(jid=f"{user}@{DOMAIN}", name=name, presence=presence, status=status, media=media, subscription="both")
-
-

@@ -129,9 +129,15 @@ export class FakePeerConnection {
     if (description.sdp === 'bad') throw new TypeError('bad SDP')
     this.remoteDescription = description
     this.signalingState = description.type === 'offer' ? 'have-remote-offer' : 'stable'
-    if (description.type !== 'offer' || this.transceivers.length > 0) return
+    if (description.type !== 'offer' || this.transceivers.length > 0) return this.hear()
     for (const kind of description.sdp.split(' ')) this.transceivers.push(new FakeTransceiver(kind, null, 'recvonly'))
     for (const transceiver of this.transceivers) transceiver.mid = String(mids++)
+    this.hear()
+  }
+
+  hear() {
+    for (const { receiver } of this.transceivers.filter((transceiver) => !transceiver.heard)) this.ontrack?.({ track: receiver.track })
+    for (const transceiver of this.transceivers) transceiver.heard = true
   }
 
   async addIceCandidate(candidate) { this.candidates.push(candidate) }

@@ -1,0 +1,71 @@
+"""How the values of attributes are spelt.
+
+Two families of text: `line` (may become the rest of an SDP line) and `word` (may become one SDP field). Both refuse
+control characters, so that no peer can end an SDP line early; this is the only place that has to know it. J-151.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jinglebridge.xmltext import xml_safe
+
+
+class Type(NamedTuple):
+    """How one value is spelt. `parse` raises ValueError with a text for the peer, `format` nothing.
+
+    `plain`: what `format` writes needs no escaping.
+    """
+
+    parse: Callable[[str], Any]
+    format: Callable[[Any], str]
+    plain: bool = False
+
+
+def _same(value: str) -> str:
+    return value
+
+
+def _line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("control character")
+    return value
+
+
+def _word(value: str) -> str:
+    if not value or " " in value or not value.isprintable():
+        raise ValueError("not one word")
+    return value
+
+
+text = Type(_same, xml_safe)
+line = Type(_line, _same)
+word = Type(_word, _same)
+
+
+def integer(low: int, high: int) -> Type:
+    """A whole number in `low` … `high`, decimal digits only."""
+    digits = len(str(high))
+
+    def parse(value: str) -> int:
+        value = value.strip()
+        if value.isascii() and value.isdigit() and len(value.lstrip("0")) <= digits:
+            number = int(value)
+            if low <= number <= high:
+                return number
+        raise ValueError(f"not a number from {low} to {high}")
+
+    return Type(parse, str, plain=True)
+
+
+def one_of(*words: str) -> Type:
+    """One of a closed list."""
+    known = frozenset(words)
+
+    def parse(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"not one of {', '.join(words)}")
+        return value
+
+    return Type(parse, _same)

@@ -1,0 +1,120 @@
+"""Reading SDP: lossless, limited, linear, one error. J-105, J-244, J-259."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jinglebridge.errors import Refused, SdpError
+from jinglebridge.sdp import grammar, parse
+from tests.unit.cases import descriptions, small
+
+HEAD = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
+
+
+@pytest.mark.parametrize("written", list(descriptions()), ids=lambda w: f"{w.case}-{w.kind}")
+def test_real_descriptions_come_back_byte_for_byte(written):
+    text = written.sdp.replace("\r\n", "\n").rstrip("\n").replace("\n", "\r\n") + "\r\n"
+    assert parse(written.sdp).format() == text
+    assert parse(text.replace("\r\n", "\n")).format() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", 1),
+        ("hello", 1),
+        ("o=- 1 1\n", 1),
+        (HEAD + "nonsense\n", 5),
+        (HEAD + "A=x\n", 5),
+        (HEAD + "\n" + "s=-\n", 5),
+        (HEAD + "a=\n", 5),
+        (HEAD + "a=b c:d\n", 5),
+        (HEAD + "m=audio 9 RTP\n", 5),
+        (HEAD + "m=audio x RTP 0\n", 5),
+        (HEAD + "m=audio 65536 RTP 0\n", 5),
+        (HEAD + "m=audio ٣ RTP 0\n", 5),
+        (HEAD + "a=x:\x00\n", 5),
+        (HEAD + "a=x:\x0b\n", 5),
+        (HEAD + "a=x:\ud800\n", 5),
+        (HEAD + "a=x:a\rb\n", 5),
+    ],
+)
+def test_what_is_no_sdp_names_its_line(text, line):
+    with pytest.raises(SdpError) as caught:
+        parse(text)
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "a=x:" + "y" * 9000 + "\n",
+        HEAD + "a=x:y\n" * 2000,
+        HEAD + "a=x:" + "é" * 40_000,
+        "v" * 70_000,
+        HEAD + "m=audio 9 RTP/AVP 0\n" * 17,
+        HEAD + "m=audio 9 RTP/AVP " + " ".join(map(str, range(65))) + "\n",
+        small(*[f"a=candidate:{i} 1 udp 1 192.0.2.1 9 typ host" for i in range(101)]),
+        small(*[f"a=ssrc:{i} cname:x" for i in range(65)]),
+        small(*[f"a=rtpmap:{i} x/8000" for i in range(65)]),
+    ],
+)
+def test_each_limit_is_one_error(text):
+    with pytest.raises(SdpError):
+        parse(text)
+
+
+def test_limits_count_sources_not_lines():
+    assert len(parse(small(*[f"a=ssrc:{i % 60} x:{i}" for i in range(120)])).media[0].all("ssrc")) == 120
+
+
+@pytest.mark.parametrize("mid", ["", "a b", "a\u3000b"])
+def test_a_mid_that_is_no_token_is_refused(mid):
+    with pytest.raises(SdpError):
+        parse(small(mid=mid))
+
+
+def test_a_mid_stands_once():
+    twice = small() + small().partition("t=0 0\r\n")[2]
+    with pytest.raises(SdpError, match="twice"):
+        parse(twice)
+
+
+def test_unusual_but_legal_lines_are_kept():
+    text = HEAD + "i=a title\r\na=x:ünïcödé \U0001f600 \u3000\r\nm=audio 9/2 RTP/AVP 0\r\nk=prompt\r\n"
+    sdp = parse(text)
+    assert sdp.format() == text
+    assert sdp.media[0].port == 9 and sdp.media[0].mid is None
+
+
+def test_work_is_linear_in_the_size():
+    def seconds(lines: int) -> float:
+        text = small(*["a=x:" + "y" * 20] * lines)
+        best = 9.0
+        for _ in range(5):
+            start = time.process_time()
+            for _ in range(4):
+                parse(text)
+            best = min(best, time.process_time() - start)
+        return best
+
+    assert seconds(1600) < 16 * max(seconds(200), 1e-4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=300) | st.text(alphabet="vmao=:-0 \r\n\t/x", max_size=300).map(lambda tail: HEAD + tail))
+def test_any_text_is_read_or_refused(text):
+    try:
+        sdp = parse(text)
+    except Refused:
+        return
+    assert parse(sdp.format()).format() == sdp.format()
+
+
+def test_limits_have_names():
+    assert (grammar.MAX_BYTES, grammar.MAX_LINE, grammar.MAX_LINES, grammar.MAX_MEDIA) == (65536, 8192, 2000, 16)
+    assert (grammar.MAX_CANDIDATES, grammar.MAX_PAYLOAD_TYPES, grammar.MAX_SSRCS) == (100, 64, 64)
