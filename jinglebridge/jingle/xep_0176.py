@@ -131,7 +131,7 @@ CANDIDATE = Element(
         attr("foundation", Type(_foundation, str)),
         attr("generation", _optional_number(255), default=0, always=True),
         # Older clients leave out generation, id, network, protocol; Monal insists on them. J-149, J-150
-        attr("id", word, default="", always=True),
+        attr("id", line, default="", always=True),
         attr("ip", Type(address, str)),
         attr("network", _optional_number(255), default=0, always=True),
         attr("port", integer(1, 65535)),

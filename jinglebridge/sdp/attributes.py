@@ -44,14 +44,16 @@ class CandidateLine(NamedTuple):
 
 def number(text: str, low: int, high: int) -> int:
     """A decimal number in the range. Raises SdpError."""
-    if text.isascii() and text.isdigit() and len(text) <= 10 and low <= int(text) <= high:
-        return int(text)
+    if text.isdigit() and text.isascii() and len(text) <= 10:
+        value = int(text)
+        if low <= value <= high:
+            return value
     raise SdpError(f"{text[:20]!r} is not a number from {low} to {high}")
 
 
 def encoding(text: str) -> Encoding:
     """What stands behind the payload type in a=rtpmap: name/clock rate[/channels]."""
-    name, _, rest = text.strip().partition("/")
+    name, _, rest = text.partition("/")
     rate, slash, channels = rest.partition("/")
     if not name or " " in name:
         raise SdpError(f"not an rtpmap: {text[:60]!r}")

@@ -26,7 +26,7 @@ _TYPES = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 def parse(text: str) -> SessionDescription:
     """The description in `text` (CRLF or LF). Raises SdpError; nothing else on any string."""
-    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+    if len(text) > MAX_BYTES or (not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES):
         raise SdpError(f"more than {MAX_BYTES} bytes", rule="J-244")
     text = text.replace("\r\n", "\n")
     lines = text.split("\n")

@@ -32,7 +32,7 @@ def fit(
             allowed = everywhere | set(twin.feedback)
             wanted = (*payload.feedback, *(item for item in answered.feedback if item not in everywhere))
             feedback = tuple(item for item in dict.fromkeys(wanted) if item in allowed)
-            kept.append(payload if feedback == payload.feedback else replace(payload, feedback=feedback))
+            kept.append(payload if feedback == payload.feedback else payload._replace(feedback=feedback))
     if not kept:
         raise Refused(f"no payload type of section {offer.index} was answered as offered", reason="incompatible-parameters", rule="J-122")
     common: tuple[RtcpFb, ...] = tuple(item for item in answered.feedback if item in everywhere)

@@ -74,6 +74,25 @@ def tone_file(path: Path, hz: int, seconds: float = 10.0) -> Path:
     return path
 
 
+# The sound and the picture that the *person* gets: the page's own elements play.
+PLAYS = """async (video) => {
+  const audio = document.getElementById('remote-audio')
+  const picture = document.getElementById('remote-video')
+  const end = performance.now() + 8000
+  const late = () => { if (performance.now() > end) throw new Error('the elements do not play') }
+  while (audio.paused || audio.readyState < 2 || audio.currentTime === 0) {
+    late()
+    await new Promise((next) => setTimeout(next, 50))
+  }
+  const shown = () => picture.getVideoPlaybackQuality().totalVideoFrames
+  const before = video ? shown() : 0
+  while (video && shown() < before + 5) {
+    late()
+    await new Promise((next) => setTimeout(next, 50))
+  }
+}"""
+
+
 class Person:
     """One open call page."""
 
@@ -97,6 +116,9 @@ class Person:
     def sees(self, text: str, *, timeout: float = 20.0) -> None:
         expect(self.page.locator("body")).to_contain_text(re.compile(text), use_inner_text=True, timeout=timeout * 1000)
 
+    def gone(self, text: str, *, timeout: float = 20.0) -> None:
+        expect(self.page.locator("body")).not_to_contain_text(re.compile(text), use_inner_text=True, timeout=timeout * 1000)
+
     def offers(self, name: str, *, timeout: float = 20.0) -> None:
         expect(self.page.get_by_role("button", name=re.compile(f"^{re.escape(name)}$"))).to_be_visible(timeout=timeout * 1000)
 
@@ -108,6 +130,9 @@ class Person:
                 return
             self.page.wait_for_timeout(100)
         raise AssertionError(f"not connected: {seen}")
+
+    def plays(self, *, video: bool) -> None:
+        self.page.evaluate(PLAYS, video)
 
     def hears(self) -> dict[str, float]:
         heard: dict[str, float] = self.page.evaluate(HEAR)

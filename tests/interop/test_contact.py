@@ -6,6 +6,8 @@ import random
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -26,8 +28,15 @@ def two_tones() -> tuple[int, int]:
     return first, random.choice([hz for hz in range(400, 1400, 10) if abs(hz - first) > 150 and hz % first and first % hz])
 
 
-def hears(hz: int) -> object:
+Test = Callable[[Json], Any]
+
+
+def hears(hz: int) -> Test:
     return lambda r: r["heard"]["hz"] and abs(r["heard"]["hz"] - hz) < 6 and r["heard"]["share"] > 0.8 and not r["heard"]["silence"]
+
+
+def shows_more_than(frames: int) -> Test:
+    return lambda r: r["video"]["frames"] > frames + 3
 
 
 def knows(handset: Handset, jid: str) -> None:
@@ -50,11 +59,11 @@ def in_call(a: Handset, b: Handset, media: list[str], tones: tuple[int, int]) ->
     sid = a.send("call", to=b.jid, media=media)["call"]
     for side, other in ((a, tones[1]), (b, tones[0])):
         side.wait("state", call=sid, state="connected")
-        side.until(hears(other))  # type: ignore[arg-type]
+        side.until(hears(other))
         assert side.report(log=False)["packets"]["audio"] > 10
         if "video" in media:
             seen = side.report(log=False)["video"]["frames"]
-            side.until(lambda r, seen=seen: r["video"]["frames"] > seen + 3)
+            side.until(shows_more_than(seen))
 
 
 def wanted(report: Json, action: str) -> list[ET.Element]:
@@ -70,7 +79,7 @@ def test_call_with_sound_and_picture(ejabberd: Ejabberd, handset: HandsetFactory
     b.wait("info", info="mute")
     b.until(lambda r: r["heard"]["silence"] and r["call"]["muted_by_peer"])
     a.send("unmute")
-    b.until(hears(tones[0]))  # type: ignore[arg-type]
+    b.until(hears(tones[0]))
     (b if shapes[0] == "modern" else a).send("hangup")  # from either side, over the three runs
     for side in (a, b):
         side.wait("ended")
@@ -137,7 +146,7 @@ def test_direct_call_rings_and_is_accepted_by_hand(ejabberd: Ejabberd, handset: 
     a.send("call", to=b.full, media=["audio"], direct=True)
     a.wait("info", info="ringing")
     b.send("accept")
-    a.until(hears(900))  # type: ignore[arg-type]
+    a.until(hears(900))
     b.send("hangup")
     assert a.wait("ended")["reason"] == "peer: success"
     assert a.report()["violations"] == b.report()["violations"] == []
@@ -157,7 +166,7 @@ def test_echo_sends_the_sound_back(ejabberd: Ejabberd, handset: HandsetFactory) 
     a = handset(ejabberd, None, "--tone", "660")
     b = handset(ejabberd)  # echo
     a.send("call", to=b.jid, media=["audio", "video"])
-    a.until(hears(660))  # type: ignore[arg-type]
+    a.until(hears(660))
     a.until(lambda r: r["video"]["frames"] > 5)
 
 
@@ -174,7 +183,7 @@ def test_server_names_its_relay_and_a_call_goes_with_it(ejabberd: Ejabberd, hand
     """The STUN/TURN part of ejabberd/ejabberd.yml works: XEP-0215 answers, TURN allocates."""
     a, b = handset(ejabberd, None, "--turn", "--tone", "700"), handset(ejabberd, None, "--tone", "900")
     a.send("call", to=b.jid)
-    a.until(hears(900))  # type: ignore[arg-type]
+    a.until(hears(900))
     types = {c.get("type") for s in wanted(a.report(), "transport-info") for c in s.iter(f"{{{NS['i']}}}candidate")}
     assert types >= {"host", "relay"}
 
