@@ -43,7 +43,9 @@ def main() -> None:
     args = parser.parse_args()
     sdps = [sdp.replace(" IN IP4", f"{number} IN IP4", 1) for sdp in offers(args.offers) for number in range(200)]
     xmls = [sdp_to_xml(sdp).replace('sid="0"', f'sid="{number}"') for number, sdp in enumerate(sdps)]
-    sys.stdout.write(f"offers: {len(sdps)}, mean {sum(map(len, sdps)) // len(sdps)} bytes of SDP, {sum(map(len, xmls)) // len(xmls)} of XML\n")
+    sys.stdout.write(
+        f"offers: {len(sdps)}, mean {sum(map(len, sdps)) // len(sdps)} bytes of SDP, {sum(map(len, xmls)) // len(xmls)} of XML\n"
+    )
     sys.stdout.write(f"sdp_to_xml {rate(sdp_to_xml, sdps, args.seconds):8.0f} ops/CPU s\n")
     sys.stdout.write(f"xml_to_sdp {rate(xml_to_sdp, xmls, args.seconds):8.0f} ops/CPU s\n")
 

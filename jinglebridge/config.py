@@ -54,7 +54,8 @@ class Web(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     public_url: Annotated[
         str,
         _doc(
-            "How browsers reach this, e.g. https://call.example.org. Used for links, Origin and CSP; https unless loopback. Default: http:// + listen."
+            "How browsers reach this, e.g. https://call.example.org. Used for links, Origin and CSP; https unless loopback. "
+            "Default: http:// + listen."
         ),
     ] = ""
     allowed_origins: Annotated[list[str], _doc("Other sites that may open the WebSocket, e.g. https://www.example.org.")] = []
@@ -188,7 +189,9 @@ def _from_environment(data: dict[str, Any], environment: Mapping[str, str]) -> N
                 value = tomllib.loads(f"v = {text}")["v"]
             except tomllib.TOMLDecodeError:
                 raise ConfigError(f"environment variable {name}: {text!r} is not a TOML value") from None
-        data.setdefault(section, {})[key] = value
+        table = data.setdefault(section, {})
+        if isinstance(table, dict):  # anything else is refused with the file
+            table[key] = value
 
 
 def _read_secret_files(data: dict[str, Any], folder: Path) -> None:
@@ -203,6 +206,8 @@ def _read_secret_files(data: dict[str, Any], folder: Path) -> None:
             table[key] = (folder / name).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigError(f"[{section}] {key}_file: {error.strerror}: {folder / name}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"[{section}] {key}_file: {folder / name} is not text") from None
 
 
 def _explain(text: str) -> str:
@@ -220,8 +225,9 @@ def _check(config: Config, path: Path) -> None:
     """What types cannot say."""
     if not config.xmpp.secret:
         raise ConfigError(f"{path}: [xmpp] secret or secret_file is missing: put in what the server has for {config.xmpp.domain}")
-    if not config.xmpp.domain or "@" in config.xmpp.domain or "/" in config.xmpp.domain:
-        raise ConfigError(f"{path}: [xmpp] domain is not a domain: {config.xmpp.domain!r}")
+    for key, domain in (("domain", config.xmpp.domain), ("server", config.server)):
+        if not domain or domain != domain.lower() or any(c in "@/" or c.isspace() for c in domain):
+            raise ConfigError(f"{path}: [xmpp] {key} is not a domain in lower case: {domain!r}")
     if not (config.xmpp.tls or config.xmpp.insecure_ok or is_loopback(config.xmpp.host)):
         raise ConfigError(
             f"{path}: [xmpp] host {config.xmpp.host} is not loopback: set tls = true (or insecure_ok = true in a private network)"
@@ -233,7 +239,10 @@ def _check(config: Config, path: Path) -> None:
     host, _ = split_address(config.web.listen, "[web] listen")
     if not (config.web.tls_cert or config.web.insecure_ok or is_loopback(host)):
         raise ConfigError(f"{path}: [web] listen {host} is not loopback: set tls_cert and tls_key, or listen on 127.0.0.1 behind a proxy")
-    url = urlsplit(config.public_url)
+    try:
+        url = urlsplit(config.public_url)
+    except ValueError as error:
+        raise ConfigError(f"{path}: [web] public_url: {error}: {config.public_url!r}") from None
     if url.scheme not in ("http", "https") or not url.hostname or url.path or url.query:
         raise ConfigError(f"{path}: [web] public_url must look like https://call.example.org, not {config.public_url!r}")
     if url.scheme == "http" and not is_loopback(url.hostname):

@@ -15,8 +15,11 @@ def configure(level: str = "info", format: str = "text") -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     for noisy in ("slixmpp", "aioice", "aiortc"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    # Plain tracebacks: where `rich` is installed, structlog's default prints local variables, and those hold secrets.
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if format == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer()
+        if format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
         processors=[

@@ -81,7 +81,7 @@ need_python() {
         python3 -m venv "$root/.venv" || fail "python3 -m venv failed"
     fi
     progress "installing Python packages into .venv (a minute or two, once)"
-    "$python" -m pip --disable-pip-version-check -q install -e "$root${extras:+[$extras]}" >&2 ||
+    "$python" -m pip --disable-pip-version-check -qq install -e "$root${extras:+[$extras]}" >&2 ||
         fail "pip could not install the Python packages: is the network there?"
     printf '%s\n' "$want" >"$stamp"
 }

@@ -27,7 +27,23 @@ BELOW["service"] = CORE | SHELLS | {"config", "log"}
 BELOW["demo"] = BELOW["commands"] = BELOW["service"] | {"service", "demo"}
 BELOW["cli"] = BELOW["commands"] | {"commands"}
 BELOW["__main__"] = BELOW["cli"] | {"cli"}
-IMPURE = {"asyncio", "slixmpp", "aiohttp", "aiortc", "lxml", "time", "datetime", "random", "secrets", "uuid", "socket", "threading", "os", "sys", "logging"}
+IMPURE = {
+    "asyncio",
+    "slixmpp",
+    "aiohttp",
+    "aiortc",
+    "lxml",
+    "time",
+    "datetime",
+    "random",
+    "secrets",
+    "uuid",
+    "socket",
+    "threading",
+    "os",
+    "sys",
+    "logging",
+}
 # The independent peer must not share our mistakes: it knows its own files only.
 INDEPENDENT = ("demo/contact.py", "demo/peer/")
 PEER = ("jinglebridge.demo.peer", "jinglebridge.demo.contact")

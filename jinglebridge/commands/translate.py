@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import TextIO
 
 from jinglebridge.errors import OperatorError, ProtocolError
@@ -25,11 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stream", action="store_true", help="one JSON message per line in, one out; side A is the initiator")
 
 
-def run(args: argparse.Namespace, stdin: TextIO, stdout: TextIO) -> int:
-    """Exit status 0; 1 with one line of explanation for input that cannot be translated.
+def run(args: argparse.Namespace, stdin: TextIO | None = None, stdout: TextIO | None = None) -> int:
+    """From `stdin` to `stdout`, by default the process's. Exit status 0; 1 with a line of explanation for input that cannot be translated.
 
     Raises: OperatorError for bad input or an option that is not there yet; `str()` says why.
     """
+    stdin, stdout = stdin or sys.stdin, stdout or sys.stdout
     if args.validate:
         raise OperatorError("--validate comes with the next milestone: leave the option out")
     if args.extensions:
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace, stdin: TextIO, stdout: TextIO) -> int:
     translate = sdp_to_xml if args.to == "xml" else xml_to_sdp
     try:
         text = translate(stdin.read(), args.author, peer=args.peer)
-    except ProtocolError as problem:
+    except (ProtocolError, UnicodeDecodeError) as problem:
         raise OperatorError(f"cannot translate: {problem}") from problem
     stdout.write(text if text.endswith("\n") else text + "\n")
     return 0

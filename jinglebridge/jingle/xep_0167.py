@@ -6,7 +6,7 @@ far that its presence is known and is never written: with both, Dino encrypts tw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.etree.ElementTree import Element as XmlElement
@@ -236,7 +236,7 @@ def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
         payload = _payload(text, maps.get(text), formats.get(text), feedback.get(text, ((), ())))
         if payload is not None:
             payloads.append(payload)
-    everywhere = feedback.get("*", ([], []))
+    everywhere = feedback.get("*", ((), ()))
     sources, groups = xep_0339.from_sdp(media)
     return RtpDescription(
         media.kind,
@@ -245,8 +245,7 @@ def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
         "rtcp-mux" in media or "rtcp-mux-only" in media,
         "rtcp-rsize" in media,
         False,
-        tuple(everywhere[0]),
-        tuple(everywhere[1]),
+        *everywhere,
         xep_0294.from_sdp(media, author),
         media.inherited("extmap-allow-mixed") is not None,
         groups,
@@ -264,7 +263,9 @@ def _by_id(values: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _payload(id: str, described: str | None, format: str | None, feedback: tuple[Sequence[RtcpFb], Sequence[TrrInt]]) -> PayloadType | None:
+def _payload(
+    id: str, described: str | None, format: str | None, feedback: tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]
+) -> PayloadType | None:
     """One codec; None for a number that is none or has no meaning."""
     if not (id.isascii() and id.isdigit() and len(id) < 4 and int(id) < 128):
         return None
@@ -279,7 +280,7 @@ def _payload(id: str, described: str | None, format: str | None, feedback: tuple
     else:
         return None
     pairs = () if format is None else tuple(map(Parameter._make, parameters(format)))
-    return PayloadType(number, name, rate, channels, None, None, pairs, tuple(feedback[0]), tuple(feedback[1]))
+    return PayloadType(number, name, rate, channels, None, None, pairs, *feedback)
 
 
 def _with_ptime(media: MediaDescription, payloads: list[PayloadType]) -> tuple[PayloadType, ...]:

@@ -14,7 +14,7 @@ from jinglebridge.errors import SdpError
 from jinglebridge.jingle.xep_0320 import FINGERPRINT, Fingerprint
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import CandidateLine, candidate
-from jinglebridge.xml import Child, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of, word
+from jinglebridge.xml import Child, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of
 
 NS = "urn:xmpp:jingle:transports:ice-udp:1"
 NS_TRICKLE = "http://gultsch.de/xmpp/drafts/jingle/transports/ice-udp/option"
@@ -223,7 +223,7 @@ def candidate_to_line(c: Candidate) -> str:
 
 def from_sdp(media: MediaDescription, fingerprints: tuple[Fingerprint, ...]) -> IceUdpTransport:
     """Transport of one section. Candidates of component 2 and unusable ones are dropped (J-128, J-162)."""
-    found = []
+    found: list[Candidate] = []
     for value in media.all("candidate"):
         try:
             item = candidate_from_line(candidate(value), f"c{media.index}-{len(found)}")

@@ -42,24 +42,23 @@ RTCP_FB = Element(RtcpFb, NS, "rtcp-fb", (attr("type"), attr("subtype", default=
 TRR_INT = Element(TrrInt, NS, "rtcp-fb-trr-int", (attr("value", integer(0, 2**31 - 1)),))
 
 
-def from_sdp(media: MediaDescription) -> dict[str, tuple[list[RtcpFb], list[TrrInt]]]:
+def from_sdp(media: MediaDescription) -> dict[str, tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]]:
     """Feedback by payload type as text, "*" for all of them. A malformed line is dropped."""
-    found: dict[str, tuple[list[RtcpFb], list[TrrInt]]] = {}
-    read: dict[str, RtcpFb | TrrInt | None] = {}  # browsers repeat the same five for each codec
+    lines: dict[str, list[str]] = {}
     for value in media.all("rtcp-fb"):
         id, _, rest = value.partition(" ")
-        if rest not in read:
-            read[rest] = _feedback(rest.split())
-        item = read[rest]
-        if item is None:
-            continue
-        lists = found.get(id)
-        if lists is None:
-            lists = found[id] = ([], [])
-        if isinstance(item, RtcpFb):
-            lists[0].append(item)
+        if id in lines:
+            lines[id].append(rest)
         else:
-            lists[1].append(item)
+            lines[id] = [rest]
+    read: dict[tuple[str, ...], tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]] = {}  # browsers repeat the same five for each codec
+    found = {}
+    for id, rests in lines.items():
+        key = tuple(rests)
+        if key not in read:
+            items = [_feedback(rest.split()) for rest in rests]
+            read[key] = (tuple([i for i in items if isinstance(i, RtcpFb)]), tuple([i for i in items if isinstance(i, TrrInt)]))
+        found[id] = read[key]
     return found
 
 

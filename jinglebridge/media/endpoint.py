@@ -57,9 +57,8 @@ class MediaEndpoint:
                 self._start(effect.call, lambda: self._add(effect))
             case fx.TellEnded():
                 self.ended(effect)
-                connection = self._connections.pop(effect.call, None)
-                if connection is not None:
-                    self._start(effect.call, connection.close)
+                # After what was started before: a description still on its way must not make a connection that nobody closes.
+                self._start(effect.call, lambda: self._hang_up(effect.call))
             case _:
                 pass
 
@@ -94,6 +93,11 @@ class MediaEndpoint:
         if effect.type == "offer":
             await connection.setLocalDescription(await connection.createAnswer())
             self.submit(ev.Described(effect.call, "answer", connection.localDescription.sdp))
+
+    async def _hang_up(self, call: str) -> None:
+        connection = self._connections.pop(call, None)
+        if connection is not None:
+            await connection.close()
 
     async def _add(self, effect: fx.TellCandidate) -> None:
         from aiortc.sdp import candidate_from_sdp

@@ -40,20 +40,22 @@ def parse(text: str) -> SessionDescription:
         _control_characters(lines)
     session = SessionDescription()
     section: Section = session
-    found, keep = section.attributes, section.lines.append
+    found, begin = section.attributes, 0
     for number, line in enumerate(lines, 1):
         if line[:2] == "a=":
             name, _, value = line[2:].partition(":")
             if not name or " " in name:
                 raise SdpError("not an attribute", line=number)
-            keep(line)
             if name in found:
                 found[name].append(value)
             else:
                 found[name] = [value]
         else:
-            section = _other(session, section, line, number)
-            found, keep = section.attributes, section.lines.append
+            following = _other(session, section, line, number)
+            if following is not section:
+                section.lines, begin = lines[begin : number - 1], number - 1
+                section, found = following, following.attributes
+    section.lines = lines[begin:]
     if not session.lines or session.lines[0] != "v=0":
         raise SdpError("does not begin with v=0", line=1)
     for media in session.media:
@@ -69,12 +71,11 @@ def _control_characters(lines: list[str]) -> None:
 
 
 def _other(session: SessionDescription, section: Section, line: str, number: int) -> Section:
-    """A line that is no attribute: m= begins a section, the others are kept as they are."""
+    """The section that a line which is no attribute belongs to: m= begins one."""
     if len(line) < 2 or line[1] != "=" or line[0] not in _TYPES:
         raise SdpError("not a line of SDP", line=number)
     if line[0] == "m":
-        section = _media(session, line, number)
-    section.lines.append(line)
+        return _media(session, line, number)
     return section
 
 

@@ -18,6 +18,10 @@ class Direction(StrEnum):
     INACTIVE = "inactive"
 
 
+# Plain strings: members of an enumeration are slow keys.
+_DIRECTIONS = tuple((direction.value, direction) for direction in Direction)
+
+
 class Section:
     """Lines of the session part or of one media part.
 
@@ -59,8 +63,8 @@ class Section:
     @property
     def direction(self) -> Direction | None:
         """Direction written in this section. RFC 8866 §6.7."""
-        for direction in Direction:
-            if direction in self.attributes:
+        for word, direction in _DIRECTIONS:
+            if word in self.attributes:
                 return direction
         return None
 

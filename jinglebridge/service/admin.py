@@ -34,9 +34,9 @@ class AdminSocket:
 
     async def start(self) -> None:
         """Raises OperatorError. The lock is ours, so a socket file that lies there is a dead bridge's."""
-        self._path.unlink(missing_ok=True)
         mask = os.umask(0o177)
         try:
+            self._path.unlink(missing_ok=True)
             self._server = await asyncio.start_unix_server(self._client, str(self._path), limit=MAX_LINE)
         except OSError as error:
             raise OperatorError(f"[admin] socket {self._path}: {error.strerror or error}") from None

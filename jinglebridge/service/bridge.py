@@ -63,6 +63,7 @@ class Bridge:
         self._admin: AdminSocket | None = None
         self._tls: ssl.SSLContext | None = None
         self.media: dict[str, MediaEndpoint] = {}
+        self._stopping = asyncio.Lock()
         self.stopped = asyncio.Event()
 
     # --- building
@@ -85,7 +86,8 @@ class Bridge:
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
         self.desk = Desk(
-            config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self._store, time.time, lambda: self.link.ready
+            config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self._store, time.time,
+            lambda: self.link.ready,
         )  # fmt: skip
         self._connect_parts()
 
@@ -214,8 +216,11 @@ class Bridge:
 
     async def stop(self, *, end_calls: bool = False) -> None:
         """Orderly stop. Calls end with `gone` while there is no journal to keep them in."""
-        if self._lock is None:
-            return
+        async with self._stopping:  # a signal and `jinglebridge stop` may come together
+            if self._lock is not None:
+                await self._stop(end_calls)
+
+    async def _stop(self, end_calls: bool) -> None:
         if self._store is not None:
             self._say_goodbye(end_calls)
             for endpoint in self.media.values():
@@ -233,7 +238,8 @@ class Bridge:
             await self.link.stop()
         if self._store is not None:
             self._store.close()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
         self._lock = None
         self.stopped.set()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -91,11 +92,28 @@ class Desk:
             raise EndpointError("not-authorized", "this page was left too long; get a new link" if frame.resume else "a token is needed")
         if not self._config.tokens.secret:
             raise EndpointError("not-authorized", "this bridge has no [tokens] secret, so no token can be checked")
-        identity = tokens.verify(frame.token, self._config.tokens.secret, self._config.xmpp.domain)
-        bare = f"{identity.user}@{self._config.xmpp.domain}"
-        if len(self._sessions.of(bare)) >= self._config.limits.sockets_per_person:
-            raise EndpointError("rate-limited", "too many pages of this person are open")
+        identity = self._prepared_identity(tokens.verify(frame.token, self._config.tokens.secret, self._config.xmpp.domain))
+        self._make_room(f"{identity.user}@{self._config.xmpp.domain}")
         return self._sessions.create(identity, frame.name or identity.name, frame.video)
+
+    def _prepared_identity(self, identity: tokens.Identity) -> tokens.Identity:
+        """The user as XMPP writes it: stanzas come to the prepared address, and "ｅｃｈｏ" is just another spelling of echo. J-012."""
+        bare = _prepared(f"{identity.user}@{self._config.xmpp.domain}")
+        if bare is None:
+            raise EndpointError("not-authorized", "the token's sub is not a user name")
+        user = bare.partition("@")[0]
+        tokens.refuse_reserved(user)
+        return replace(identity, user=user)
+
+    def _make_room(self, bare: str) -> None:
+        """Pages that were closed or reloaded wait to be resumed; they give way to new ones. Raises EndpointError rate-limited."""
+        pages = self._sessions.of(bare)
+        if len(pages) < self._config.limits.sockets_per_person:
+            return
+        left = next((p for p in pages if p.wire is None and not list(self._registry.calls_of(p.jid))), None)
+        if left is None:
+            raise EndpointError("rate-limited", "too many pages of this person are open")
+        self.end(left)
 
     def _attach(self, session: Session, frame: m.Hello, wire: Connection, resumed: bool) -> None:
         """Give the session its socket and tell the page where it is."""

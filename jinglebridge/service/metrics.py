@@ -8,6 +8,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from jinglebridge.calls import effects as fx
+from jinglebridge.errors import OperatorError
 
 
 class Metrics:
@@ -30,6 +31,8 @@ class Metrics:
             self._connected.inc()
 
     async def serve(self, host: str, port: int) -> web.AppRunner:
+        """Raises OperatorError if the port is in use."""
+
         async def metrics(request: web.Request) -> web.Response:
             return web.Response(body=generate_latest(self.registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
@@ -37,5 +40,11 @@ class Metrics:
         app.router.add_get("/metrics", metrics)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise OperatorError(
+                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses the port, or change [web] metrics"
+            ) from None
         return runner

@@ -5,6 +5,7 @@ Copying the file of a running bridge is not a backup: a WAL database is more tha
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import sqlite3
@@ -42,11 +43,10 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            with sqlite3.connect(path) as database:
+            with contextlib.closing(sqlite3.connect(path)) as database:
                 path.chmod(0o600)
                 database.execute("PRAGMA journal_mode=WAL")
                 self._migrate(database)
-            database.close()
         except (OSError, sqlite3.Error) as error:
             raise OperatorError(f"{path}: the store cannot be opened ({error})") from None
         self._writes: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
@@ -61,11 +61,8 @@ class SqliteStore:
             database.executescript(f"BEGIN; {script} PRAGMA user_version={number}; COMMIT;")
 
     def _read(self, query: str) -> list[tuple[object, ...]]:
-        database = sqlite3.connect(self._path)
-        try:
+        with contextlib.closing(sqlite3.connect(self._path)) as database:
             return database.execute(query).fetchall()
-        finally:
-            database.close()
 
     def subscriptions(self) -> Iterable[tuple[str, str, Subscription]]:
         rows = self._read("SELECT own, peer, sees, seen, asked, asking, wanted FROM subscription")
@@ -111,6 +108,6 @@ class SqliteStore:
                     for write in batch:
                         if write is not None:
                             database.execute(*write)
-            except sqlite3.Error:
+            except Exception:  # the thread must live: what comes next may well be written
                 log.exception("store-write-failed", rows=len(batch))
         database.close()

@@ -88,8 +88,7 @@ class StreamTranslator:
                 return {"candidate": self._candidate(call, author, candidate)}
             case "end", _, _:
                 return self._end(call, author)
-            case kind, _, _:
-                raise Refused(f"not a message of this protocol: kind {str(kind)[:40]}")
+        raise Refused(f"not a message of this protocol: kind {str(msg.get('kind'))[:40]}")
 
     def _offer(self, call: _Call, author: Role, sdp: SessionDescription) -> str:
         side, other = call.sides[author], call.sides[author.other]

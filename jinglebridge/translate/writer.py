@@ -239,10 +239,8 @@ def _clash(slots: list[_Slot]) -> bool:
     """Do bundled sections use one payload type for two things, with no MID extension to tell them apart? J-196"""
     seen: dict[int, tuple[str, int | None]] = {}
     clash = False
-    for slot in slots:
-        description = slot.content.description if slot.content is not None else None
-        if description is None:
-            continue
+    for description in (slot.content.description for slot in slots if slot.content is not None):
+        assert description is not None
         if all(item.uri != MID_URI for item in description.header_extensions):
             clash = clash or any(seen.get(p.id, (p.name, p.clockrate)) != (p.name, p.clockrate) for p in description.payload_types)
         seen |= {p.id: (p.name, p.clockrate) for p in description.payload_types}

@@ -121,6 +121,7 @@ class Sessions:
     def __init__(self, domain: str) -> None:
         self._domain = domain
         self.by_jid: dict[str, Session] = {}
+        self._by_bare: dict[str, dict[str, Session]] = {}  # bare JID -> full JID -> session
         self._by_secret: dict[str, Session] = {}
         self.on_secret: Callable[[Session], None] = lambda session: None
 
@@ -131,6 +132,7 @@ class Sessions:
     def restore(self, session: Session) -> Session:
         """Take in a session, perhaps one of an earlier life of the bridge."""
         self.by_jid[session.jid] = session
+        self._by_bare.setdefault(session.bare, {})[session.jid] = session
         if session.secret_hash:
             self._by_secret[session.secret_hash] = session
         return session
@@ -147,8 +149,12 @@ class Sessions:
         return self._by_secret.get(hashed(secret))
 
     def of(self, bare: str) -> list[Session]:
-        return [s for s in self.by_jid.values() if s.bare == bare]
+        return list(self._by_bare.get(bare, {}).values())
 
     def remove(self, session: Session) -> None:
         self.by_jid.pop(session.jid, None)
         self._by_secret.pop(session.secret_hash, None)
+        pages = self._by_bare.get(session.bare, {})
+        pages.pop(session.jid, None)
+        if not pages:
+            self._by_bare.pop(session.bare, None)

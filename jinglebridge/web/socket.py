@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 HELLO_WITHIN = 5.0
 MAX_QUEUE = 256 * 1024
+MAX_MESSAGE = 256 * 1024  # a frame over its limit gets an error; one over this is not even read (close code 1009)
 HEARTBEAT = 10.0  # seconds between pings; half of it to answer
 
 
@@ -57,6 +58,8 @@ class Connection:
             return
         self._size += len(frame)
         if self._size > MAX_QUEUE:
+            while not self._queue.empty():
+                self._queue.get_nowait()  # who does not read will not read these either; the session can be resumed
             self.close(1013, "too slow")
             return
         self._queue.put_nowait(frame)
@@ -81,7 +84,7 @@ class Connection:
 async def serve(request: web.Request, gate: Gate, address: str) -> web.WebSocketResponse:
     """The whole life of one WebSocket request."""
     socket = web.WebSocketResponse(
-        protocols=(m.PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=frames.MAX_FRAME + 1, compress=False, autoping=True
+        protocols=(m.PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE, compress=False, autoping=True
     )
     await socket.prepare(request)
     connection = Connection(socket)
@@ -153,10 +156,11 @@ def _one(data: str, session: Session, gate: Gate, connection: Connection) -> boo
             return False
         elif isinstance(frame, m.Hello):
             raise EndpointError("out-of-order", "hello was said before")
+        elif isinstance(frame, m.Ice):
+            gate.request(session, frame)  # asked again after a reconnect it needs the servers again, not just the ack
         elif not session.repeat(frame.id):
             gate.request(session, frame)
-            if not isinstance(frame, m.Ice):
-                session.reply(frame.id, m.Ack(id=frame.id))
+            session.reply(frame.id, m.Ack(id=frame.id))
     except Exception as error:
         if not isinstance(error, ProtocolError):
             log.exception("request-failed", jid=session.jid)

@@ -17,6 +17,7 @@ import jwt
 
 from jinglebridge.errors import BadRequest, EndpointError
 from jinglebridge.jid import escape
+from jinglebridge.xml import xml_safe
 
 MAX_LIFETIME = 300  # seconds to connect
 LEEWAY = 30
@@ -44,9 +45,16 @@ def local_part(name: str) -> str:
         user = escape(name).lower()
     except BadRequest:
         raise EndpointError("not-authorized", "the token's sub is not a user name") from None
-    if "@" in name or "\\40" in user or user.startswith("guest-") or user in SERVICES:
+    if "@" in name:
         raise EndpointError("not-authorized", f"the name {name!r} is reserved")
+    refuse_reserved(user)
     return user
+
+
+def refuse_reserved(user: str) -> None:
+    """Raises EndpointError for a local part that stands for an address, a guest or a service. DESIGN §2."""
+    if "\\40" in user or user.startswith("guest-") or user in SERVICES:
+        raise EndpointError("not-authorized", f"the name {user!r} is reserved")
 
 
 def create(
@@ -64,9 +72,7 @@ def create(
     claims: dict[str, Any] = {"sub": sub, "aud": audience, "exp": int(time.time()) + min(lifetime, MAX_LIFETIME)}
     if name:
         claims["name"] = name
-    for key, values in (("contacts", list(contacts)), ("may_call", list(may_call))):
-        if values:
-            claims[key] = values
+    claims |= {key: values for key, values in (("contacts", list(contacts)), ("may_call", list(may_call))) if values}
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
@@ -80,16 +86,16 @@ def verify(token: str, secret: str, audience: str) -> Identity:
         raise EndpointError("token-expired", "this link is too old: get a new one") from None
     except jwt.InvalidTokenError as error:
         raise EndpointError("not-authorized", f"the token is not valid ({type(error).__name__})") from None
-    if claims["exp"] > time.time() + MAX_LIFETIME + LEEWAY:
+    if int(claims["exp"]) > time.time() + MAX_LIFETIME + LEEWAY:
         raise EndpointError("not-authorized", f"the token is valid for more than {MAX_LIFETIME} s")
     sub, name = claims["sub"], claims.get("name", "")
     if not isinstance(sub, str) or not isinstance(name, str):
         raise EndpointError("not-authorized", "sub and name must be text")
-    return Identity(local_part(sub), name[:128] or sub, _addresses(claims, "contacts"), _addresses(claims, "may_call"))
+    return Identity(local_part(sub), xml_safe(name[:128]) or sub, _addresses(claims, "contacts"), _addresses(claims, "may_call"))
 
 
 def _addresses(claims: dict[str, Any], key: str) -> tuple[str, ...]:
     values = claims.get(key, [])
     if not isinstance(values, list) or len(values) > MAX_CONTACTS or not all(isinstance(v, str) and v for v in values):
         raise EndpointError("not-authorized", f"{key} must be a list of addresses")
-    return tuple(values)
+    return tuple(map(xml_safe, values))

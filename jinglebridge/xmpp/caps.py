@@ -62,7 +62,7 @@ def read(query: ET.Element) -> DiscoInfo:
     ]
     features = [e.get("var", "") for e in query.iterfind(f"{{{INFO}}}feature")]
     forms = [_form(e) for e in query.iterfind(f"{{{DATA}}}x")]
-    types = [form_type for form_type, _ in forms]
+    types = [form_type for form_type, _ in forms if form_type]
     if any(len(set(items)) != len(items) for items in (identities, features, types)):
         raise BadRequest("duplicates in disco#info")
     return DiscoInfo(tuple(identities), frozenset(features), tuple(f for f in forms if f[0]))
@@ -73,7 +73,7 @@ def _form(x: ET.Element) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]:
     for field in x.iterfind(f"{{{DATA}}}field"):
         values = tuple(v.text or "" for v in field.iterfind(f"{{{DATA}}}value"))
         if field.get("var") == "FORM_TYPE":
-            form_type = values[0] if values else ""
+            form_type = values[0] if values and field.get("type") == "hidden" else ""
         else:
             fields.append((field.get("var", ""), values))
     return form_type, tuple(fields)

@@ -26,9 +26,11 @@ from jinglebridge.xmpp.stanza import Stanza, message
 log = structlog.get_logger()
 
 NONCE = "{urn:jinglebridge:self-check:0}nonce"
+HANDSHAKE_WITHIN = 10.0  # seconds
 NONCES = 10
 NONCE_WAIT = 3.0  # seconds for a nonce to come back
 CHECK_EVERY = 15.0
+DOUBT = 4.0  # seconds until the next self-check after a foreign nonce: longer than the other bridge's own check takes
 FATAL = {
     "not-authorized": "the server refused the secret of component {domain}: compare [xmpp] secret with the server's configuration",
     "host-unknown": "the server has no component {domain}: add it to the server's configuration, or correct [xmpp] domain",
@@ -69,6 +71,7 @@ class Link:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._up = asyncio.Event()
         self._down = asyncio.Event()
+        self._doubt = asyncio.Event()
         self._condition = ""
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -81,6 +84,9 @@ class Link:
         while True:
             try:
                 await self._connect()
+                alone = await self._self_check()
+                if self._down.is_set():
+                    raise OSError(self._condition or "the server closed the connection")
                 break
             except OSError as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -89,7 +95,7 @@ class Link:
                         "start it, or correct [xmpp] host and port"
                     ) from None
                 await asyncio.sleep(random.uniform(0.2, 1.0))
-        if not await self._self_check():
+        if not alone:
             raise LinkError(self._fatal("conflict"))
         await self._announce()
         self._task = asyncio.create_task(self._keep())
@@ -111,6 +117,7 @@ class Link:
             if self.alone:
                 log.error("another-bridge", domain=self.component.domain, hint="two bridges use this domain; stop one of them")
             self.alone = self.ready = False
+            self._doubt.set()
             return
         future = self._waiting.pop(text, None)
         if future is not None and not future.done():
@@ -124,13 +131,8 @@ class Link:
         self._down.clear()
         try:
             await self.component.open(self.address.host, self.address.port, self.address.tls)
-            async with asyncio.timeout(10.0):
-                waits = {asyncio.ensure_future(self._up.wait()), asyncio.ensure_future(self._down.wait())}
-                try:
-                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for wait in waits:
-                        wait.cancel()
+            if not await _first(HANDSHAKE_WITHIN, self._up, self._down):
+                raise TimeoutError
         except TimeoutError:
             self.component.abort()
             raise OSError("the server does not answer") from None
@@ -152,20 +154,25 @@ class Link:
         for future in self._waiting.values():
             future.cancel()
         self._waiting.clear()
-        if self._task is not None and not self._stopping:
+        if (self._task is not None or was_ready) and not self._stopping:
             log.warning("xmpp-lost", condition=condition, was_ready=was_ready)
             self.on_lost()
 
     async def _keep(self) -> None:
         """Reconnect whenever the stream breaks, check whenever it lives."""
         while not self._stopping:
-            try:
-                async with asyncio.timeout(CHECK_EVERY):
-                    await self._down.wait()
-            except TimeoutError:
+            await self._pause()
+            if self._down.is_set():
+                await self._reconnect()
+            else:
                 await self._periodic_check()
-                continue
-            await self._reconnect()
+
+    async def _pause(self) -> None:
+        """Until the stream breaks or a check is due: soon after a foreign nonce, since the other bridge may have given up by then."""
+        await _first(CHECK_EVERY, self._doubt, self._down)
+        if self._doubt.is_set():
+            await _first(DOUBT, self._down)
+        self._doubt.clear()
 
     async def _periodic_check(self) -> None:
         good = await self._self_check()
@@ -231,3 +238,14 @@ class Link:
         """False while a foreign nonce was seen; the next clean round forgives it."""
         alone, self.alone = self.alone, True
         return alone
+
+
+async def _first(seconds: float, *events: asyncio.Event) -> bool:
+    """Wait until one of the events is set, at most so long; False if none was."""
+    waits = {asyncio.ensure_future(event.wait()) for event in events}
+    try:
+        done, _ = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    return bool(done)

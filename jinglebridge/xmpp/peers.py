@@ -101,8 +101,11 @@ class Peers:
 
     def forget_all(self) -> None:
         """The stream broke: presence is unknown until it is sent again. Capabilities stay true."""
+        pairs = list(self._resources)
         self._resources.clear()
         self._asking.clear()
+        for pair in pairs:
+            self.on_change(*pair)
 
     def seen(self, own: str, peer: str) -> Seen:
         pair = (own, peer)
@@ -134,24 +137,36 @@ class Peers:
         key = stanza.sender if ver is None else ver
         waiting = self._asking.setdefault(key, [])
         waiting.append((pair, stanza.sender))
-        if len(waiting) > 1:
-            return
-        query = ET.Element(f"{{{caps.INFO}}}query", {} if ver is None else {"node": f"{node}#{ver}"})
+        if len(waiting) == 1:
+            self._ask(key, None if ver is None else f"{node}#{ver}", stanza.to, stanza.sender)
+
+    def _ask(self, key: str, node: str | None, own: str, peer: str) -> None:
+        query = ET.Element(f"{{{caps.INFO}}}query", {} if node is None else {"node": node})
 
         def answered(payload: ET.Element | None, condition: str | None, _: str | None) -> None:
-            self._answered(key, ver, stanza.sender, payload)
+            self._answered(key, node, peer, payload)
+            left = [w for w in self._asking.get(key, ()) if w[1] != peer]
+            if node is not None and left and condition != "offline":
+                # One peer who says nothing, or nonsense, must not hide what the others with this hash can do.
+                self._asking[key] = left
+                self._ask(key, node, left[0][0][0], left[0][1])
+            else:
+                self._asking.pop(key, None)
 
-        self._requests.ask("get", stanza.to, stanza.sender, query, answered, 10.0)
+        self._requests.ask("get", own, peer, query, answered, 10.0)
 
-    def _answered(self, key: str, ver: str | None, asked: str, payload: ET.Element | None) -> None:
-        waiting = self._asking.pop(key, [])
+    def _answered(self, key: str, node: str | None, asked: str, payload: ET.Element | None) -> None:
+        """Use an answer; who still waits afterwards stays in `_asking`."""
+        waiting = self._asking.get(key, [])
         if payload is None:
             return
         try:
             info = caps.read(payload)
         except BadRequest:
             return
+        ver = key if node is not None else None
         if ver is not None and info.ver() == ver:
+            self._asking.pop(key, None)
             self._caps[ver] = info.features
             if len(self._caps) > MAX_CAPS:
                 self._caps.popitem(last=False)

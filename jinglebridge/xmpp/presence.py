@@ -135,6 +135,9 @@ class PresenceKeeper:
 
     def received(self, stanza: Stanza) -> None:
         """Any presence stanza of a peer."""
+        own = _bare(stanza.to)
+        if own not in self._shown and own not in self._rows:
+            return  # nobody here: nothing is remembered for names that strangers make up (J-254)
         handler = {
             "": self._peers.available,
             "unavailable": self._peers.unavailable,

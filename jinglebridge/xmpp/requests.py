@@ -67,10 +67,10 @@ class Requests:
 
     def lost(self) -> None:
         """The connection is gone: nothing that was asked will be answered."""
-        for _, answer, timer in self._open.values():
+        lost, self._open = self._open, {}  # an answer may lead to the next question
+        for _, answer, timer in lost.values():
             timer.cancel()
             answer(None, "offline", None)
-        self._open.clear()
 
     def _late(self, id: str) -> None:
         _, answer, _ = self._open.pop(id)

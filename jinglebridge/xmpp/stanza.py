@@ -24,7 +24,7 @@ def prepare(jid: str) -> str:
     """The canonical form of a JID (RFC 7622), so that equal addresses are equal strings. Raises BadRequest. J-012."""
     try:
         return str(JID(jid).full)
-    except InvalidJID:
+    except (InvalidJID, UnicodeEncodeError):
         raise BadRequest("not an address") from None
 
 

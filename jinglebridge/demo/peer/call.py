@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from aiortc import RTCIceServer
 
-from . import checks, stanzas
-from .names import DTLS, GROUPING, ICE_UDP, JINGLE, JMI, RTP, RTP_INFO, Shape, bare, local, namespace, q
+from . import checks, demands, stanzas
+from .names import DTLS, GROUPING, ICE_UDP, JINGLE, JMI, RTP_INFO, Shape, bare, local, namespace, q
 from .rtc import Candidates, Media
 
 log = logging.getLogger("contact")
@@ -321,41 +321,8 @@ class Call:
         if not legal:
             self.line.blame([f"{action} in the state {self.state}"], self.sid)
             return stanzas.error("wait", "unexpected-request", "out-of-order")
-        self.line.blame(self._complaints(action, jingle), self.sid)
+        self.line.blame(demands.complaints(self, action, jingle, self.line.is_dino(self.peer)), self.sid)
         return None
-
-    def _complaints(self, action: str, jingle: ET.Element) -> list[str]:
-        dino = self.line.is_dino(self.peer)
-        if action == "session-initiate":
-            found = checks.description(jingle, dino=dino)
-            if jingle.get("initiator") not in (None, self.peer):
-                found.append(f"initiator={jingle.get('initiator')!r}")
-            media = sorted(d.get("media", "") for d in jingle.iter(q(RTP, "description")))
-            if self.jmi and media != sorted(self.media):
-                found.append(f"session-initiate of {media} after a propose of {self.media} (Conversations: security-error)")
-            if not self.jmi and next(jingle.iter(q(ICE_UDP, "candidate")), None) is not None:
-                found.append("candidates in a session-initiate that nobody has accepted yet")
-            return found
-        if action == "session-accept":
-            return checks.description(jingle, offered=self.offered, grouped=self.grouped, dino=dino)
-        if action == "transport-info":
-            early = ["transport-info before our session-accept was answered for"] if self.state == "initiated" else []
-            return early + (checks.transport_info(jingle, self.credentials) if self.credentials else []) + self._repeated(jingle)
-        if action == "session-terminate":
-            return checks.reason(jingle)
-        if action == "session-info":
-            return checks.session_info(jingle, [c.get("name", "") for c in self.offered])
-        return []
-
-    def _repeated(self, jingle: ET.Element) -> list[str]:
-        keys = [
-            (content.get("name"), *(c.get(n) for n in ("ip", "port", "component", "foundation", "type")))
-            for content in jingle.findall(q(JINGLE, "content"))
-            for c in content.iter(q(ICE_UDP, "candidate"))
-        ]
-        again = [f"candidate {key} came twice" for key in keys if key in self.seen]
-        self.seen.update(keys)
-        return again
 
     def perform(self, action: str, jingle: ET.Element) -> None:
         """Act on an acknowledged request."""

@@ -1,4 +1,4 @@
-"""The contact's XMPP account: connection, presence, disco, and which call a stanza belongs to."""
+"""The contact's XMPP account: connection, our own disco answer, and which call a stanza belongs to."""
 
 from __future__ import annotations
 
@@ -21,10 +21,8 @@ from slixmpp.xmlstream import tostring
 from . import checks, stanzas
 from .call import Call
 from .names import (
-    CAPS,
     CLIENT,
     DELAY,
-    DINO_NODE,
     DISCO,
     EXTDISCO,
     JINGLE,
@@ -40,8 +38,8 @@ from .names import (
     namespace,
     own_ver,
     q,
-    ver_of_query,
 )  # fmt: skip
+from .people import People
 
 log = logging.getLogger("contact")
 
@@ -77,13 +75,12 @@ class Contact:
         self.ready = asyncio.Event()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.observers: set[Observer] = set()
-        self.peers: dict[str, dict[str, Any]] = {}  # by full JID
+        self.people = People(self, self._gone)
         self.calls: dict[str, Call] = {}
         self.current: Call | None = None
         self.violations: list[dict[str, Any]] = []
         self.log: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._asked: dict[str, tuple[str, asyncio.Future[ET.Element]]] = {}
-        self._subscribed: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
         jid = options.jid if "/" in options.jid else f"{options.jid}/phone-{secrets.token_hex(3)}"
@@ -113,7 +110,7 @@ class Contact:
 
     async def _lost(self, _reason: Any) -> None:
         self.ready.clear()
-        self.peers.clear()
+        self.people.sessions.clear()
         self.event("offline")
         if not self._stopping:
             await asyncio.sleep(RECONNECT)
@@ -179,11 +176,15 @@ class Contact:
             self.event("violation", call=sid, what=sentence)
 
     def is_dino(self, jid: str) -> bool:
-        return any(p["node"] == DINO_NODE for full, p in self.peers.items() if full == jid or bare(full) == jid)
+        return self.people.is_dino(jid)
 
     def is_gone(self, jid: str) -> bool:
         """Whether `jid` said that it left, or we are offline ourselves."""
-        return not self.ready.is_set() or (jid in self.peers and self.peers[jid]["show"] == "unavailable")
+        return not self.ready.is_set() or self.people.is_gone(jid)
+
+    def _gone(self, jid: str) -> None:
+        if self.current and self.current.live and self.current.peer == jid:
+            self.current.end("gone")
 
     async def ice_servers(self) -> list[RTCIceServer]:
         """Only what our own server tells (XEP-0215), and only if asked for; never a public server."""
@@ -218,7 +219,7 @@ class Contact:
             return stanza
         self._note("in", xml)
         try:
-            taken = {"iq": self._iq, "message": self._message, "presence": self._presence}[local(xml)](xml)
+            taken = {"iq": self._iq, "message": self._message, "presence": self.people.on_presence}[local(xml)](xml)
         except Exception as error:
             log.exception("stanza not understood")
             self.blame([f"stanza broke the contact: {error!r}"])
@@ -368,60 +369,7 @@ class Contact:
         except (stanzas.StanzaError, TimeoutError):
             log.info("no answer to session-info")
 
-    # --- presence -------------------------------------------------------------------------------------------------
-
-    def _presence(self, presence: ET.Element) -> bool:
-        kind, sender = presence.get("type"), presence.get("from", "")
-        if bare(sender) == bare(self.full):
-            return False
-        if kind == "subscribe":
-            self.send(stanzas.subscription("subscribed", bare(sender)))
-            self.subscribe(bare(sender))
-        elif kind in (None, "unavailable"):
-            self._seen(presence, sender, kind)
-        self.event("presence", peer=sender, type=kind or "available")
-        return True
-
-    def _seen(self, presence: ET.Element, sender: str, kind: str | None) -> None:
-        caps = presence.find(q(CAPS, "c"))
-        if kind == "unavailable":
-            if sender in self.peers:
-                self.peers[sender]["show"] = "unavailable"
-            if self.current and self.current.live and self.current.peer == sender:
-                self.current.end("gone")
-            return
-        peer = self.peers.setdefault(sender, {"show": "", "ver": "", "node": "", "features": []})
-        peer["show"] = presence.findtext(q(CLIENT, "show")) or "available"
-        if "/" not in sender:
-            self.blame([f"presence from the bare JID {sender}"] if "@" in sender else [])
-        elif caps is None or caps.get("hash") != "sha-1" or not caps.get("node") or not caps.get("ver"):
-            self.blame([f"presence of {sender} without proper caps: no call button in Conversations"])
-        elif caps.get("ver") != peer["ver"]:
-            peer |= {"ver": caps.get("ver"), "node": caps.get("node")}
-            self._spawn(self._discover(sender, peer))
-
-    async def _discover(self, jid: str, peer: dict[str, Any]) -> None:
-        node = f"{peer['node']}#{peer['ver']}"
-        try:
-            answer = await self.ask(jid, ET.Element(q(DISCO, "query"), {"node": node}), "get")
-        except (stanzas.StanzaError, TimeoutError) as error:
-            if peer["show"] != "unavailable":
-                self.blame([f"disco#info of {jid}: {error!r}"])
-            return
-        query = answer.find(q(DISCO, "query"))
-        if query is None or query.get("node") != node:
-            self.blame([f"the disco#info answer of {jid} is for another node"])
-            return
-        peer["features"] = [e.get("var", "") for e in query.findall(q(DISCO, "feature"))]
-        self.blame(checks.presence_disco(query, peer["ver"], ver_of_query(query)))
-        self.event("discovered", peer=jid)
-
     # --- what our person does -------------------------------------------------------------------------------------
-
-    def subscribe(self, jid: str) -> None:
-        if jid not in self._subscribed:
-            self._subscribed.add(jid)
-            self.send(stanzas.subscription("subscribe", jid))
 
     def dial(self, to: str, media: list[str], direct: bool = False) -> Call:
         """Call a bare JID with XEP-0353, or a full one directly. Raises ValueError when a call is running."""

@@ -72,7 +72,7 @@ class Control:
             if contact.current and contact.current.rtc:
                 contact.current.rtc.voice.tone = contact.tone
         elif command == "subscribe":
-            contact.subscribe(request["jid"])
+            contact.people.subscribe(request["jid"])
         elif command == "reset":
             contact.violations.clear()
             contact.log.clear()
@@ -105,7 +105,7 @@ class Control:
             packets = await call.rtc.packets()
         return {
             "jid": contact.full, "online": contact.ready.is_set(), "shape": contact.shape.name, "auto": contact.auto, "tone": contact.tone,
-            "peers": contact.peers, "call": call.summary() if call else None,
+            "peers": contact.people.sessions, "call": call.summary() if call else None,
             "calls": [c.summary() for c in contact.calls.values()], "heard": heard, "video": video, "packets": packets,
             "violations": contact.violations, "log": list(contact.log) if log else [],
         }  # fmt: skip

@@ -36,7 +36,13 @@ def test_what_cannot_be_done_is_one_line(argv):
 
 
 def test_the_stream_answers_each_line():
-    lines = [json.dumps({"id": 1, "call": "c", "dir": "a2b", "kind": "offer", "round": 1, "sdp": small()}), "nonsense", "[]", "x" * 300_000, "[" * 20_000]
+    lines = [
+        json.dumps({"id": 1, "call": "c", "dir": "a2b", "kind": "offer", "round": 1, "sdp": small()}),
+        "nonsense",
+        "[]",
+        "x" * 300_000,
+        "[" * 20_000,
+    ]
     replies = [json.loads(line) for line in run("--stream", stdin="\n".join(lines) + "\n").splitlines()]
     assert replies[0]["id"] == 1 and "m=audio" in replies[0]["sdp"]
     assert all(reply["error"] for reply in replies[1:]) and len(replies) == 5

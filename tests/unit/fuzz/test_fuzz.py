@@ -19,12 +19,54 @@ from jinglebridge.translate.trickle import candidate_from_sdp, candidate_to_sdp
 from jinglebridge.xml import parse_text, to_text
 from tests.unit.cases import AV, CASES, offer, small
 
-SDPS = [offer(AV)[:6000], offer("firefox-153__firefox-153__av")[:3000], small("a=candidate:f 1 udp 5 192.0.2.1 9 typ host"), small("a=ssrc:1 cname:x", kind="video")]
-XMLS = [path.read_text().strip() for path in sorted((CASES / "dino").glob("*.xml"))[:6]] + [sdp_to_xml(small("a=extmap:1 urn:x", "a=ssrc:1 cname:x"))]
+SDPS = [
+    offer(AV)[:6000],
+    offer("firefox-153__firefox-153__av")[:3000],
+    small("a=candidate:f 1 udp 5 192.0.2.1 9 typ host"),
+    small("a=ssrc:1 cname:x", kind="video"),
+]
+XMLS = [path.read_text().strip() for path in sorted((CASES / "dino").glob("*.xml"))[:6]] + [
+    sdp_to_xml(small("a=extmap:1 urn:x", "a=ssrc:1 cname:x"))
+]
 JMIS = [path.read_text().strip() for path in sorted((CASES / "xep_0353").glob("*.xml"))]
 LINES = ["candidate:f 1 udp 5 192.0.2.1 9 typ srflx raddr 10.0.0.1 rport 8 generation 0 ufrag x"]
-BITS = ["\0", "\r", "\n", "\r\n", "\x0b", "\u2028", "\ud800", "&#10;", "&", "<", ">", '"', " ", ":", "=", "/", ";", "-1", "0", "99999999999", "٣", "a=", "m=", "😀", "%s", "*", ""]
-ALLOWED = {"sdp": (SdpError,), "to_xml": (Refused,), "xml": (BadRequest,), "to_sdp": (BadRequest, Refused), "candidate": (SdpError,), "jmi": (BadRequest,)}
+BITS = [
+    "\0",
+    "\r",
+    "\n",
+    "\r\n",
+    "\x0b",
+    "\u2028",
+    "\ud800",
+    "&#10;",
+    "&",
+    "<",
+    ">",
+    '"',
+    " ",
+    ":",
+    "=",
+    "/",
+    ";",
+    "-1",
+    "0",
+    "99999999999",
+    "٣",
+    "a=",
+    "m=",
+    "😀",
+    "%s",
+    "*",
+    "",
+]
+ALLOWED = {
+    "sdp": (SdpError,),
+    "to_xml": (Refused,),
+    "xml": (BadRequest,),
+    "to_sdp": (BadRequest, Refused),
+    "candidate": (SdpError,),
+    "jmi": (BadRequest,),
+}
 
 
 def wounded(chance: random.Random, text: str) -> str:
@@ -115,7 +157,11 @@ def test_the_stream_never_raises():
             "dir": chance.choice(["a2b", "b2a", "x"]),
             "kind": chance.choice(["offer", "answer", "candidate", "end", None]),
             "sdp": wounded(chance, chance.choice(SDPS[2:])) if chance.random() < 0.9 else chance.choice([None, 5, [], {}]),
-            "candidate": {"candidate": wounded(chance, LINES[0]), "sdpMid": chance.choice(["0", None, 5, []]), "sdpMLineIndex": chance.choice([0, None, "x"])},
+            "candidate": {
+                "candidate": wounded(chance, LINES[0]),
+                "sdpMid": chance.choice(["0", None, 5, []]),
+                "sdpMLineIndex": chance.choice([0, None, "x"]),
+            },
         }
         reply = translator.handle(message)
         assert reply["id"] == seed and len(reply) == 2

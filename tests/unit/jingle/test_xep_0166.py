@@ -14,7 +14,8 @@ def read(inner: str = "", attributes: str = 'action="session-info" sid="s"') -> 
 
 
 @pytest.mark.parametrize(
-    "attributes", ['action="x" sid="s"', 'sid="s"', 'action="session-info"', 'action="session-info" sid=""', f'action="session-info" sid="{"s" * 257}"']
+    "attributes",
+    ['action="x" sid="s"', 'sid="s"', 'action="session-info"', 'action="session-info" sid=""', f'action="session-info" sid="{"s" * 257}"'],
 )
 def test_action_and_sid_are_required_and_bounded(attributes):
     """J-079, J-086."""
@@ -44,7 +45,9 @@ def test_creator_defaults_to_initiator_and_is_always_written():
     assert 'creator="initiator"' in to_text(build_jingle(Jingle("content-modify", "s", contents=(content,))))
 
 
-@pytest.mark.parametrize("bad", ['<content creator="me" name="0"/>', "<content/>", '<content name="0" senders="all"/>', '<content name="a&#10;b"/>'])
+@pytest.mark.parametrize(
+    "bad", ['<content creator="me" name="0"/>', "<content/>", '<content name="0" senders="all"/>', '<content name="a&#10;b"/>']
+)
 def test_malformed_contents_are_bad_request(bad):
     with pytest.raises(BadRequest):
         read(bad)
@@ -80,7 +83,10 @@ def test_namespaces_of_what_we_know():
         ("<reason><success/></reason>", Reason("success")),
         ("<reason><text>bye</text><busy/><gone/></reason>", Reason("busy", "bye")),
         ("<reason><failed_application/></reason>", Reason("failed_application")),
-        ('<reason><security-error/><crypto-required xmlns="urn:xmpp:jingle:apps:rtp:errors:1"/></reason>', Reason("security-error", "", "crypto-required")),
+        (
+            '<reason><security-error/><crypto-required xmlns="urn:xmpp:jingle:apps:rtp:errors:1"/></reason>',
+            Reason("security-error", "", "crypto-required"),
+        ),
         ('<reason><unheard-of/><x xmlns="urn:x"/></reason>', Reason("unheard-of")),
         ("<reason><alternative-session><sid>x</sid></alternative-session></reason>", Reason("alternative-session")),
     ],

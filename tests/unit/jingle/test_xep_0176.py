@@ -125,12 +125,19 @@ def test_component_two_is_not_written():
     sdp = SessionDescription()
     media = sdp.add_media("audio", 9, "RTP/AVP", ("0",))
     one = Candidate(1, "f", "192.0.2.1", 9, 5, "host")
-    xep_0176.to_sdp(media, xep_0176.IceUdpTransport("u", "p", (), (one, Candidate(2, "f", "192.0.2.1", 9, 5, "host")), gathering_complete=True))
+    xep_0176.to_sdp(
+        media, xep_0176.IceUdpTransport("u", "p", (), (one, Candidate(2, "f", "192.0.2.1", 9, 5, "host")), gathering_complete=True)
+    )
     assert media.all("candidate") == ["f 1 udp 5 192.0.2.1 9 typ host generation 0"] and "end-of-candidates" in media
 
 
 def test_candidates_of_a_section():
-    lines = ("a=candidate:f 1 udp 5 192.0.2.1 9 typ host", "a=candidate:nonsense", "a=candidate:f 2 udp 5 192.0.2.1 9 typ host", "a=end-of-candidates")
+    lines = (
+        "a=candidate:f 1 udp 5 192.0.2.1 9 typ host",
+        "a=candidate:nonsense",
+        "a=candidate:f 2 udp 5 192.0.2.1 9 typ host",
+        "a=end-of-candidates",
+    )
     found = xep_0176.from_sdp(parse(small(*lines)).media[0], ())
     assert [c.id for c in found.candidates] == ["c0-0"] and found.gathering_complete and found.ufrag == "ufra"
 
@@ -149,7 +156,8 @@ def test_a_fingerprint_that_is_none_drops_itself(inner):
 
 
 @pytest.mark.parametrize(
-    ("hash", "value"), [("sha-1", ":".join(["AB"] * 20)), ("sha-256", ":".join(["AB"] * 31)), ("sha-256", "A" + ":".join(["B"] * 48)), ("md5", "AB")]
+    ("hash", "value"),
+    [("sha-1", ":".join(["AB"] * 20)), ("sha-256", ":".join(["AB"] * 31)), ("sha-256", "A" + ":".join(["B"] * 48)), ("md5", "AB")],
 )
 def test_weak_or_short_fingerprints_do_not_count(hash, value):
     """J-183."""

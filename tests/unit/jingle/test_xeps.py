@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import xml.etree.ElementTree as ET
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jinglebridge import jingle
-from jinglebridge.jingle import JMI_TAGS, XEPS, build_jingle, build_jmi, jingle_text, parse_jingle, parse_jmi
-from jinglebridge.jingle import xep_0166, xep_0167, xep_0176, xep_0293, xep_0294, xep_0320, xep_0338, xep_0339, xep_0353
+from jinglebridge.jingle import (
+    JMI_TAGS,
+    XEPS,
+    build_jingle,
+    build_jmi,
+    jingle_text,
+    parse_jingle,
+    parse_jmi,
+    xep_0166,
+    xep_0167,
+    xep_0176,
+    xep_0293,
+    xep_0294,
+    xep_0320,
+    xep_0338,
+    xep_0339,
+    xep_0353,
+)
 from jinglebridge.xml import Element, parse_text, to_text
 from tests.unit.cases import CASES
 
@@ -33,12 +49,10 @@ EXAMPLES = Path(os.environ.get("XEP_EXAMPLES", CASES.parent.parent.parent / "sha
 def plain(value):
     """A dataclass or NamedTuple as JSON would hold it."""
     if is_dataclass(value):
-        return {k: plain(v) for k, v in asdict(value).items()} if not hasattr(value, "_fields") else None
-    if isinstance(value, tuple | list):
-        return [plain(v) for v in value]
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    return value
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if hasattr(value, "_asdict"):
+        return {name: plain(item) for name, item in value._asdict().items()}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 @pytest.mark.parametrize("path", PAIRS, ids=lambda p: f"{p.parent.name}/{p.stem}")
@@ -101,7 +115,9 @@ CANDIDATES = st.builds(
     xep_0176.Candidate,
     component=st.integers(1, 256),
     foundation=st.from_regex(r"[A-Za-z0-9+/]{1,32}", fullmatch=True),
-    ip=st.ip_addresses(v=4).filter(lambda ip: not (ip.is_multicast or ip.is_unspecified)).map(str) | st.just("fd00::2") | st.just("x-1.local"),
+    ip=st.ip_addresses(v=4).filter(lambda ip: not (ip.is_multicast or ip.is_unspecified)).map(str)
+    | st.just("fd00::2")
+    | st.just("x-1.local"),
     port=st.integers(1, 65535),
     priority=st.integers(1, 2**31 - 1),
     type=st.sampled_from(xep_0176.TYPES),
@@ -128,6 +144,8 @@ PAYLOADS = st.builds(
     parameters=st.lists(st.builds(xep_0167.Parameter, LINES, LINES), max_size=3).map(tuple),
     feedback=st.lists(FEEDBACK, max_size=3).map(tuple),
     trr_int=st.lists(st.builds(xep_0293.TrrInt, st.integers(0, 9)), max_size=1).map(tuple),
+    maxptime=st.none() | st.integers(1, 100),
+    unknown=st.just(()),
 )
 EXTENSIONS = st.builds(
     xep_0294.HeaderExtension,
@@ -137,7 +155,9 @@ EXTENSIONS = st.builds(
     st.lists(st.builds(xep_0294.HdrextParameter, WORDS, st.none() | LINES), max_size=2).map(tuple),
 )
 SOURCES = st.builds(
-    xep_0339.Source, st.integers(0, 2**32 - 1), st.lists(st.builds(xep_0339.SourceParameter, WORDS, st.none() | LINES), max_size=2).map(tuple)
+    xep_0339.Source,
+    st.integers(0, 2**32 - 1),
+    st.lists(st.builds(xep_0339.SourceParameter, WORDS, st.none() | LINES), max_size=2).map(tuple),
 )
 DESCRIPTIONS = st.builds(
     xep_0167.RtpDescription,
@@ -157,7 +177,10 @@ TRANSPORTS = st.builds(
     pwd=st.none() | WORDS,
     fingerprints=st.lists(
         st.builds(
-            xep_0320.Fingerprint, st.just("sha-256"), st.none() | st.sampled_from(["active", "actpass"]), st.from_regex(r"([0-9A-F]{2}:){1,31}[0-9A-F]{2}", fullmatch=True)
+            xep_0320.Fingerprint,
+            st.just("sha-256"),
+            st.none() | st.sampled_from(["active", "actpass"]),
+            st.from_regex(r"([0-9A-F]{2}:){1,31}[0-9A-F]{2}", fullmatch=True),
         ),
         max_size=2,
     ).map(tuple),
@@ -180,10 +203,14 @@ JINGLES = st.builds(
     initiator=st.none() | LINES,
     contents=st.lists(CONTENTS, max_size=2).map(tuple),
     groups=st.lists(st.builds(xep_0338.Group, WORDS, st.lists(LINES, max_size=3).map(tuple)), max_size=2).map(tuple),
-    reason=st.none() | st.builds(jingle.Reason, st.none() | st.sampled_from(["success", "busy"]), LINES, st.none() | st.just("crypto-required")),
-    info=st.lists(st.builds(jingle.SessionInfo, st.sampled_from(sorted(xep_0167.INFO)), st.none() | st.just(jingle.Role.RESPONDER), st.none() | LINES), max_size=2).map(
-        tuple
-    ),
+    reason=st.none()
+    | st.builds(jingle.Reason, st.none() | st.sampled_from(["success", "busy"]), LINES, st.none() | st.just("crypto-required")),
+    info=st.lists(
+        st.builds(
+            jingle.SessionInfo, st.sampled_from(sorted(xep_0167.INFO)), st.none() | st.just(jingle.Role.RESPONDER), st.none() | LINES
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 
 
@@ -197,6 +224,11 @@ def test_parse_of_build_is_the_value(value):
 
 
 def test_every_element_of_the_files_is_declared_once():
-    seen = [v.clark for module in (xep_0166, xep_0167, xep_0176, xep_0293, xep_0294, xep_0320, xep_0338, xep_0339) for v in vars(module).values() if isinstance(v, Element) and v.ns == module.NS]
+    seen = [
+        v.clark
+        for module in (xep_0166, xep_0167, xep_0176, xep_0293, xep_0294, xep_0320, xep_0338, xep_0339)
+        for v in vars(module).values()
+        if isinstance(v, Element) and v.ns == module.NS
+    ]
     assert len(seen) == len(set(seen))
     assert xep_0353.NS == "urn:xmpp:jingle-message:0"

@@ -16,7 +16,7 @@ from jinglebridge.translate.policy import NONE, POLICIES, SAFE
 from jinglebridge.translate.session import Described, from_sdp, media_of, mids, to_sdp, without_candidates
 from tests.unit.cases import AV, FINGERPRINT, descriptions, offer, small
 
-I, R = Role.INITIATOR, Role.RESPONDER
+I, R = Role.INITIATOR, Role.RESPONDER  # noqa: E741
 TWO = small("a=candidate:1 1 udp 5 192.0.2.1 9 typ host", head=("a=group:BUNDLE 0 1",)) + (
     "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=ice-ufrag:ufra\r\na=ice-pwd:0123456789012345678901\r\n"
     f"a=fingerprint:{FINGERPRINT}\r\na=setup:actpass\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\n"
@@ -55,7 +55,9 @@ def test_real_descriptions_keep_what_the_media_shows(written, author):
         assert new.kind == old.kind and new.effective_direction is old.effective_direction
         assert list(new.formats) == [f for f in old.formats if f in new.formats]
         assert set(new.all("rtpmap")) <= {line.removesuffix("/1") for line in old.all("rtpmap")}
-        assert new.inherited("ice-ufrag") == old.inherited("ice-ufrag") and new.all("fingerprint")[:1] == old.inherited_all("fingerprint")[:1]
+        assert (
+            new.inherited("ice-ufrag") == old.inherited("ice-ufrag") and new.all("fingerprint")[:1] == old.inherited_all("fingerprint")[:1]
+        )
         assert new.get("setup") == old.inherited("setup")
         for name in ("extmap", "ssrc-group"):
             assert new.all(name) == [v for v in old.all(name) if v in new.all(name)]
@@ -75,7 +77,14 @@ def test_lists_of_codecs_are_complete():
 
 @pytest.mark.parametrize(
     ("author", "line", "senders"),
-    [(I, "sendonly", Senders.INITIATOR), (I, "recvonly", Senders.RESPONDER), (R, "sendonly", Senders.RESPONDER), (R, "recvonly", Senders.INITIATOR), (R, "sendrecv", None), (I, "inactive", Senders.NONE)],
+    [
+        (I, "sendonly", Senders.INITIATOR),
+        (I, "recvonly", Senders.RESPONDER),
+        (R, "sendonly", Senders.RESPONDER),
+        (R, "recvonly", Senders.INITIATOR),
+        (R, "sendrecv", None),
+        (I, "inactive", Senders.NONE),
+    ],
 )
 def test_direction_is_by_role_of_the_author(author, line, senders):
     """J-109."""
@@ -168,7 +177,14 @@ def test_generated_mids_are_free_and_stable():
 
 @pytest.mark.parametrize(
     ("offered", "answered", "expected"),
-    [("actpass", "active", "active"), ("actpass", "passive", "passive"), ("actpass", "actpass", "active"), ("actpass", None, "active"), ("active", None, "passive"), ("active", "actpass", "passive")],
+    [
+        ("actpass", "active", "active"),
+        ("actpass", "passive", "passive"),
+        ("actpass", "actpass", "active"),
+        ("actpass", None, "active"),
+        ("active", None, "passive"),
+        ("active", "actpass", "passive"),
+    ],
 )
 def test_setup_of_answers_both_ways(offered, answered, expected):
     """J-181, table M-5."""
@@ -191,7 +207,14 @@ def test_setup_of_offers():
     hold = replace(transport, fingerprints=(replace(transport.fingerprints[0], setup="holdconn"),))
     assert refusal(lambda: write(changed(described, 0, transport=hold))) == ("security-error", "J-182")
     assert read(small(drop=("setup",))).contents[0].transport.fingerprints[0].setup == "actpass"
-    assert write(changed(described, 0, transport=replace(transport, fingerprints=(replace(transport.fingerprints[0], setup=None),))), answer=True).media[0].get("setup") == "active"
+    assert (
+        write(
+            changed(described, 0, transport=replace(transport, fingerprints=(replace(transport.fingerprints[0], setup=None),))), answer=True
+        )
+        .media[0]
+        .get("setup")
+        == "active"
+    )
 
 
 @pytest.mark.parametrize("bundled", [True, False])
@@ -234,14 +257,26 @@ def test_answers_keep_order_and_number_of_sections():
     assert [m.mid for m in write(shuffled, R, offer=parse(TWO)).media] == ["0", "1"]
     one = write(Described(given.contents[:1], given.groups), R, offer=parse(TWO))
     assert [(m.mid, m.port) for m in one.media] == [("0", 9), ("1", 0)] and one.all("group") == ["BUNDLE 0"]
-    assert refusal(lambda: write(changed(Described(given.contents[:1]), 0, name="x"), R, offer=parse(TWO))) == ("incompatible-parameters", "J-091")
+    assert refusal(lambda: write(changed(Described(given.contents[:1]), 0, name="x"), R, offer=parse(TWO))) == (
+        "incompatible-parameters",
+        "J-091",
+    )
 
 
 def test_answers_hold_only_what_was_offered():
     """J-122, J-132, J-135."""
     asked = small("a=rtcp-fb:111 nack", "a=rtcp-fb:* x", "a=extmap:1 urn:a", "a=extmap:4096 urn:b")
     given = read(
-        small("a=rtcp-fb:111 nack pli", "a=rtcp-fb:111 nack", "a=rtcp-fb:* x", "a=rtcp-fb:* y", "a=extmap:1 urn:a", "a=extmap:2 urn:b", "a=extmap:3 urn:c", "a=rtpmap:0 PCMU/8000").replace("SAVPF 111", "SAVPF 111 0"),
+        small(
+            "a=rtcp-fb:111 nack pli",
+            "a=rtcp-fb:111 nack",
+            "a=rtcp-fb:* x",
+            "a=rtcp-fb:* y",
+            "a=extmap:1 urn:a",
+            "a=extmap:2 urn:b",
+            "a=extmap:3 urn:c",
+            "a=rtpmap:0 PCMU/8000",
+        ).replace("SAVPF 111", "SAVPF 111 0"),
         R,
     )
     media = write(given, R, offer=parse(asked)).media[0]
@@ -257,7 +292,13 @@ def test_answers_hold_only_what_was_offered():
 
 @pytest.mark.parametrize(
     ("offered", "senders", "expected"),
-    [("sendrecv", None, "sendrecv"), ("sendonly", None, "recvonly"), ("sendonly", Senders.BOTH, "recvonly"), ("recvonly", Senders.INITIATOR, "inactive"), ("sendrecv", Senders.NONE, "inactive")],
+    [
+        ("sendrecv", None, "sendrecv"),
+        ("sendonly", None, "recvonly"),
+        ("sendonly", Senders.BOTH, "recvonly"),
+        ("recvonly", Senders.INITIATOR, "inactive"),
+        ("sendrecv", Senders.NONE, "inactive"),
+    ],
 )
 def test_an_answer_never_widens_the_offer(offered, senders, expected):
     """J-110."""
@@ -280,7 +321,10 @@ def test_contents_that_cannot_be_sections():
     good = read(small()).contents[0]
     assert refusal(lambda: write(Described(()))) == ("unsupported-applications", "J-082")
     assert refusal(lambda: write(Described((replace(good, description=None),)))) == ("unsupported-applications", "J-082")
-    assert refusal(lambda: write(Described((replace(good, description=replace(good.description, media="text")),)))) == ("unsupported-applications", "J-082")
+    assert refusal(lambda: write(Described((replace(good, description=replace(good.description, media="text")),)))) == (
+        "unsupported-applications",
+        "J-082",
+    )
     assert refusal(lambda: write(Described((replace(good, transport=None),)))) == ("unsupported-transports", "J-082")
     assert refusal(lambda: write(Described((replace(good, security=True),)))) == ("security-error", "J-102")
     assert refusal(lambda: write(Described((replace(good, disposition="early"),)))) == ("unsupported-applications", "J-082")
@@ -296,7 +340,10 @@ def test_peers_without_dtls_ice_mux_or_codecs_are_refused():
         return refusal(lambda: write(Described((replace(good, **how),))))
 
     assert of(transport=replace(good.transport, fingerprints=())) == ("security-error", "J-129")
-    assert of(transport=replace(good.transport, fingerprints=(replace(good.transport.fingerprints[0], hash="sha-1"),))) == ("security-error", "J-129")
+    assert of(transport=replace(good.transport, fingerprints=(replace(good.transport.fingerprints[0], hash="sha-1"),))) == (
+        "security-error",
+        "J-129",
+    )
     assert of(transport=replace(good.transport, pwd="x")) == ("failed-transport", "J-146")
     assert of(transport=replace(good.transport, ufrag=None)) == ("failed-transport", "J-146")
     assert of(description=replace(good.description, rtcp_mux=False)) == ("incompatible-parameters", "J-127")
@@ -368,8 +415,20 @@ def test_media_of_both_forms():
 
 def test_policies_are_data():
     """Section 0 of what clients need: no .local, no TCP, one sha-256 fingerprint, no empty parameter."""
-    lines = ("a=candidate:1 1 tcp 5 192.0.2.1 9 typ host tcptype active", "a=candidate:1 1 udp 5 a.local 9 typ host", "a=candidate:1 1 udp 5 192.0.2.1 9 typ host", "a=end-of-candidates")
-    sdp = small(*lines, "a=ssrc:1 flag", "a=ssrc:1 cname:x", "a=rtcp-rsize", f"a=fingerprint:sha-512 {':'.join(['AB'] * 64)}", head=("a=group:BUNDLE 0",))
+    lines = (
+        "a=candidate:1 1 tcp 5 192.0.2.1 9 typ host tcptype active",
+        "a=candidate:1 1 udp 5 a.local 9 typ host",
+        "a=candidate:1 1 udp 5 192.0.2.1 9 typ host",
+        "a=end-of-candidates",
+    )
+    sdp = small(
+        *lines,
+        "a=ssrc:1 flag",
+        "a=ssrc:1 cname:x",
+        "a=rtcp-rsize",
+        f"a=fingerprint:sha-512 {':'.join(['AB'] * 64)}",
+        head=("a=group:BUNDLE 0",),
+    )
     everything = read(sdp)
     assert len(everything.contents[0].transport.candidates) == 3 and everything == NONE.apply(everything)
     safe = read(sdp, policy=SAFE)
@@ -383,4 +442,5 @@ def test_policies_are_data():
     assert {name: policy.name for name, policy in POLICIES.items()} == {name: name for name in POLICIES}
     strong = replace(everything.contents[0].transport, fingerprints=everything.contents[0].transport.fingerprints[1:])
     assert len(SAFE.apply(changed(everything, 0, transport=strong)).contents[0].transport.fingerprints) == 1
+    assert len(replace(SAFE, sha256_only=False).apply(everything).contents[0].transport.fingerprints) == 2
     assert not replace(SAFE, source_values=False).apply(everything).contents[0].description.rtcp_reduced_size

@@ -24,7 +24,9 @@ def test_golden_pairs(path):
     """name.sdp -> name.xml -> name.back.sdp; "answer" in the name: the responder wrote it."""
     author = "responder" if "answer" in path.stem else "initiator"
     if path.stem.endswith(".back"):
-        assert xml_to_sdp(path.with_name(path.name.replace(".back.sdp", ".xml")).read_text().strip(), author) == path.read_text().replace("\n", "\r\n")
+        assert xml_to_sdp(path.with_name(path.name.replace(".back.sdp", ".xml")).read_text().strip(), author) == path.read_text().replace(
+            "\n", "\r\n"
+        )
     else:
         assert sdp_to_xml(path.read_text(), author) == path.with_suffix(".xml").read_text().strip()
 
@@ -65,7 +67,9 @@ def test_xml_that_is_no_jingle(xml):
 
 
 @pytest.mark.parametrize("nasty", ["\r\na=x:y", "\na=x", "\0", "\x0b", "\u2028", "<&>\"'"])
-@pytest.mark.parametrize("place", ["a=msid:{}", "a=ssrc:1 cname:{}", "a=fmtp:111 x={}", "a=extmap:1 urn:{}", "a=mid:{}", "a=group:BUNDLE {}", "a=rtcp-fb:111 {}"])
+@pytest.mark.parametrize(
+    "place", ["a=msid:{}", "a=ssrc:1 cname:{}", "a=fmtp:111 x={}", "a=extmap:1 urn:{}", "a=mid:{}", "a=group:BUNDLE {}", "a=rtcp-fb:111 {}"]
+)
 def test_nothing_injects_a_line_or_breaks_the_xml(nasty, place):
     """J-151: whatever is in a value, the number of lines stays what the translator wrote."""
     drop = ("mid",) if "mid" in place else ()
@@ -78,7 +82,9 @@ def test_nothing_injects_a_line_or_breaks_the_xml(nasty, place):
 
 
 @pytest.mark.parametrize("escape", ["&#10;", "&#13;", "&#x2028;", "&#9;", " "])
-@pytest.mark.parametrize("old", ['name="opus"', 'value="10"', 'id="1"', 'uri="urn:x"', 'ufrag="ufra"', 'name="0"', 'foundation="f"', 'name="cname"', 'value="c"'])
+@pytest.mark.parametrize(
+    "old", ['name="opus"', 'value="10"', 'id="1"', 'uri="urn:x"', 'ufrag="ufra"', 'name="0"', 'foundation="f"', 'name="cname"', 'value="c"']
+)
 def test_no_xml_attribute_makes_an_sdp_line(escape, old):
     good = sdp_to_xml(small("a=fmtp:111 minptime=10", "a=extmap:1 urn:x", "a=candidate:f 1 udp 5 192.0.2.1 9 typ host", "a=ssrc:1 cname:c"))
     assert old in good
@@ -146,7 +152,10 @@ def test_real_negotiations_pass(case):
                 reply = stream.say(direction, "candidate", candidate=candidate)
                 assert "error" not in reply
                 if reply["candidate"] and candidate["candidate"]:
-                    assert reply["candidate"]["candidate"].split()[:8] == candidate["candidate"].replace("UDP", "udp").replace("TCP", "tcp").split()[:8]
+                    assert (
+                        reply["candidate"]["candidate"].split()[:8]
+                        == candidate["candidate"].replace("UDP", "udp").replace("TCP", "tcp").split()[:8]
+                    )
                     assert reply["candidate"]["sdpMLineIndex"] == candidate["sdpMLineIndex"]
         assert stream.say(there, "end") == {"id": stream.n, "candidate": None}
 
@@ -182,7 +191,16 @@ def test_sections_without_content_have_no_candidates():
 
 
 @pytest.mark.parametrize(
-    "message", [{}, {"dir": "x"}, {"dir": "a2b", "kind": "offer"}, {"dir": "a2b", "kind": "offer", "sdp": 5}, {"dir": "a2b", "kind": "offer", "sdp": "x"}, {"dir": "b2a", "kind": "answer", "sdp": small()}, {"dir": "a2b", "kind": ["x"]}]
+    "message",
+    [
+        {},
+        {"dir": "x"},
+        {"dir": "a2b", "kind": "offer"},
+        {"dir": "a2b", "kind": "offer", "sdp": 5},
+        {"dir": "a2b", "kind": "offer", "sdp": "x"},
+        {"dir": "b2a", "kind": "answer", "sdp": small()},
+        {"dir": "a2b", "kind": ["x"]},
+    ],
 )
 def test_every_wrong_message_gets_its_error(message):
     reply = StreamTranslator().handle(message | {"id": 1, "call": "c"})

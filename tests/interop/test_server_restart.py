@@ -1,0 +1,44 @@
+"""The XMPP server dies without warning: the bridge is back by itself, and an idle page never notices more than a pause."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from jinglebridge.demo.lab import Ejabberd
+
+from .bridge import BridgeProcess, wait_for
+from .browser import person
+from .servers import HandsetFactory, unique_user
+
+BACK_WITHIN = 5.0  # seconds after the server answers again; DESIGN §5
+
+
+def test_bridge_is_back_within_five_seconds_of_the_server(own_ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
+    bridge = BridgeProcess(tmp_path / "bridge", own_ejabberd)
+    try:
+        echo = handset(own_ejabberd, "echo", "--tone", "900")
+        with sync_playwright() as playwright, person(playwright, tmp_path, 500) as alice:
+            alice.open(bridge.link(unique_user("alice"), echo.jid))
+            alice.sees("Online")
+            own_ejabberd.kill9()
+            wait_for("the bridge says that it is not ready", lambda: bridge.http("/readyz")[0] == 503)
+            assert bridge.http("/healthz")[0] == 200
+            alice.sees("Presence not shared|Offline")
+            alice.press("Call echo")
+            alice.sees("no connection to the chat server")
+            own_ejabberd.start()
+            began = time.monotonic()
+            wait_for("the bridge is ready again", bridge.ready, BACK_WITHIN)
+            assert time.monotonic() - began < BACK_WITHIN
+            alice.sees("Online")  # the contact came back too, and its presence was asked for
+            alice.press("Call echo")
+            alice.connected()
+            alice.plays(video=False)
+            alice.hears_tone(900)
+            alice.press("Hang up")
+            assert echo.wait("ended")["reason"] == "peer: success"
+    finally:
+        bridge.close()

@@ -1,0 +1,199 @@
+"""One answer to each IQ request, none to anything else. RFC 6120 §8; J-006 … J-008, J-078."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from jinglebridge.errors import (
+    BadRequest,
+    InvalidState,
+    ItemNotFound,
+    OutOfOrder,
+    ResourceConstraint,
+    ServiceUnavailable,
+    TieBreak,
+    UnknownSession,
+    UnsupportedInfo,
+)
+from jinglebridge.xmpp.router import Answer
+from tests.unit.fakes import DOMAIN, component, conditions, el, logged, routed, settle
+
+TAG = "{urn:j}j"
+J = "<j xmlns='urn:j'/>"
+
+
+def request(inner: str = J, kind: str = "set", id: str = " id='1'") -> ET.Element:
+    return el(f"<iq type='{kind}'{id} from='A@X/r' to='b@{DOMAIN}/w'>{inner}</iq>")
+
+
+def answering(handler):
+    router, sent, requests = routed()
+    router.iq["set", TAG] = handler
+    return router, sent, requests
+
+
+def test_a_result_comes_first_then_what_follows_from_it():
+    order: list[str] = []
+    router, sent, _ = answering(lambda s: Answer(ET.Element("{urn:j}yes"), then=lambda: order.append(f"{len(sent)} sent")))
+    router.route(request())
+    (reply,) = sent
+    assert (reply.get("type"), reply.get("id"), reply.get("from"), reply.get("to")) == ("result", "1", f"b@{DOMAIN}/w", "a@x/r")
+    assert reply[0].tag == "{urn:j}yes" and order == ["1 sent"]
+
+
+def test_the_handler_gets_prepared_addresses_and_its_payload():
+    seen = []
+
+    def handler(stanza):
+        seen.append((stanza.sender, stanza.to, stanza.payload.tag, stanza.find(TAG).tag))
+        return Answer()
+
+    router, _, _ = answering(handler)
+    router.route(request())
+    assert seen == [("a@x/r", f"b@{DOMAIN}/w", TAG, TAG)]
+
+
+@pytest.mark.parametrize(
+    ("element", "condition"),
+    [
+        (request("<unknown xmlns='urn:n'/>"), "service-unavailable"),
+        (request("<unknown xmlns='urn:n'/>", "get"), "service-unavailable"),
+        (request(kind="get"), "bad-request"),
+        (request(J + J), "bad-request"),
+        (request(J + "<x xmlns='urn:x'/>"), "bad-request"),
+        (request(""), "bad-request"),
+        (request(kind="nonsense"), "bad-request"),
+        (request(kind=""), "bad-request"),
+    ],
+)
+def test_what_no_handler_takes(element, condition):
+    router, sent, _ = answering(lambda s: Answer())
+    router.route(element)
+    assert len(sent) == 1 and conditions(sent[0])[1] == condition
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (BadRequest("why"), ("modify", "bad-request", None)),
+        (ItemNotFound("why"), ("cancel", "item-not-found", None)),
+        (UnknownSession("why"), ("cancel", "item-not-found", "unknown-session")),
+        (OutOfOrder("why"), ("wait", "unexpected-request", "out-of-order")),
+        (TieBreak("why"), ("cancel", "conflict", "tie-break")),
+        (UnsupportedInfo("why"), ("cancel", "feature-not-implemented", "unsupported-info")),
+        (ServiceUnavailable("why"), ("cancel", "service-unavailable", None)),
+        (ResourceConstraint("why"), ("wait", "resource-constraint", None)),
+    ],
+)
+def test_errors_are_those_of_j_078(error, expected):
+    def handler(stanza):
+        raise error
+
+    router, sent, _ = answering(handler)
+    router.route(request())
+    (reply,) = sent
+    assert conditions(reply) == expected
+    assert (reply.get("id"), reply.get("from"), reply.get("to")) == ("1", f"b@{DOMAIN}/w", "a@x/r")
+    assert reply.findtext(".//{urn:ietf:params:xml:ns:xmpp-stanzas}text") == "why"
+
+
+@pytest.mark.parametrize("bug", [ZeroDivisionError("secret"), RecursionError(), InvalidState("secret"), KeyError("secret")])
+def test_a_bug_is_internal_server_error_without_its_text(bug):
+    def handler(stanza):
+        raise bug
+
+    router, sent, _ = answering(handler)
+    with logged() as lines:
+        router.route(request())
+        router.route(request(J, "get"))
+    assert conditions(sent[0]) == ("cancel", "internal-server-error", None) and len(sent) == 2
+    assert b"secret" not in ET.tostring(sent[0])
+    assert lines[0]["event"] == "iq-handler-failed"
+
+
+def test_a_bug_after_the_ack_is_logged_and_not_answered_again():
+    router, sent, _ = answering(lambda s: Answer(then=lambda: 1 / 0))
+    with logged() as lines:
+        router.route(request())
+    assert [r.get("type") for r in sent] == ["result"]
+    assert [line["event"] for line in lines] == ["stanza-handler-failed"]
+
+
+async def test_the_stream_goes_on_after_a_bug():
+    made, transport = component()
+    router, _, _ = routed()
+    router._send = made.send
+    router.iq["set", TAG] = lambda s: 1 / 0
+    made.on_stanza = router.route
+    with logged():
+        for number in range(3):
+            made.data_received(f"<iq type='set' id='{number}' from='a@x/r' to='b@{DOMAIN}'>{J}</iq>".encode())
+    assert [r.get("id") for r in transport.stanzas()] == ["0", "1", "2"] and made.up
+
+
+@pytest.mark.parametrize("kind", ["result", "error"])
+def test_a_reply_is_never_answered(kind):
+    """Also when it echoes a payload that has a handler, and when nobody waits for it."""
+    router, sent, _ = answering(lambda s: 1 / 0)
+    router.route(request(kind=kind))
+    router.route(request(J + "<error type='cancel'/>", kind=kind))
+    assert sent == []
+
+
+def test_a_request_without_id_cannot_be_answered():
+    router, sent, _ = answering(lambda s: 1 / 0)
+    router.route(request(id=""))
+    assert sent == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<iq type='get' id='1' from='a@x/r' to='b@elsewhere.test'/>",
+        f"<iq type='get' id='1' to='b@{DOMAIN}'/>",
+        f"<iq type='get' id='1' from='@@' to='b@{DOMAIN}'/>",
+        f"<iq type='get' id='1' from='a@x/r' to='b b@{DOMAIN}'/>",
+        "<iq type='get' id='1' from='a@x/r'/>",
+        f"<other from='a@x/r' to='b@{DOMAIN}'/>",
+    ],
+)
+def test_what_is_not_for_us_is_dropped(text):
+    router, sent, _ = routed()
+    router.route(el(text))
+    assert sent == []
+
+
+def test_a_message_carries_its_payload_in_any_position_and_is_never_answered():
+    router, sent, _ = routed()
+    got: list[str] = []
+    router.message[TAG] = lambda s: got.append(f"{s.type}:{s.payload.tag}")
+    router.message_error = lambda s: got.append("error")
+    for text in (f"<store xmlns='urn:xmpp:hints'/>{J}", f"{J}<store xmlns='urn:xmpp:hints'/>", "<body>hello</body>", ""):
+        router.route(el(f"<message type='chat' from='a@x/r' to='b@{DOMAIN}'>{text}</message>"))
+    router.route(el(f"<message type='error' from='a@x/r' to='b@{DOMAIN}'>{J}<error/></message>"))
+    assert got == [f"chat:{TAG}"] * 2 + ["error"] and sent == []
+
+
+@pytest.mark.parametrize("error", [BadRequest("x"), ValueError("x")])
+def test_a_message_or_presence_handler_that_fails_is_only_logged(error):
+    def fail(stanza):
+        raise error
+
+    router, sent, _ = routed()
+    router.message[TAG] = fail
+    router.presence = fail
+    with logged() as lines:
+        router.route(el(f"<message from='a@x/r' to='b@{DOMAIN}'>{J}</message>"))
+        router.route(el(f"<presence from='a@x/r' to='b@{DOMAIN}'/>"))
+    assert sent == [] and len(lines) == 2
+
+
+async def test_replies_reach_who_asked():
+    router, sent, requests = routed()
+    answers: list[object] = []
+    requests.ask("get", f"b@{DOMAIN}", "a@x/r", ET.Element(TAG), lambda *a: answers.append(a))
+    router.route(el(f"<iq type='result' id='{sent[0].get('id')}' from='a@x/r' to='b@{DOMAIN}'>{J}</iq>"))
+    await settle()
+    assert answers[0][0].tag == TAG and len(sent) == 1
