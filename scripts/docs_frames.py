@@ -62,7 +62,7 @@ def _type(shape: shapes.Type) -> str:
         case shapes.Metadata(type=inner):
             return _type(inner)
         case shapes.UnionType(types=members):
-            return " or ".join(_type(t) for t in members if not isinstance(t, shapes.UnsetType))
+            return " or ".join(_type(t) for t in members)
         case shapes.LiteralType(values=values):
             return ", ".join(f"`{value}`" for value in values)
         case shapes.ListType(item_type=item):

@@ -27,7 +27,7 @@ from jinglebridge.config import sample  # noqa: E402
 from jinglebridge.web.messages import schema  # noqa: E402
 
 DOCS = ROOT / "docs"
-SECTION = re.compile(r"(<!-- generated: ([a-z0-9 .-]+) -->\n).*?(\n<!-- end generated -->)", re.DOTALL)
+SECTION = re.compile(r"(<!-- generated: ([a-z0-9 .-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
 
 def schema_file() -> str:
@@ -59,7 +59,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 def filled(text: str) -> str:
     """A page with its generated sections made anew. Raises KeyError for a section nobody makes."""
-    return SECTION.sub(lambda found: found[1] + SECTIONS[found[2]]().strip("\n") + found[3], text)
+    return SECTION.sub(lambda found: found[1] + SECTIONS[found[2]]().strip("\n") + "\n" + found[3], text)
 
 
 def wanted() -> dict[Path, str]:

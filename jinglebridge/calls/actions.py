@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 from jinglebridge.calls import candidates, negotiation
 from jinglebridge.calls import effects as fx
-from jinglebridge.calls.ending import end, over
+from jinglebridge.calls.ending import end, finish, refuse
 from jinglebridge.calls.events import InfoKind, JingleReceived
-from jinglebridge.calls.reasons import TO_JINGLE, from_jingle
-from jinglebridge.calls.states import Ringing, Session, step
+from jinglebridge.calls.reasons import from_jingle
+from jinglebridge.calls.states import Session, step
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import OutOfOrder, Refused, UnsupportedInfo
-from jinglebridge.jingle import Content, Finish, Jingle, Reason
+from jinglebridge.jingle import Content, Jingle, Reason
 
 
 def jingle_received(turn: Turn, event: JingleReceived) -> None:
@@ -26,16 +26,8 @@ def jingle_received(turn: Turn, event: JingleReceived) -> None:
     try:
         _HANDLERS[event.jingle.action](turn, event)
     except Refused as refused:
-        if turn.state.session not in (Session.PENDING, Session.ACTIVE):
-            raise
         turn.note("refused", str(refused))
-        turn.effects = [e for e in turn.effects if not isinstance(e, fx.TellDescription)]
-        _terminate_with(turn, refused)
-
-
-def _terminate_with(turn: Turn, refused: Refused) -> None:
-    """End with exactly the Jingle reason that the rule names. J-092."""
-    end(turn, from_jingle(refused.reason), str(refused), jingle_reason=refused.reason)
+        refuse(turn, refused)
 
 
 def _move(turn: Turn, event: JingleReceived) -> None:
@@ -61,11 +53,12 @@ def _session_info(turn: Turn, event: JingleReceived) -> None:
         return
     info = event.jingle.info[0]
     if info.kind == "ringing":
-        if state.direction == "out" and state.session is Session.PENDING:
+        if state.direction == "out" and state.session is Session.PENDING and not state.jmi:
             turn.add(fx.TellState(state.own, state.call, "ringing", state.abilities))
-    elif info.kind in _INFO and "/" in state.own:
-        mid = state.peer_mids.get(info.name) if info.name else None
-        turn.add(fx.TellInfo(state.own, state.call, _INFO[info.kind], mid))
+        return
+    mid = state.peer_mids.get(info.name) if info.name else None
+    for endpoint in turn.endpoints():
+        turn.add(fx.TellInfo(endpoint, state.call, _INFO[info.kind], mid))
 
 
 def _terminate(turn: Turn, event: JingleReceived) -> None:
@@ -74,11 +67,9 @@ def _terminate(turn: Turn, event: JingleReceived) -> None:
     state = turn.state
     reason = event.jingle.reason or Reason(None)
     ended = from_jingle(reason.condition)
-    if state.ringing is Ringing.PROCEEDED:
-        turn.send_jmi(Finish(state.sid, reason=Reason(TO_JINGLE[ended][1])))
     if ended == "ended" and state.direction == "in" and not state.accepted:
         ended = "cancelled"  # a success before anybody accepted is a caller who gave up
-    over(turn, ended, reason.text)
+    finish(turn, ended, reason.text)
 
 
 def _content_add(turn: Turn, event: JingleReceived) -> None:
@@ -102,9 +93,9 @@ def _stub(content: Content) -> Content:
 def _content_remove(turn: Turn, event: JingleReceived) -> None:
     """The last content removed is the end of the call. J-216."""
     _move(turn, event)
-    for content in event.jingle.contents:
-        turn.state.peer_mids.pop(content.name, None)
-    if not turn.state.peer_mids:
+    known = turn.state.peer_ufrags
+    removed = [known.pop(content.name) for content in event.jingle.contents if content.name in known]
+    if removed and not known:
         end(turn, "ended")
 
 

@@ -72,6 +72,8 @@ class Admission:
 
     def outgoing(self, endpoint: Endpoint, to: str, calls: int, now: float) -> None:
         """Raises EndpointError: forbidden or rate-limited. `calls`: how many the person has already."""
+        if to == bare(endpoint.jid):
+            raise EndpointError("forbidden", "this is your own address")
         if not self.policy.endpoint_may_call(endpoint, to):
             raise EndpointError("forbidden", "this address is not among your contacts")
         if calls >= self.limits.calls_per_identity:
@@ -85,9 +87,10 @@ class Admission:
             return False
         if ringing >= self.limits.ringing_per_callee:
             raise ResourceConstraint("too many calls are ringing")
-        if not self._callers.admit(bare(peer), now) or (
-            domain_of(peer) not in self.policy.servers and not self._domains.admit(domain_of(peer), now)
-        ):
+        domain = domain_of(peer)
+        if domain == self.policy.own:
+            return True  # a web user of the bridge: counted as a caller already
+        if not self._callers.admit(bare(peer), now) or (domain not in self.policy.servers and not self._domains.admit(domain, now)):
             raise ResourceConstraint("too many calls a minute")
         return True
 

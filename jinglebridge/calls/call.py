@@ -9,7 +9,7 @@ from __future__ import annotations
 from jinglebridge.calls import actions, candidates, negotiation, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
-from jinglebridge.calls.ending import end, over
+from jinglebridge.calls.ending import end, finish, over
 from jinglebridge.calls.reasons import EndReason, from_jingle
 from jinglebridge.calls.states import Ringing, Session
 from jinglebridge.calls.turn import Turn
@@ -22,13 +22,10 @@ MEDIA_ALIVE = 15.0  # seconds: the endpoint reports every 10 s
 
 
 def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effect]:
-    """Handle one event of an existing call; `endpoint` is the full JID that an endpoint event came from.
+    """Handle one event of a live call; `endpoint` is the full JID that an endpoint event came from.
 
     Raises ProtocolError: the event is illegal now and the call is unchanged.
     """
-    if turn.state.ended:
-        _after_the_end(event)
-        return turn.effects
     match event:
         case ev.Accepted():
             ringing.accept(turn, event, endpoint)
@@ -63,12 +60,6 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
     return turn.effects
 
 
-def _after_the_end(event: ev.CallEvent) -> None:
-    """Late timers, replies and stanzas are normal; only an endpoint's request deserves an answer."""
-    if isinstance(event, ev.Accepted | ev.Rejected | ev.Described | ev.Informed):
-        raise EndpointError("unknown-call", "this call has ended")
-
-
 def _hung_up(turn: Turn, event: ev.HungUp) -> None:
     """J-092: before the session is active, the caller cancels and the callee declines."""
     state = turn.state
@@ -86,7 +77,11 @@ def _informed(turn: Turn, event: ev.Informed) -> None:
     if event.info in ("hold", "active"):
         info = SessionInfo(event.info)
     else:
-        name = next((n for n, mid in state.peer_mids.items() if mid == event.mid), None) if event.mid is not None else None
+        name = None
+        if event.mid is not None:
+            name = next((n for n in state.peer_ufrags if state.peer_mids[n] == event.mid), None)
+            if name is None:
+                raise EndpointError("bad-frame", "no section of this call has that mid")
         info = SessionInfo(event.info, creator=None if name is None else Role.INITIATOR, name=name)
     turn.send_jingle(Jingle("session-info", state.sid, info=(info,)))
 
@@ -105,20 +100,19 @@ def _reported(turn: Turn, event: ev.Reported) -> None:
 
 def _answered(turn: Turn, event: ev.Answered) -> None:
     """A reply to an IQ of ours. Most errors change nothing: peers send harmless ones. J-097."""
-    state = turn.state
     if event.condition is None:
         return
     turn.note("peer-error", f"{event.action}: {event.condition} {event.jingle or ''}".strip())
     if event.jingle == "unknown-session":
-        over(turn, "gone")
-    elif event.jingle == "tie-break":
-        return  # the other session of this pair goes on
-    elif event.action == "session-initiate":
-        over(turn, "unreachable" if event.condition in NOBODY else "failed")
-    elif event.action == "session-accept" and event.condition == "timeout":
+        finish(turn, "gone")
+    elif event.jingle == "tie-break" or event.action not in ("session-initiate", "session-accept"):
+        return  # the other session of this pair goes on; or the peer can do without
+    elif event.condition == "timeout":
         end(turn, "failed-ice")
-    elif event.condition in NOBODY and state.session is Session.PENDING:
-        over(turn, "unreachable")
+    elif event.action == "session-initiate":
+        finish(turn, "unreachable" if event.condition in NOBODY else "failed")
+    elif event.condition in NOBODY:
+        finish(turn, "gone")
 
 
 def _bounced(turn: Turn, event: ev.Bounced) -> None:
@@ -155,6 +149,12 @@ def _initiate_late(turn: Turn) -> None:
         end(turn, "unreachable", "the caller's device did not start the call")
 
 
+def _accept_late(turn: Turn) -> None:
+    """The device that proceeded does not accept: the person is not asked again, so this is no "no-answer"."""
+    if turn.state.session is Session.PENDING:
+        end(turn, "failed-ice")
+
+
 def _connect_late(turn: Turn) -> None:
     """Only a client that reports stats can be known not to have connected. DESIGN §5."""
     if not turn.state.connected and turn.state.stats_at:
@@ -162,7 +162,7 @@ def _connect_late(turn: Turn) -> None:
 
 
 def _finish_late(turn: Turn) -> None:
-    over(turn, from_jingle(turn.state.finish_reason))
+    finish(turn, from_jingle(turn.state.finish_reason))
 
 
 def _gone_late(turn: Turn) -> None:
@@ -172,8 +172,6 @@ def _gone_late(turn: Turn) -> None:
         return
     if state.media_at and turn.now - state.media_at < MEDIA_ALIVE:
         turn.timer("gone", turn.timers.gone)
-    elif state.session is Session.IDLE and state.direction == "out":
-        return  # still ringing at other devices
     else:
         end(turn, "gone")
 
@@ -181,6 +179,7 @@ def _gone_late(turn: Turn) -> None:
 _TIMERS = {
     "ring": ringing.ring_timeout,
     "initiate": _initiate_late,
+    "accept": _accept_late,
     "connect": _connect_late,
     "finish": _finish_late,
     "gone": _gone_late,

@@ -28,7 +28,7 @@ MAX_WAITING = 200  # candidates held back per side; a page gathers a few dozen
 
 
 def remember_own(state: CallState, described: Described) -> None:
-    """The credentials that our candidates go out with, by content name."""
+    """The credentials that our candidates go out with."""
     state.own_transports = {
         c.name: [c.transport.ufrag, c.transport.pwd]
         for c in described.contents
@@ -47,6 +47,8 @@ def gathered(turn: Turn, event: Gathered) -> None:
     """A candidate of the endpoint: send it now or keep it. Raises EndpointError."""
     if event.candidate is None or not event.candidate.get("candidate"):
         return  # ice-udp:1 has no end of candidates; a bare transport-info could mean a restart (J-165)
+    if turn.state.direction == "in" and not turn.state.accepted:
+        raise EndpointError("out-of-order", "this call was not accepted yet")
     if may_leave(turn.state):
         _send(turn, event.candidate)
     elif len(turn.state.own_waiting) < MAX_WAITING:
@@ -76,11 +78,11 @@ def _send(turn: Turn, init: dict[str, Any]) -> None:
     ufrag, pwd = state.own_transports[name]
     if init.get("usernameFragment") not in (None, "", ufrag):
         return  # gathered before the endpoint's current description
-    state.candidates += 1
     try:
-        candidate = candidate_from_sdp(init["candidate"], id=f"c{state.candidates}")
+        candidate = candidate_from_sdp(init["candidate"], id=f"c{state.candidates + 1}")
     except SdpError as error:
         raise EndpointError("bad-candidate", str(error)) from error
+    state.candidates += 1
     if candidate is None or not turn.policy.admits(candidate):
         return
     creator = Role.INITIATOR  # v1: all contents are those of the first offer
@@ -91,23 +93,20 @@ def _send(turn: Turn, init: dict[str, Any]) -> None:
 def _content_of(state: CallState, init: dict[str, Any]) -> str:
     """Content name for sdpMid, or for sdpMLineIndex when there is no mid. J-164."""
     mid, index = init.get("sdpMid"), init.get("sdpMLineIndex")
-    names = list(state.own_transports)
-    if mid is not None:
-        wanted = next((name for name, own in state.peer_mids.items() if own == mid and name in state.own_transports), str(mid))
-        if wanted in state.own_transports:
-            return wanted
-    elif index is not None and 0 <= index < len(names):
-        return names[index]
+    for position, (name, known) in enumerate(state.peer_mids.items()):
+        if (known == mid if mid is not None else position == index) and name in state.own_transports:
+            return name
     raise EndpointError("bad-candidate", "no section of this call has that sdpMid or sdpMLineIndex")
 
 
 # --- the peer's
 
 
-def remember_peer(state: CallState, described: Described, mids: dict[str, str]) -> None:
-    """What the peer's candidates are told by: content name -> mid, and its current ufrag."""
-    state.peer_mids = mids
-    state.peer_ufrags = {c.name: c.transport.ufrag for c in described.contents if c.transport is not None and c.transport.ufrag}
+def remember_peer(state: CallState, described: Described) -> None:
+    """The contents that the peer described, and the ufrag that its candidates belong to."""
+    state.peer_ufrags = {
+        c.name: c.transport.ufrag or "" for c in described.contents if c.transport is not None and c.name in state.peer_mids
+    }
 
 
 def transport_info(turn: Turn, event: JingleReceived) -> None:
@@ -146,12 +145,12 @@ def release_peer(turn: Turn) -> None:
 
 
 def _tell(turn: Turn, item: dict[str, str]) -> None:
-    state = turn.state
-    mid = state.peer_mids.get(item["name"])
-    ufrag = state.peer_ufrags.get(item["name"], "")
+    state, name = turn.state, item["name"]
+    ufrag = state.peer_ufrags.get(name)
     # COMPAT(stanza.js 12): sends the ufrag without the pwd; one without either means the current credentials.
-    if mid is None or item["ufrag"] not in ("", ufrag):
+    # A bundled content may have none of its own in the description (J-193).
+    if ufrag is None or (ufrag and item["ufrag"] not in ("", ufrag)):
         turn.note("candidate-dropped", "of another content or generation")
         return
-    index = list(state.peer_mids).index(item["name"])
-    turn.add(fx.TellCandidate(state.own, state.call, item["candidate"], mid, index, ufrag))
+    index = list(state.peer_mids).index(name)
+    turn.add(fx.TellCandidate(state.own, state.call, item["candidate"], state.peer_mids[name], index, ufrag or item["ufrag"]))

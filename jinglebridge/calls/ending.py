@@ -14,30 +14,41 @@ from __future__ import annotations
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls.model import bare
-from jinglebridge.calls.reasons import TO_JINGLE, EndReason
+from jinglebridge.calls.reasons import TO_JINGLE, EndReason, from_jingle
 from jinglebridge.calls.states import Ringing, Session
 from jinglebridge.calls.turn import Turn
+from jinglebridge.errors import Refused
 from jinglebridge.jingle import Finish, Jingle, Reason, Reject, Retract
 
 
-def end(turn: Turn, reason: EndReason, text: str = "", *, jingle_reason: str | None = None) -> None:
-    """End the call from our side and tell both sides. Nothing happens if it has ended already.
+def end(turn: Turn, reason: EndReason, text: str = "", *, said: Reason | None = None) -> None:
+    """End the call from our side and tell both sides.
 
-    `jingle_reason` replaces the one that table M-9 gives for `reason`.
+    `said` replaces the Jingle reason that table M-9 gives for `reason`.
     """
     state = turn.state
-    if state.ended:
-        return
-    usual, finish_reason = TO_JINGLE[reason]
     if state.session in (Session.PENDING, Session.ACTIVE):
-        turn.send_jingle(Jingle("session-terminate", state.sid, reason=Reason(jingle_reason or usual)))
-        if state.ringing is Ringing.PROCEEDED:
-            turn.send_jmi(Finish(state.sid, reason=Reason(finish_reason)))
-    elif state.jmi and state.direction == "out":
+        turn.send_jingle(Jingle("session-terminate", state.sid, reason=said or Reason(TO_JINGLE[reason][0])))
+        finish(turn, reason, text)
+        return
+    if state.jmi and state.direction == "out":
         # Before proceed the attempt was addressed to all devices, afterwards to one.
         turn.send_jmi(Retract(state.sid, reason=Reason("cancel")))
     elif state.jmi:
         turn.send_jmi(Reject(state.sid, reason=Reason(reject_reason(reason))), to=state.proposed_by, sender=rejecting_endpoint(turn))
+    over(turn, reason, text)
+
+
+def refuse(turn: Turn, refused: Refused) -> None:
+    """End with exactly the Jingle reason that the rule names. J-092, J-129."""
+    error = "crypto-required" if refused.rule == "J-129" else None
+    end(turn, from_jingle(refused.reason), str(refused), said=Reason(refused.reason, rtp_error=error))
+
+
+def finish(turn: Turn, reason: EndReason, text: str = "") -> None:
+    """Close a call that had a session: after a proceed each side says finish, whoever ended the session. J-065."""
+    if turn.state.ringing is Ringing.PROCEEDED:
+        turn.send_jmi(Finish(turn.state.sid, reason=Reason(TO_JINGLE[reason][1])))
     over(turn, reason, text)
 
 

@@ -33,6 +33,7 @@ class Timers:
 
     ring: float = 60.0
     initiate: float = 10.0  # from proceed to session-initiate
+    accept: float = 60.0  # from a peer's proceed to its session-accept; its person may have to allow a camera first
     connect: float = 45.0  # from session-accept to media, for clients that report stats
     finish: float = 2.0  # from a peer's finish to its session-terminate
     gone: float = 10.0  # from a peer's unavailable to the end, while no media is reported
@@ -130,9 +131,9 @@ class CallState:
     connected: bool = False
     own_sdp: str = ""
     peer_xml: str = ""  # the peer's current <jingle/>, as text
-    peer_mids: dict[str, str] = field(default_factory=dict)  # content name -> mid at the endpoint
-    peer_ufrags: dict[str, str] = field(default_factory=dict)  # content name -> ufrag
-    own_transports: dict[str, list[str]] = field(default_factory=dict)  # mid -> [ufrag, pwd]
+    peer_mids: dict[str, str] = field(default_factory=dict)  # content name -> mid, for every section of the offer in its order
+    peer_ufrags: dict[str, str] = field(default_factory=dict)  # contents that the peer described -> ufrag, "" if it gave none
+    own_transports: dict[str, list[str]] = field(default_factory=dict)  # content name -> [ufrag, pwd]
     own_waiting: list[dict[str, Any]] = field(default_factory=list)  # our candidates that may not leave yet
     peer_waiting: list[dict[str, Any]] = field(default_factory=list)  # the peer's, for an endpoint without its description
     candidates: int = 0  # counter behind candidate ids

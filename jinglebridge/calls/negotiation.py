@@ -13,10 +13,12 @@ from jinglebridge import sdp
 from jinglebridge.calls import candidates
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls.events import Described, JingleReceived
-from jinglebridge.calls.states import step, step_signalling
+from jinglebridge.calls.states import Session, step, step_signalling
 from jinglebridge.calls.turn import Turn
-from jinglebridge.errors import EndpointError, Refused
+from jinglebridge.errors import BadRequest, EndpointError, OutOfOrder, Refused
 from jinglebridge.jingle import Content, Jingle, Role, parse_jingle
+from jinglebridge.jingle.xep_0167 import MEDIA
+from jinglebridge.translate.described import name_of
 from jinglebridge.translate.policy import PeerPolicy
 from jinglebridge.translate.session import Described as Description
 from jinglebridge.translate.session import from_sdp, media_of, mids, to_sdp, without_candidates
@@ -33,7 +35,9 @@ def proposed_media(text: str, policy: PeerPolicy) -> tuple[str, ...]:
 def initiate(turn: Turn) -> None:
     """Send our offer. Without JMI the callee has not accepted yet, so no address may leave with it. J-247."""
     state = turn.state
-    described = from_sdp(sdp.parse(state.own_sdp), state.role, policy=turn.policy)
+    offer = sdp.parse(state.own_sdp)
+    described = from_sdp(offer, state.role, policy=turn.policy)
+    state.peer_mids = {name_of(media): name_of(media) for media in offer.media}
     candidates.remember_own(state, described)
     if not state.jmi:
         candidates.hold_own(state, described)
@@ -54,7 +58,7 @@ def accept_received(turn: Turn, event: JingleReceived) -> None:
     state.session, state.signalling = session, signalling
     state.sdp_version += 1
     state.peer_xml = event.xml
-    candidates.remember_peer(state, described, {c.name: c.name for c in described.contents})
+    candidates.remember_peer(state, described)
     turn.add(fx.TellDescription(state.own, state.call, "answer", answer.format()))
     candidates.release_peer(turn)
     candidates.release_own(turn)
@@ -69,6 +73,9 @@ def initiate_received(turn: Turn, event: JingleReceived) -> None:
     """The session of a call that a person of ours accepted: its offer goes to the page without ringing again. J-060."""
     state = turn.state
     session = step(state.session, state.peer_role, "session-initiate")
+    if not state.accepted:
+        raise OutOfOrder("nobody proceeded yet")
+    complete(event.jingle)
     state.session = session  # from here on a Refused is answered with a session-terminate
     media = media_of(Description(checked_offer(event.jingle), event.jingle.groups))
     if sorted(media) != sorted(state.media):
@@ -77,17 +84,28 @@ def initiate_received(turn: Turn, event: JingleReceived) -> None:
     offer_to_endpoint(turn)
 
 
+def complete(jingle: Jingle) -> None:
+    """Raises BadRequest unless an offer holds a content of the session, each with a description and a transport. J-081."""
+    session = [c for c in jingle.contents if c.disposition == "session"]
+    if not session or any(c.description_ns is None or c.transport_ns is None for c in session):
+        raise BadRequest("session-initiate needs contents, each with a description and a transport")
+
+
 def usable(jingle: Jingle) -> tuple[Content, ...]:
-    """The contents that belong to the session itself and are RTP over ICE. J-083, J-101."""
-    return tuple(c for c in jingle.contents if c.disposition == "session" and c.description is not None and c.transport is not None)
+    """The contents that belong to the session itself and are RTP over ICE; the first of alternatives. J-083, J-101, J-104."""
+    found = {(c.name, c.creator): c for c in reversed(jingle.contents) if _is_rtp(c) and c.transport is not None}
+    return tuple(c for c in jingle.contents if found.get((c.name, c.creator)) is c)
+
+
+def _is_rtp(content: Content) -> bool:
+    return content.disposition == "session" and content.description is not None and content.description.media in MEDIA
 
 
 def checked_offer(jingle: Jingle) -> tuple[Content, ...]:
     """The usable contents of an offer. Raises Refused with the reason why there are none. J-081, J-082, J-102."""
-    session = [c for c in jingle.contents if c.disposition == "session"]
-    if any(c.security for c in session):
+    if any(c.security and c.disposition == "session" for c in jingle.contents):
         raise Refused("security preconditions are not known here", reason="security-error", rule="J-102")
-    if not any(c.description is not None for c in session):
+    if not any(map(_is_rtp, jingle.contents)):
         raise Refused("no RTP content", reason="unsupported-applications", rule="J-082")
     contents = usable(jingle)
     if not contents:
@@ -119,8 +137,8 @@ def offer_to_endpoint(turn: Turn) -> None:
     offer = to_sdp(described, state.peer_role, session_id=state.sdp_id, version=state.sdp_version + 1)
     state.signalling = step_signalling(state.signalling, "bridge", "offer")
     state.sdp_version += 1
-    names = dict(zip((c.name for c in described.contents), mids(described.contents), strict=True))
-    candidates.remember_peer(state, described, names)
+    state.peer_mids = dict(zip((c.name for c in described.contents), mids(described.contents), strict=True))
+    candidates.remember_peer(state, described)
     turn.add(fx.TellDescription(state.own, state.call, "offer", offer.format()))
     candidates.release_peer(turn)
 
@@ -130,6 +148,8 @@ def described(turn: Turn, event: Described) -> None:
     state = turn.state
     if event.type == "offer":
         step_signalling(state.signalling, "endpoint", "offer")
+        if state.session is not Session.ACTIVE:
+            raise OutOfOrder("this call is not up yet")
         raise EndpointError("not-negotiable", "this peer cannot change a running call", what=_change(state.own_sdp, event.sdp))
     signalling = step_signalling(state.signalling, "endpoint", "answer")
     answer = from_sdp(sdp.parse(event.sdp), state.role, creator=state.peer_role, policy=turn.policy, accept_of=kept_offer(turn))

@@ -28,7 +28,7 @@ END_REASONS: tuple[str, ...] = get_args(EndReason)
 # JSON reason -> (Jingle reason in session-terminate, JMI reason in finish)
 TO_JINGLE: dict[str, tuple[str, str]] = {
     "ended": ("success", "success"),
-    "cancelled": ("cancel", "cancel"),
+    "cancelled": ("cancel", "success"),
     "declined": ("decline", "success"),
     "busy": ("busy", "success"),
     "no-answer": ("timeout", "success"),

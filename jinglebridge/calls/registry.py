@@ -13,13 +13,13 @@ from jinglebridge.calls import call, negotiation, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.admission import Admission
-from jinglebridge.calls.ending import end, over
+from jinglebridge.calls.ending import end, over, refuse
 from jinglebridge.calls.model import CallState, Endpoint, PeerInfo, Timers, bare
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Ringing, Session, step
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import EndpointError, OutOfOrder, Refused, ResourceConstraint, ServiceUnavailable, TieBreak, UnknownSession
-from jinglebridge.jingle import Propose
+from jinglebridge.jingle import Propose, Reason, Reject
 from jinglebridge.translate.policy import SAFE
 from jinglebridge.translate.session import Described, media_of
 
@@ -50,9 +50,10 @@ class Registry:
         self._peers = peers
         self._new_id = new_id
         self._of_endpoint: dict[str, dict[str, fx.CallKey]] = {}  # full JID -> call id -> key
-        self._of_peer: dict[str, set[fx.CallKey]] = {}  # bare JID
-        self._of_person: dict[str, set[fx.CallKey]] = {}  # own bare JID
-        self._seen_by: dict[fx.CallKey, list[str]] = {}  # full JIDs of all endpoints that ever saw the call
+        # Sets as dicts: their order is that of the calls, so that a replayed trace gives the same effects.
+        self._of_peer: dict[str, dict[fx.CallKey, None]] = {}  # bare JID
+        self._of_person: dict[str, dict[fx.CallKey, None]] = {}  # own bare JID
+        self._seen_by: dict[fx.CallKey, list[str]] = {}  # full JIDs of the endpoints that see the call now
         self._ended: dict[fx.CallKey, float] = {}  # key -> when it may be forgotten
         self._ended_ids: dict[tuple[str, str], float] = {}
 
@@ -109,7 +110,7 @@ class Registry:
         state = self.calls.get(key)
         if state is None:
             return []
-        if state.ringing is Ringing.PROCEEDED and event.sender != state.peer:
+        if (state.ringing is Ringing.PROCEEDED or state.session is not Session.IDLE) and event.sender != state.peer:
             return []  # a decision of another device came too late (J-063)
         try:
             return self._handle(key, event, now)
@@ -124,8 +125,9 @@ class Registry:
             return []
         info = self._peers(own, peer)
         if event.age > self.timers.ring or not online:
+            self._ended[key] = now + self.timers.remember  # missed once, however often it is sent
             return [fx.TellMissed(own, peer, info.name, propose.media, now - event.age)]
-        effects, lost = self._propose_glare(own, peer, propose.id, now)
+        effects, lost = self._propose_glare(own, event.sender, propose.id, now)
         if lost:
             return effects
         state = CallState(self._new_id(), propose.id, "in", own, peer, info.name, list(propose.media), now)
@@ -141,18 +143,18 @@ class Registry:
         except ResourceConstraint:
             return False
 
-    def _propose_glare(self, own: str, peer: str, proposed: str, now: float) -> tuple[Effects, bool]:
-        """Both call each other: (effects on our attempt, whether the peer's propose loses). J-067."""
-        for key in list(self._of_peer.get(peer, ())):
-            state = self.calls[key]
-            if key[0] != own or state.direction != "out" or state.ringing not in (Ringing.PROPOSED, Ringing.RINGING):
-                continue
+    def _propose_glare(self, own: str, sender: str, proposed: str, now: float) -> tuple[Effects, bool]:
+        """Both call each other: (effects on the losing attempt, whether it is the peer's). The lower id wins. J-067."""
+        ours = [s for key in self._of_peer.get(bare(sender), ()) if key[0] == own and ringing.crosses(s := self.calls[key])]
+        winner = next((s for s in ours if s.sid.encode() < proposed.encode()), None)
+        if winner is not None:
+            return [fx.SendJmi(winner.own, sender, Reject(proposed, Reason("expired"), tie_break=True))], True
+        effects: Effects = []
+        for state in ours:
             turn = self._turn(state, now)
-            if ringing.yields_to(turn, proposed):
-                ringing.yield_call(turn)
-                return self._done(turn), False
-            return [], True
-        return [], False
+            ringing.yield_call(turn)
+            effects += self._done(turn)
+        return effects, False
 
     def from_peer(self, event: ev.JingleReceived, now: float) -> Effects:
         """A Jingle IQ set. Raises ProtocolError: its stanza error is the answer, else the IQ is acked."""
@@ -173,6 +175,7 @@ class Registry:
         endpoint = self.endpoints.get(own, {}).get(event.to)
         if endpoint is None or not self._may_ring(own, peer, {event.to: endpoint}, now):
             raise ServiceUnavailable("not available")
+        negotiation.complete(event.jingle)
         effects = self._initiate_glare(event, now)
         info = self._peers(own, peer)
         media = media_of(Described(negotiation.usable(event.jingle), event.jingle.groups))
@@ -183,24 +186,27 @@ class Registry:
             negotiation.keep_offer(turn, event)
             negotiation.check_kept_offer(turn)
         except Refused as refused:
-            end(turn, "failed-media", str(refused), jingle_reason=refused.reason)
-            turn.effects = [e for e in turn.effects if not isinstance(e, fx.TellEnded | fx.TellMissed)]
+            refuse(turn, refused)  # nobody has heard of it yet
             return effects + self._done(turn)
         ringing.initiate_rings(turn)
         return effects + self._done(turn)
 
     def _initiate_glare(self, event: ev.JingleReceived, now: float) -> Effects:
         """Crossing session-initiates of the same two full JIDs: the lower sid wins. Raises TieBreak. J-098."""
-        for key in list(self._of_peer.get(bare(event.sender), ())):
-            state = self.calls[key]
-            if state.own != event.to or state.peer != event.sender or state.direction != "out" or state.session is not Session.PENDING:
-                continue
-            if state.sid.encode() < event.jingle.sid.encode():
-                raise TieBreak("the session with the lower sid goes on")
+        ours = [
+            state
+            for key in self._of_peer.get(bare(event.sender), ())
+            if (state := self.calls[key]).own == event.to and state.peer == event.sender
+            if state.direction == "out" and state.session is Session.PENDING and not state.jmi
+        ]
+        if any(state.sid.encode() < event.jingle.sid.encode() for state in ours):
+            raise TieBreak("the session with the lower sid goes on")
+        effects: Effects = []
+        for state in ours:
             turn = self._turn(state, now)
             over(turn, "moved", "you were calling each other: the other call rings now")
-            return self._done(turn)
-        return []
+            effects += self._done(turn)
+        return effects
 
     def peer_presence(self, peer: str, available: bool, now: float) -> Effects:
         """The full JID `peer` came or went."""
@@ -249,25 +255,28 @@ class Registry:
         for jid in endpoints:
             self._of_endpoint.setdefault(jid, {})[state.call] = key
         self._seen_by[key] = endpoints
-        self._of_peer.setdefault(key[1], set()).add(key)
-        self._of_person.setdefault(key[0], set()).add(key)
+        self._of_peer.setdefault(key[1], {})[key] = None
+        self._of_person.setdefault(key[0], {})[key] = None
         turn.note("call-started", state.direction)
         return turn
 
     def _done(self, turn: Turn) -> Effects:
         """Forget an ended call; keep its key for a while so that replays are told alike. J-093."""
-        if turn.state.ended and turn.key in self.calls:
-            key, until = turn.key, turn.now + self.timers.remember
-            del self.calls[key]
-            self._ended[key] = until
-            for index, name in ((self._of_peer, key[1]), (self._of_person, key[0])):
-                index[name].discard(key)
-                if not index[name]:
-                    del index[name]
-            for jid in self._seen_by.pop(key):
+        key, until = turn.key, turn.now + self.timers.remember
+        seeing = [] if turn.state.ended else turn.endpoints()
+        for jid in self._seen_by[key]:
+            if jid not in seeing:  # ended, or accepted elsewhere
                 self._ended_ids[jid, turn.state.call] = until
                 calls = self._of_endpoint.get(jid, {})
                 calls.pop(turn.state.call, None)
                 if not calls:
                     self._of_endpoint.pop(jid, None)
+        self._seen_by[key] = seeing
+        if turn.state.ended:
+            del self.calls[key], self._seen_by[key]
+            self._ended[key] = until
+            for index, name in ((self._of_peer, key[1]), (self._of_person, key[0])):
+                del index[name][key]
+                if not index[name]:
+                    del index[name]
         return turn.effects

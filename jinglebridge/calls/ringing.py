@@ -17,9 +17,9 @@ from jinglebridge.calls import effects as fx
 from jinglebridge.calls import negotiation
 from jinglebridge.calls.ending import end, over
 from jinglebridge.calls.events import Accepted, JmiReceived, Placed, Rejected
-from jinglebridge.calls.model import bare
+from jinglebridge.calls.model import CallState, bare
 from jinglebridge.calls.reasons import EndReason, from_jingle
-from jinglebridge.calls.states import Ringing, Session, Signalling, step_ringing, step_signalling
+from jinglebridge.calls.states import Ringing, Session, step_ringing, step_signalling
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import EndpointError
 from jinglebridge.jingle import Finish, Jingle, Proceed, Propose, Reason, Reject, Retract, Role, SessionInfo
@@ -58,6 +58,7 @@ def propose_received(turn: Turn, event: JmiReceived, endpoints: tuple[str, ...])
     if event.receipt and event.stanza_id:
         turn.add(fx.SendReceipt(endpoints[0], event.sender, event.stanza_id))
     for endpoint in endpoints:
+        state.ringing = step_ringing(state.ringing, Role.RESPONDER, "ringing")
         turn.add(fx.ShowPresence(endpoint, event.sender))
         turn.send_jmi(RingingMessage(state.sid), sender=endpoint, to=event.sender)
         turn.add(fx.TellIncoming(endpoint, state.call, bare(state.peer), state.peer_name, tuple(state.media), state.abilities))
@@ -114,12 +115,11 @@ def jmi_received(turn: Turn, event: JmiReceived) -> None:
             turn.tell_state()
         case Proceed():
             _proceed(turn, event)
-        case Reject(reason=reason):
-            _peer_says(turn, "reject")
-            over(turn, "busy" if reason is not None and reason.condition == "busy" else "declined")
-        case Retract():
-            _peer_says(turn, "retract")
-            over(turn, "cancelled")
+        case Reject(reason=reason, tie_break=tie_break):
+            busy = reason is not None and reason.condition == "busy"
+            _decided(turn, "reject", "moved" if tie_break else "busy" if busy else "declined")
+        case Retract(tie_break=tie_break):
+            _decided(turn, "retract", "moved" if tie_break else "cancelled")
         case Finish(reason=reason):
             _finish(turn, reason)
         case _:
@@ -131,6 +131,15 @@ def _peer_says(turn: Turn, element: str) -> None:
     turn.state.ringing = step_ringing(turn.state.ringing, turn.state.peer_role, element)
 
 
+def _decided(turn: Turn, element: str, reason: EndReason) -> None:
+    """The peer takes the attempt back. A session that it may not have heard of yet is closed too, or it would ring anew."""
+    state = turn.state
+    step_ringing(state.ringing, state.peer_role, element)
+    if state.session in (Session.PENDING, Session.ACTIVE):
+        turn.send_jingle(Jingle("session-terminate", state.sid, reason=Reason("success")))
+    over(turn, reason)
+
+
 def _proceed(turn: Turn, event: JmiReceived) -> None:
     """The first proceed names the device; the session starts there. J-061."""
     state = turn.state
@@ -139,6 +148,7 @@ def _proceed(turn: Turn, event: JmiReceived) -> None:
     state.bundle = turn.peer.bundles(event.sender)
     turn.tell_state()
     negotiation.initiate(turn)
+    turn.timer("accept", turn.timers.accept)
 
 
 def _finish(turn: Turn, reason: Reason | None) -> None:
@@ -156,8 +166,8 @@ def _finish(turn: Turn, reason: Reason | None) -> None:
 def ring_timeout(turn: Turn) -> None:
     """Nobody answered. The caller retracts; a callee whose caller fell silent just stops ringing. J-072."""
     state = turn.state
-    if state.direction == "out" and state.session is not Session.ACTIVE:
-        if state.ringing is not Ringing.PROCEEDED:
+    if state.direction == "out":
+        if state.session is not Session.ACTIVE and state.ringing is not Ringing.PROCEEDED:
             end(turn, "no-answer")
     elif not state.accepted:
         if state.jmi:
@@ -166,14 +176,9 @@ def ring_timeout(turn: Turn) -> None:
             end(turn, "no-answer")
 
 
-def yields_to(turn: Turn, proposed: str) -> bool:
-    """Crossing proposes: True if the peer's id `proposed` wins over ours (lower id in octet order). J-067."""
-    return (
-        turn.state.direction == "out"
-        and turn.state.ringing in (Ringing.PROPOSED, Ringing.RINGING)
-        and turn.state.signalling is Signalling.LOCAL_OFFER
-        and proposed.encode() < turn.state.sid.encode()
-    )
+def crosses(state: CallState) -> bool:
+    """Is this a propose of ours that nobody answered yet? J-067."""
+    return state.direction == "out" and state.ringing in (Ringing.PROPOSED, Ringing.RINGING)
 
 
 def yield_call(turn: Turn) -> None:

@@ -37,7 +37,7 @@ class Turn:
     def note(self, event: str, detail: str = "") -> None:
         self.add(fx.Note(event, self.state.call, self.state.sid, detail))
 
-    def timer(self, name: Literal["ring", "initiate", "connect", "finish", "gone"], seconds: float) -> None:
+    def timer(self, name: Literal["ring", "initiate", "accept", "connect", "finish", "gone"], seconds: float) -> None:
         self.add(fx.StartTimer(self.key, name, seconds))
 
     def send_jmi(self, jmi: Jmi, *, to: str | None = None, sender: str | None = None) -> None:
@@ -49,8 +49,10 @@ class Turn:
         self.add(fx.SendJingle(self.state.own, self.state.peer, jingle))
 
     def endpoints(self) -> list[str]:
-        """Who sees this call: the accepting endpoint, or all that ring."""
-        return [self.state.own] if "/" in self.state.own else list(self.state.ringing_at)
+        """Who sees this call: all that ring, or the one endpoint that placed or accepted it."""
+        if self.state.direction == "in" and not self.state.accepted:
+            return list(self.state.ringing_at)
+        return [self.state.own]
 
     def tell_state(self) -> None:
         """Tell the owner the joint state, if it is one that the web side knows."""

@@ -45,7 +45,7 @@ def local_part(name: str) -> str:
         user = escape(name).lower()
     except BadRequest:
         raise EndpointError("not-authorized", "the token's sub is not a user name") from None
-    if "@" in name:
+    if "@" in name or "\\40" in name:
         raise EndpointError("not-authorized", f"the name {name!r} is reserved")
     refuse_reserved(user)
     return user

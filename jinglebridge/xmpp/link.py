@@ -180,7 +180,6 @@ class Link:
             return
         if good and not self.ready:
             log.info("self-check-good-again")
-            self.alone = True
             await self._announce()
         elif not good:
             log.error("self-check-failed", hint="stanzas to ourselves are lost: another bridge, or a stalled server")
@@ -204,9 +203,9 @@ class Link:
                 if asyncio.get_running_loop().time() - started > 30.0:
                     await asyncio.sleep(30.0)
                 continue
-            self.alone = await self._self_check()
+            alone = await self._self_check()
             if not self._down.is_set():
-                if self.alone:
+                if alone:
                     await self._announce()
                 return
 
@@ -219,6 +218,7 @@ class Link:
     async def _self_check(self) -> bool:
         """Ten nonces to ourselves, from and to different resources so that a balancing server would spread them."""
         loop = asyncio.get_running_loop()
+        self.alone = True  # what was seen before this round is forgiven if the round is clean
         futures = []
         for _ in range(NONCES):
             text = f"{self._instance}.{secrets.token_urlsafe(8)}"
@@ -229,15 +229,10 @@ class Link:
             where = f"self-check@{self.component.domain}/{secrets.token_urlsafe(4)}"
             self.component.send(message(where, where, text, nonce, kind="normal"))
         done, _ = await asyncio.wait(futures, timeout=NONCE_WAIT)
-        good = len([f for f in done if not f.cancelled()]) == NONCES and self.alone_since_check()
+        good = len([f for f in done if not f.cancelled()]) == NONCES and self.alone
         for text in [t for t, f in self._waiting.items() if f in futures]:
             del self._waiting[text]
         return good
-
-    def alone_since_check(self) -> bool:
-        """False while a foreign nonce was seen; the next clean round forgives it."""
-        alone, self.alone = self.alone, True
-        return alone
 
 
 async def _first(seconds: float, *events: asyncio.Event) -> bool:

@@ -51,14 +51,14 @@ async def test_limits_count_the_real_client(behind_nginx: tuple[BridgeProcess, N
     bridge, nginx = behind_nginx
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(client_of("127.0.0.7", nginx))
-        for _ in range(PER_IP):
-            await hello(first, bridge, nginx)
+        kept = [await hello(first, bridge, nginx) for _ in range(PER_IP)]
         for forged in ({}, {"X-Forwarded-For": "203.0.113.9"}, {"Forwarded": "for=203.0.113.9"}):
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                 await hello(first, bridge, nginx, **forged)
             assert refused.value.status == 429
         second = await stack.enter_async_context(client_of("127.0.0.8", nginx))
         await hello(second, bridge, nginx)
+        assert not any(socket.closed for socket in kept)
 
 
 async def test_strangers_from_another_origin_are_refused(behind_nginx: tuple[BridgeProcess, Nginx]) -> None:
@@ -77,7 +77,7 @@ async def test_idle_socket_survives(behind_nginx: tuple[BridgeProcess, Nginx], s
     async with client_of("127.0.0.10", nginx) as client:
         socket = await hello(client, bridge, nginx)
         with pytest.raises(asyncio.TimeoutError):
-            await socket.receive(timeout=seconds)
+            await asyncio.wait_for(socket.receive(), seconds)
         await socket.send_json({"type": "ping", "id": "late"})
         assert json.loads((await socket.receive(timeout=5)).data) == {"type": "pong", "id": "late"}
 

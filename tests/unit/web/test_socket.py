@@ -1,0 +1,322 @@
+"""One WebSocket: what it answers to every kind of frame, and when it closes. DESIGN §3, §5."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from jinglebridge.errors import EndpointError
+from jinglebridge.web import frames
+from jinglebridge.web import messages as m
+from jinglebridge.web import socket as module
+from jinglebridge.web.server import WebServer
+from jinglebridge.web.sessions import Session, Sessions
+from jinglebridge.web.socket import Connection
+from jinglebridge.web.tokens import Identity
+from tests.unit.fakes import logged, until
+
+HELLO = {"type": "hello", "id": "h", "version": 1, "token": "good"}
+
+
+class FakeGate:
+    """Lets "good" in, resumes by the secret, and keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.sessions = Sessions("call.test")
+        self.requests: list[m.Request] = []
+        self.detached_sessions: list[Session] = []
+        self.byes: list[Session] = []
+
+    async def hello(self, frame: m.Hello, wire: Connection, address: str) -> Session:
+        if frame.token == "bug":
+            raise ZeroDivisionError("secret")
+        session = self.sessions.find(frame.resume.secret) if frame.resume else None
+        if session is None:
+            if frame.token != "good":
+                raise EndpointError("not-authorized", "no")
+            session = self.sessions.create(Identity("anna", "Anna"), "Anna", True)
+        elif session.wire is not None:
+            session.wire.close(4000, "resumed elsewhere")
+        session.wire = wire
+        wire.send(json.dumps({"type": "welcome", "resume": self.sessions.next_secret(session)}).encode())
+        return session
+
+    def request(self, session: Session, frame: m.Request) -> None:
+        self.requests.append(frame)
+        if isinstance(frame, m.History):
+            raise EndpointError("not-supported", "later")
+        if isinstance(frame, m.Stats):
+            raise ZeroDivisionError("secret")
+        if isinstance(frame, m.Ice):
+            session.wire.send(b'{"type":"ice","id":"' + frame.id.encode() + b'"}')  # type: ignore[union-attr]
+            session.reply(frame.id, m.Ack(id=frame.id))
+
+    def detached(self, session: Session) -> None:
+        self.detached_sessions.append(session)
+
+    def bye(self, session: Session) -> None:
+        self.byes.append(session)
+
+
+class Peer:
+    """The browser's side."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    async def say(self, **frame: Any) -> None:
+        await self.socket.send_str(json.dumps(frame))
+
+    async def hear(self) -> dict[str, Any]:
+        heard: dict[str, Any] = await self.socket.receive_json(timeout=5)
+        return heard
+
+    async def closed(self) -> int | None:
+        message = await self.socket.receive(timeout=5)
+        assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED), message
+        return self.socket.close_code
+
+    async def alive(self) -> None:
+        await self.say(type="ping", id="alive")
+        assert await self.hear() == {"type": "pong", "id": "alive"}
+
+
+Open = Callable[..., Awaitable[Peer]]
+
+
+@pytest.fixture
+def gate() -> FakeGate:
+    return FakeGate()
+
+
+@pytest.fixture
+async def connect(gate: FakeGate) -> AsyncIterator[Open]:
+    server = WebServer(gate, lambda: True, public_url="http://localhost", allowed_origins=[], trusted_proxies=[], sockets_per_ip=100)
+    client: TestClient[Any, Any] = TestClient(TestServer(server.app()))
+    await client.start_server()
+
+    async def connect(hello: dict[str, Any] | None = HELLO) -> Peer:
+        peer = Peer(await client.ws_connect("/ws", protocols=(m.PROTOCOL,), max_msg_size=0))
+        if hello is not None:
+            await peer.say(**hello)
+        return peer
+
+    yield connect
+    await client.close()
+
+
+async def welcome(connect: Open, **hello: Any) -> tuple[Peer, str]:
+    peer = await connect(HELLO | hello)
+    heard = await peer.hear()
+    assert heard["type"] == "welcome"
+    return peer, heard["resume"]
+
+
+async def test_no_hello_in_time(connect: Open, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "HELLO_WITHIN", 0.05)
+    peer = await connect(None)
+    assert await peer.closed() == 1008
+
+
+@pytest.mark.parametrize(
+    ("first", "code"),
+    [
+        ('{"type":"ping","id":"h"}', "hello-first"),
+        ("nonsense", "bad-frame"),
+        ('{"type":"nonsense","id":"h"}', "unknown-type"),
+        ('{"type":"hello","id":"h"}', "bad-frame"),
+        ('{"type":"hello","id":"h","version":1}', "not-authorized"),
+        ('{"type":"hello","id":"h","version":1,"token":"bug"}', "internal"),
+        ('{"type":"hello","id":"h","version":1,"token":"' + "x" * 100_000 + '"}', "too-big"),
+        ("[" * 90_000, "bad-frame"),
+    ],
+)
+async def test_a_wrong_first_frame_gets_its_error_and_the_end(connect: Open, gate: FakeGate, first: str, code: str):
+    peer = await connect(None)
+    with logged() as lines:
+        await peer.socket.send_str(first)
+        heard = await peer.hear()
+        assert await peer.closed() == 4001
+    assert (heard["type"], heard["code"]) == ("error", code) and heard.get("id") in ("h", None)
+    assert "secret" not in heard["message"] and gate.detached_sessions == []
+    assert [line["event"] for line in lines] == (["hello-failed"] if code == "internal" else [])
+
+
+async def test_a_binary_first_frame_ends_the_socket(connect: Open):
+    peer = await connect(None)
+    await peer.socket.send_bytes(b"{}")
+    assert await peer.closed() == 1000
+
+
+async def test_requests_are_acked_once_and_answers_repeated(connect: Open, gate: FakeGate):
+    peer, _ = await welcome(connect)
+    for _ in range(3):
+        await peer.say(type="accept", id="1", call="c")
+        assert await peer.hear() == {"type": "ack", "id": "1"}
+    assert len(gate.requests) == 1
+    for _ in range(2):
+        await peer.say(type="history", id="2")
+        assert (await peer.hear())["code"] == "not-supported"
+    assert len(gate.requests) == 2
+
+
+async def test_ice_is_asked_again_and_not_just_acked(connect: Open, gate: FakeGate):
+    peer, _ = await welcome(connect)
+    for _ in range(2):
+        await peer.say(type="ice", id="1", to="bob@im.test")
+        assert [(await peer.hear())["type"] for _ in range(2)] == ["ice", "ack"]
+    assert len(gate.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("frame", "code", "id"),
+    [
+        ("nonsense", "bad-frame", None),
+        ("[" * 50_000, "bad-frame", None),
+        ('{"type":"accept","id":"1","call":' + "[" * 40 + "]" * 40 + "}", "bad-frame", "1"),
+        ('{"type":"accept","id":"1"}', "bad-frame", "1"),
+        ('{"type":"accept","call":"c"}', "bad-frame", None),
+        ('{"type":"accept","call":"c","id":"' + "x" * 65 + '"}', "bad-frame", "x" * 65),
+        ('{"type":"nonsense","id":"1"}', "unknown-type", "1"),
+        ('{"type":"bye","id":"1","x":"' + "x" * 200_000 + '"}', "too-big", "1"),
+        (json.dumps(HELLO), "out-of-order", "h"),
+        ('{"type":"stats","id":"1","call":"c","connectionState":"new"}', "internal", "1"),
+    ],
+)
+async def test_a_wrong_frame_gets_its_error_and_nothing_closes(connect: Open, frame: str, code: str, id: str | None):
+    peer, _ = await welcome(connect)
+    with logged() as lines:
+        await peer.socket.send_str(frame)
+        heard = await peer.hear()
+        assert (heard["type"], heard["code"], heard.get("id")) == ("error", code, id) and "secret" not in heard["message"]
+        await peer.alive()
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == (["request-failed"] if code == "internal" else [])
+
+
+async def test_a_binary_frame_gets_an_error(connect: Open):
+    peer, _ = await welcome(connect)
+    await peer.socket.send_bytes(b'{"type":"bye","id":"1"}')
+    heard = await peer.hear()
+    assert (heard["code"], heard.get("id")) == ("bad-frame", None)
+    await peer.alive()
+
+
+async def test_a_message_that_is_not_even_read(connect: Open, gate: FakeGate):
+    peer, _ = await welcome(connect)
+    await peer.socket.send_str("x" * (module.MAX_MESSAGE + 1))
+    assert await peer.closed() == 1009
+    await until(lambda: gate.detached_sessions)
+
+
+async def test_unknown_fields_are_ignored(connect: Open, gate: FakeGate):
+    peer, _ = await welcome(connect, future={"a": 1})
+    await peer.say(type="accept", id="1", call="c", future=[1])
+    assert (await peer.hear())["type"] == "ack"
+
+
+async def test_ping_confirms_events(connect: Open, gate: FakeGate):
+    peer, _ = await welcome(connect)
+    (session,) = gate.sessions.by_jid.values()
+    for _ in range(3):
+        session.event(m.Draining())
+        assert (await peer.hear())["type"] == "draining"
+    await peer.say(type="ping", id="1", seq=2)
+    assert await peer.hear() == {"type": "pong", "id": "1"}
+    assert not session.can_replay(1) and session.can_replay(2)
+
+
+async def test_bye_ends_socket_and_session(connect: Open, gate: FakeGate):
+    peer, _ = await welcome(connect)
+    await peer.say(type="bye", id="1")
+    assert await peer.hear() == {"type": "ack", "id": "1"}
+    assert await peer.closed() == 1000
+    assert len(gate.byes) == 1 and gate.detached_sessions == []
+
+
+async def test_a_lost_socket_is_told_to_the_gate_once(connect: Open, gate: FakeGate):
+    peer, _ = await welcome(connect)
+    (session,) = gate.sessions.by_jid.values()
+    await peer.socket.close()
+    await until(lambda: gate.detached_sessions)
+    assert gate.detached_sessions == [session] and session.wire is None
+
+
+async def test_resumed_elsewhere_the_old_socket_is_closed_and_not_missed(connect: Open, gate: FakeGate):
+    old, secret = await welcome(connect)
+    new, _ = await welcome(connect, token=None, resume={"secret": secret})
+    assert await old.closed() == 4000
+    await new.alive()
+    assert gate.detached_sessions == [] and len(gate.sessions.by_jid) == 1
+
+
+async def test_a_frame_of_the_old_socket_after_a_resume_is_not_carried_out(connect: Open, gate: FakeGate):
+    old, _ = await welcome(connect)
+    (session,) = gate.sessions.by_jid.values()
+    session.wire = None
+    await old.say(type="accept", id="1", call="c")
+    assert await old.closed() == 1000 and gate.requests == []
+
+
+class StuckSocket:
+    """A WebSocketResponse whose peer does not read."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Event()
+        self.sent: list[str] = []
+        self.code = 0
+
+    async def send_str(self, text: str) -> None:
+        await self.free.wait()
+        self.sent.append(text)
+
+    async def close(self, *, code: int, message: bytes) -> None:
+        self.code = code
+
+
+async def test_a_slow_reader_is_closed_with_1013_and_costs_no_more():
+    stuck = StuckSocket()
+    connection = Connection(stuck)  # type: ignore[arg-type]
+    frame = b"x" * 1024
+    for _ in range(module.MAX_QUEUE // 1024 + 50):
+        connection.send(frame)
+        await asyncio.sleep(0)
+    assert connection._queue.qsize() <= 1, "what it will not read is not kept"
+    stuck.free.set()
+    await connection.writer
+    assert stuck.code == 1013 and len(stuck.sent) == 1
+    connection.send(frame)
+    connection.close(1000, "")
+    assert stuck.code == 1013
+
+
+async def test_a_reader_that_keeps_up_is_never_too_slow():
+    socket = StuckSocket()
+    socket.free.set()
+    connection = Connection(socket)  # type: ignore[arg-type]
+    for _ in range(module.MAX_QUEUE // 1024 + 50):
+        connection.send(b"x" * 1024)
+        await asyncio.sleep(0)
+    connection.close(1000, "")
+    await connection.writer
+    assert socket.code == 1000 and len(socket.sent) == module.MAX_QUEUE // 1024 + 50
+
+
+async def test_a_write_to_a_dead_socket_ends_the_writer():
+    class Dead(StuckSocket):
+        async def send_str(self, text: str) -> None:
+            raise ConnectionResetError
+
+    connection = Connection(Dead())  # type: ignore[arg-type]
+    connection.send(b"x")
+    await connection.writer
+
+
+def test_limits_are_those_of_the_design():
+    assert (module.HELLO_WITHIN, frames.MAX_FRAME, frames.MAX_DEPTH, module.MAX_QUEUE) == (5.0, 96 * 1024, 16, 256 * 1024)
+    assert module.HEARTBEAT * 1.5 <= 15, "a dead socket is found within 15 s"
