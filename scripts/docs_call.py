@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.dom import minidom
@@ -77,11 +77,12 @@ def pretty(xml: str) -> str:
     return "\n".join(line for line in root.toprettyxml(indent="  ").splitlines() if line.strip())
 
 
-def _shorten(parent: minidom.Element, nodes: Iterable[minidom.Node]) -> None:
-    first, *rest = [*nodes] or [None]
-    if first is None or not rest:
+def _shorten(parent: minidom.Element, nodes: list[Any]) -> None:
+    """Keep the first of these children of `parent`; a comment counts the others."""
+    rest = nodes[1:]
+    if not rest:
         return
-    comment = first.ownerDocument.createComment(f" {len(rest)} more {first.nodeName} ")
+    comment = rest[0].ownerDocument.createComment(f" {len(rest)} more {rest[0].nodeName} ")
     parent.replaceChild(comment, rest[0])
     for node in rest[1:]:
         parent.removeChild(node)

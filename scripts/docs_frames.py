@@ -23,7 +23,7 @@ def server_frames() -> str:
 
 
 def parts() -> str:
-    return "\n".join(_struct(part, f"### {part.__name__}") for part in PARTS)
+    return "\n".join(_struct(part, f"### {part.__name__} (object)") for part in PARTS)
 
 
 def _members(union: types.UnionType) -> list[type[msgspec.Struct]]:
@@ -68,7 +68,7 @@ def _type(shape: shapes.Type) -> str:
         case shapes.ListType(item_type=item):
             return f"list of {_type(item)}"
         case shapes.StructType(cls=cls):
-            return f"[{cls.__name__}](#{cls.__name__.lower()})"
+            return f"[{cls.__name__}](#{cls.__name__.lower()}-object)"
         case shapes.StrType(min_length=low, max_length=high):
             return f"text, {low or 0} to {high} characters" if high else "text"
         case shapes.IntType(ge=low, le=high):

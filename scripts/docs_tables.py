@@ -52,7 +52,7 @@ def configuration() -> str:
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
-    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()  # type: ignore[misc]
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
     return f"`{msgspec.json.encode(value).decode()}`"
 
 
@@ -93,7 +93,7 @@ def _usage(action: argparse.Action) -> str:
 
 
 def exit_statuses() -> str:
-    classes = [OperatorError, *_subclasses(OperatorError)]
+    classes: list[type[OperatorError]] = [OperatorError, *_subclasses(OperatorError)]
     wrong = ", ".join(f"`{c.__name__}`" for c in classes if c.exit_status == 2)
     server = ", ".join(f"`{c.__name__}`" for c in classes if c.exit_status == LinkError.exit_status)
     return table(
@@ -158,6 +158,21 @@ _REASONS = {
 }
 
 
+_EXCEPTIONS = {
+    "BadRequest": "Malformed: an attribute is missing, a value is out of range",
+    "ItemNotFound": "No such thing here",
+    "UnknownSession": "No such session, or it is with somebody else",
+    "OutOfOrder": "Not now: the tables of states do not have it",
+    "TieBreak": "Both called at once, and the other session goes on",
+    "UnsupportedInfo": "A session-info or security-info that is not known here",
+    "ServiceUnavailable": "Nobody is there, or nobody for you",
+    "ResourceConstraint": "One of the limits was reached",
+    "Refused": "The description cannot be carried. A session that exists ends with the Jingle reason of the rule instead",
+    "SdpError": "An SDP is malformed or too big; the message names the line",
+    "TooBig": "A stanza is too deep, too large, or has too many elements",
+}
+
+
 def _same(words: dict[str, str], declared: Iterable[str]) -> dict[str, str]:
     if difference := set(words) ^ set(declared):
         raise SystemExit(f"scripts/docs_tables.py and the code differ in {', '.join(sorted(difference))}")
@@ -179,14 +194,12 @@ def end_reasons() -> str:
 
 
 def stanza_errors() -> str:
+    declared = {cls.__name__: cls for cls in _subclasses(ProtocolError) if cls.__name__ != "EndpointError"}  # of the web side only
     rows = []
-    for cls in _subclasses(ProtocolError):
-        if cls.__name__ == "EndpointError":
-            continue  # of the web side only
-        doc = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
-        rows.append((f"`{cls.__name__}`", f"`{cls.type}`", f"`{cls.condition}`", f"`{cls.jingle}`" if cls.jingle else "", f"`{cls.code}`", doc))
-    rows.sort()
-    return table("Exception | Type | Condition | Jingle condition | JSON code | ", rows)
+    for name, text in _same(_EXCEPTIONS, declared).items():
+        cls = declared[name]
+        rows.append((f"`{name}`", text, f"`{cls.type}`", f"`{cls.condition}`", f"`{cls.jingle}`" if cls.jingle else "", f"`{cls.code}`"))
+    return table("Exception | When | Type | Condition | Jingle condition | JSON code", rows)
 
 
 # --- XEPs

@@ -116,8 +116,7 @@ def with_studio(job: Callable[[Studio], None]) -> None:
         bridge = BridgeProcess(Path(folder) / "bridge", server)
         contacts: list[Handset] = []
         try:
-            for name in CONTACTS:
-                contacts.append(Handset(server, name, "--auto", "accept", "--tone", "440"))
+            contacts.extend(Handset(server, name, "--auto", "accept", "--tone", "440") for name in CONTACTS)
             with sync_playwright() as playwright, person(playwright, Path(folder), 660) as page:
                 job(Studio(bridge, page, contacts))
         finally:

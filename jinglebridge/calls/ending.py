@@ -31,10 +31,10 @@ def end(turn: Turn, reason: EndReason, text: str = "", *, said: Reason | None = 
         turn.send_jingle(Jingle("session-terminate", state.sid, reason=said or Reason(TO_JINGLE[reason][0])))
         finish(turn, reason, text)
         return
-    if state.jmi and state.direction == "out":
-        # Before proceed the attempt was addressed to all devices, afterwards to one.
+    # Without a session there was only ringing by message. Ours went to all devices, theirs came from one.
+    if state.direction == "out":
         turn.send_jmi(Retract(state.sid, reason=Reason("cancel")))
-    elif state.jmi:
+    else:
         turn.send_jmi(Reject(state.sid, reason=Reason(reject_reason(reason))), to=state.proposed_by, sender=rejecting_endpoint(turn))
     over(turn, reason, text)
 

@@ -136,6 +136,8 @@ class Registry:
         return effects + self._done(turn)
 
     def _may_ring(self, own: str, peer: str, online: dict[str, Endpoint], now: float) -> bool:
+        if own == peer:
+            return False  # another page of the same person: the two sides of the call would be one key
         contacts = frozenset[str]().union(*(e.contacts for e in online.values())) if online else frozenset[str]()
         waiting = sum(1 for key in self._of_person.get(own, ()) if self.calls[key].joint == "incoming")
         try:

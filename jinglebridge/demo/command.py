@@ -78,10 +78,14 @@ class Stopped(Exception):
 
 
 def start(state: Path, port: int, shape: str) -> int:
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in ends:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C shall not leave half of it running
         raise Stopped
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ends:
         signal.signal(number, stop)
     with _only_one(state), contextlib.ExitStack() as cleanup:
         try:
@@ -89,8 +93,6 @@ def start(state: Path, port: int, shape: str) -> int:
             demo.up()
             demo.watch()
         except Stopped:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C shall not leave half of it running
             say("\nStopping what was started ...")
     say("Stopped.")
     return 0

@@ -140,7 +140,7 @@ async def test_page_modules_and_security_headers(client: Client):
 
 @pytest.mark.parametrize(
     "path",
-    ["/nothing", "/client/", "/client/..", "/client/nothing.js", "/client/page.py", "/client/%2e%2e/pyproject.toml", "/client/..%2fREADME.md", "/client/README.md", "/ws/"],
+    ["/nothing", "/client/", "/client/nothing.js", "/client/page.py", "/client/%2e%2e/pyproject.toml", "/client/..%2fREADME.md", "/client/README.md", "/ws/"],
 )  # fmt: skip
 async def test_what_is_not_there(client: Client, path: str):
     made = await client()
