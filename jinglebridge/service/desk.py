@@ -25,6 +25,7 @@ from jinglebridge.web import frames, tokens
 from jinglebridge.web import messages as m
 from jinglebridge.web.sessions import Session, Sessions
 from jinglebridge.web.socket import Connection
+from jinglebridge.xml import xml_safe
 from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper, Shown
 from jinglebridge.xmpp.stanza import prepare
@@ -94,7 +95,9 @@ class Desk:
             raise EndpointError("not-authorized", "this bridge has no [tokens] secret, so no token can be checked")
         identity = self._prepared_identity(tokens.verify(frame.token, self._config.tokens.secret, self._config.xmpp.domain))
         self._make_room(f"{identity.user}@{self._config.xmpp.domain}")
-        return self._sessions.create(identity, frame.name or identity.name, frame.video)
+        # Contacts see this name: where the site says it, the page cannot claim another.
+        chosen = "" if identity.named else xml_safe(frame.name or "")
+        return self._sessions.create(identity, chosen or identity.name, frame.video)
 
     def _prepared_identity(self, identity: tokens.Identity) -> tokens.Identity:
         """The user as XMPP writes it: stanzas come to the prepared address, and "ｅｃｈｏ" is just another spelling of echo. J-012."""

@@ -33,6 +33,7 @@ class Identity:
     name: str
     contacts: tuple[str, ...] = ()
     may_call: tuple[str, ...] = ()
+    named: bool = True  # the token says the name; otherwise the page may choose one
 
     @property
     def anyone(self) -> bool:
@@ -91,7 +92,8 @@ def verify(token: str, secret: str, audience: str) -> Identity:
     sub, name = claims["sub"], claims.get("name", "")
     if not isinstance(sub, str) or not isinstance(name, str):
         raise EndpointError("not-authorized", "sub and name must be text")
-    return Identity(local_part(sub), xml_safe(name[:128]) or sub, _addresses(claims, "contacts"), _addresses(claims, "may_call"))
+    name = xml_safe(name[:128])
+    return Identity(local_part(sub), name or sub, _addresses(claims, "contacts"), _addresses(claims, "may_call"), bool(name))
 
 
 def _addresses(claims: dict[str, Any], key: str) -> tuple[str, ...]:

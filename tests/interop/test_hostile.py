@@ -65,6 +65,14 @@ def offer(*extra: str) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
+# The ICE passwords and TURN credentials of the page's call.
+SECRETS = """() => {
+  const pc = window.jinglebridge.call.peerConnection
+  const passwords = [pc.localDescription, pc.remoteDescription].flatMap(d => [...d.sdp.matchAll(/a=ice-pwd:(\\S+)/g)].map(m => m[1]))
+  return [...passwords, ...pc.getConfiguration().iceServers.flatMap(s => s.credential ? [s.credential] : [])]
+}"""
+
+
 class GoodCall:
     """What the innocent see."""
 
@@ -135,6 +143,7 @@ def stage(ejabberd: Ejabberd, tmp_path_factory: pytest.TempPathFactory) -> Itera
         stage.good.flows()
         page.hears_tone(tones[1])
         contact.until(hears(tones[0]))
+        hidden = page.page.evaluate(SECRETS)
         page.press("Hang up")
         assert contact.wait("ended")["reason"] == "peer: success"
         assert page.problems == []
@@ -142,6 +151,9 @@ def stage(ejabberd: Ejabberd, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert bridge.calls() == []
         for line in map(json.loads, bridge.log().splitlines()):
             assert "exception" not in line and line["level"] not in ("error", "critical"), line
+        assert len(hidden) >= 3, "the ICE passwords of both sides, and TURN's"
+        for secret in {*hidden, ejabberd.secret, bridge.token_secret, "hostilepwdhostilepwdhost"}:
+            assert len(secret) >= 8 and secret not in bridge.log()
 
 
 @pytest.fixture(autouse=True)

@@ -221,7 +221,10 @@ def test_the_peers_candidates_reach_the_page_with_mid_index_and_ufrag():
     w = talking_out(World())
     ufrag = ufrag_of_peer(w)
     other = replace(PEER, ip="192.0.2.8")
-    assert w.sends("transport-info", contents=info(PEER, other, ufrag=ufrag, pwd="p" * 22)) == ["page: candidate 0 0", "page: candidate 0 0"]
+    assert w.sends("transport-info", contents=info(PEER, other, ufrag=ufrag, pwd="p" * 22)) == [
+        "page: candidate 0 0",
+        "page: candidate 0 0",
+    ]
     (first, second) = w.told(fx.TellCandidate)
     assert "192.0.2.7 5000" in first.candidate and "192.0.2.8" in second.candidate
     assert first.ufrag == ufrag

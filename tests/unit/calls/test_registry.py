@@ -6,6 +6,7 @@ J-067, J-070, J-073, J-075, J-093, J-098, J-254.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import pytest
 
@@ -254,6 +255,15 @@ def test_a_propose_while_a_call_runs_is_a_second_call(stage):
     assert len(w.registry.calls) == 2
 
 
+def test_another_page_of_the_same_person_does_not_ring():
+    """Both sides of such a call would be one key."""
+    w = World()
+    w.page(TAB)
+    assert w.messages(Propose("a", ("audio",)), sender=TAB, to=JULIET) == []
+    with pytest.raises(ServiceUnavailable):
+        w.sends(offer_of_peer("a"), TAB, PAGE)
+
+
 def test_two_other_people_do_not_cross():
     w = World()
     w.page(f"nurse@{DOMAIN}/w-3")
@@ -421,15 +431,16 @@ def test_no_table_keeps_anything_of_a_call(stage, how):
     ("description", "placed_at"), [("a refused direct offer", None), ("nobody can take it", "c1"), ("a stranger", None)]
 )
 def test_no_table_keeps_anything_of_an_attempt(description, placed_at):
+    """J-254."""
     w = World(PeerResource(PHONE, frozenset({"x"})))
     if placed_at:
         w.does(ev.Placed(placed_at, ROMEO, OFFER))
     elif description == "a stranger":
         w.messages(Propose("s1", ("audio",)), sender=STRANGER)
     else:
-        jingle = offer_of_peer("s1")
-        w.sends(Jingle("session-initiate", "s1", contents=tuple(c for c in jingle.contents), groups=()))
-        w.does(ev.Rejected("id1"))
+        contents = offer_of_peer("s1").contents
+        bare = tuple(replace(c, transport=replace(c.transport, fingerprints=())) for c in contents)
+        w.sends(Jingle("session-initiate", "s1", contents=bare))
     assert w.quiet
     forget(w)
     assert w.entries() == {}

@@ -232,7 +232,7 @@ def test_busy_is_busy():
 def test_an_accepted_call_is_neither_accepted_nor_rejected_again(event):
     w = World()
     accepted(w)
-    with pytest.raises(EndpointError, match="accepted|ringing"):
+    with pytest.raises(EndpointError, match=r"accepted|ringing"):
         w.does(event)
 
 

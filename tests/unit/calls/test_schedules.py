@@ -1,8 +1,8 @@
 """Random but seeded schedules of everything that can happen, in any order, from anybody, against a Registry.
 
 What must hold: only ProtocolError leaves it, and then no call has changed; every action sent is legal in the peer's own machine;
-each page hears exactly one end per call and nothing after it; no timer starts after the end; nothing is left at the end; and the same
-seed gives the same effects, whatever Python's hash seed is.
+no address goes either way before the callee accepted; each page hears exactly one end per call and nothing after it; no timer
+starts after the end; nothing is left at the end; and the same seed gives the same effects, whatever Python's hash seed is.
 """
 
 from __future__ import annotations
@@ -42,21 +42,38 @@ from jinglebridge.jingle import (
     Role,
     SessionInfo,
 )
-from tests.unit.calls.world import DEVICE, DOMAIN, JULIET, LAPTOP, PAGE, PHONE, ROMEO, STRANGER, TAB, World, answer_of_peer, offer_of_peer, wired
+from tests.unit.calls.world import (
+    DEVICE,
+    DOMAIN,
+    JULIET,
+    LAPTOP,
+    PAGE,
+    PHONE,
+    ROMEO,
+    STRANGER,
+    TAB,
+    World,
+    answer_of_peer,
+    offer_of_peer,
+    wired,
+)
 from tests.unit.cases import small
 
 SCHEDULES = 500
 EVENTS = 60
 PAGES = (PAGE, TAB)
 OFFER = small()
+FULL = OFFER + "a=candidate:1 1 udp 2122194687 192.0.2.2 5000 typ host\r\n"
 ANSWER = OFFER.replace("actpass", "active")
 BAD_SDP = ("", "v=0", OFFER.replace("a=fingerprint", "a=x"), OFFER.replace("a=rtcp-mux", "a=x"))
 CANDIDATE = {"candidate": "candidate:1 1 udp 2122194687 192.0.2.2 49376 typ host", "sdpMid": "0", "sdpMLineIndex": 0}
 HOSTILE = (STRANGER, ROMEO, JULIET, PAGE, f"{ROMEO}/phone/phone", DOMAIN, "example.net", f"romeo@{DOMAIN}/phone", "", "@/", "a@b@c/d")
-JMI_KINDS: tuple[Callable[[str], Any], ...] = (Ringing, Proceed, Accept, Reject, Retract, Finish)
-PEER_OFFER = offer_of_peer("x", OFFER)
+JMI_KINDS: tuple[Callable[[str], Any], ...] = (Ringing, Ringing, Proceed, Proceed, Proceed, Accept, Reject, Retract, Finish)
+PEER_OFFER = offer_of_peer("x", OFFER + "a=candidate:1 1 udp 2122194687 192.0.2.9 5000 typ host\r\n")
 PEER_ANSWER = answer_of_peer(PEER_OFFER, ANSWER)
-TRICKLED = (Content("0", transport=IceUdpTransport("ufra", "0123456789012345678901", candidates=(Candidate(1, "1", "192.0.2.7", 5, 1, "host"),))),)
+TRICKLED = (
+    Content("0", transport=IceUdpTransport("ufra", "0123456789012345678901", candidates=(Candidate(1, "1", "192.0.2.7", 5, 1, "host"),))),
+)
 
 
 class Witness:
@@ -67,6 +84,8 @@ class Witness:
         self.roles: dict[tuple[str, str, str], Role] = {}  # ours
         self.seen: dict[tuple[str, str], bool] = {}  # (page, call) -> has heard of the end
         self.over: set[fx.CallKey] = set()
+        self.willing: set[tuple[str, str]] = set()  # (page, call) placed or accepted there
+        self.proposed: set[str] = set()  # sids of ours that a device proceeded before the session
 
     def peer_sent(self, sender: str, to: str, jingle: Jingle) -> None:
         """The registry took it, so it was legal: the peer's machine moves too."""
@@ -76,6 +95,7 @@ class Witness:
         self.sessions[key] = step(self.sessions[key], self.roles[key].other, jingle.action)
 
     def placed(self, page: str, call: str) -> None:
+        """The page knows of the call."""
         assert (page, call) not in self.seen
         self.seen[page, call] = False
 
@@ -88,14 +108,21 @@ class Witness:
                         assert key not in self.sessions
                         self.sessions[key], self.roles[key] = Session.IDLE, Role.INITIATOR
                     self.sessions[key] = step(self.sessions[key], self.roles[key], jingle.action)
+                    if any(c.transport is not None and c.transport.candidates for c in jingle.contents):
+                        assert self.sessions[key] is Session.ACTIVE or jingle.sid in self.proposed, "no address before acceptance"
                     wired(jingle)
+                case fx.SendJmi(_, _, Propose(sid)):
+                    self.proposed.add(sid)
                 case fx.TellIncoming(page, call):
                     self.placed(page, call)
                 case fx.TellEnded(page, call):
                     assert self.seen[page, call] is False, "an end is said once"
                     self.seen[page, call] = True
                 case fx.TellState() | fx.TellDescription() | fx.TellCandidate() | fx.TellInfo():
-                    assert self.seen[effect.endpoint, effect.call] is False, "nothing after the end"
+                    who = effect.endpoint, effect.call
+                    assert self.seen[who] is False, "nothing after the end"
+                    if isinstance(effect, fx.TellDescription | fx.TellCandidate):
+                        assert who in self.willing, "no address before acceptance"
                 case fx.StartTimer(key):
                     assert key not in self.over, "no timer after the end"
                 case fx.StopTimers(key):
@@ -108,7 +135,7 @@ class Schedule:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        features = frozenset(DEVICE | {JMI}) if self.random.random() < 0.7 else frozenset(DEVICE)
+        features = frozenset(DEVICE | {JMI}) if self.random.random() < 0.5 else frozenset(DEVICE)
         limits = Limits(attempts_per_caller=self.random.choice((3, 100)), attempts_per_domain=self.random.choice((3, 100)))
         self.count = 0
         self.w = World(PeerResource(PHONE, features), limits=limits, ids=self.new_id)
@@ -133,7 +160,9 @@ class Schedule:
         pick, call, page = self.random.choice, self.pick_call(), self.random.choice(PAGES)
         event = pick(
             (
-                ev.Placed(f"c{self.random.randrange(12)}", pick((ROMEO, ROMEO, JULIET, "x@y.example")), pick((OFFER, OFFER, OFFER, *BAD_SDP))),
+                ev.Placed(
+                    f"c{self.random.randrange(30)}", pick((ROMEO, ROMEO, JULIET, "x@y.example")), pick((OFFER, FULL, FULL, *BAD_SDP))
+                ),
                 ev.Accepted(call),
                 ev.Accepted(call),
                 ev.Accepted(call),
@@ -146,10 +175,37 @@ class Schedule:
                 ev.Reported(call, pick(("connected", "failed")), self.random.randrange(1000)),
             )
         )
+        return self.page_does(page, event)
+
+    def page_does(self, page: str, event: ev.EndpointEvent) -> list[fx.Effect]:
         effects = self.w.registry.from_endpoint(page, event, self.w.now)
         if isinstance(event, ev.Placed):
             self.witness.placed(page, event.call)
+        if isinstance(event, ev.Placed | ev.Accepted):
+            self.witness.willing.add((page, event.call))
         return effects
+
+    def forward(self) -> list[fx.Effect]:
+        """The next thing that would happen to some call if all went well."""
+        if not self.w.registry.calls or self.random.random() < 0.1:
+            return self.page_does(self.random.choice(PAGES), ev.Placed(f"c{self.random.randrange(30)}", ROMEO, FULL))
+        state = self.random.choice(list(self.w.registry.calls.values()))
+        page = state.own if "/" in state.own else self.random.choice(PAGES)
+        if self.random.random() < 0.3:
+            return self.page_does(page, ev.Gathered(state.call, CANDIDATE))
+        if self.random.random() < 0.2:
+            return self.peer_sends(Jingle("transport-info", state.sid, contents=TRICKLED), state.peer, page)
+        if state.session is Session.ACTIVE:
+            return self.page_does(page, ev.Reported(state.call, "connected", 5))
+        if state.direction == "in":
+            event = ev.Described(state.call, "answer", ANSWER) if state.accepted else ev.Accepted(state.call)
+            if state.accepted and state.session is Session.IDLE:
+                return self.peer_sends(replace(PEER_OFFER, sid=state.sid), state.peer, page)
+            return self.page_does(page, event)
+        if state.session is Session.PENDING:
+            return self.peer_sends(replace(PEER_ANSWER, sid=state.sid), state.peer, page)
+        jmi = self.random.choice((Ringing, Proceed))(state.sid)
+        return self.w.registry.from_peer_message(ev.JmiReceived(jmi, self.random.choice((PHONE, LAPTOP)), page), self.w.now)
 
     def pick_call(self) -> str:
         live = [state.call for state in self.w.registry.calls.values()]
@@ -182,7 +238,15 @@ class Schedule:
     def jingle(self) -> list[fx.Effect]:
         sender, to, sid = self.addresses()
         action = self.random.choice(
-            (*sorted(ACTIONS), "session-accept", "session-accept", "session-accept", "session-initiate", "session-initiate", "transport-info")
+            (
+                *sorted(ACTIONS),
+                "session-accept",
+                "session-accept",
+                "session-accept",
+                "session-initiate",
+                "session-initiate",
+                "transport-info",
+            )
         )
         if action == "session-initiate" and self.random.random() < 0.3:
             sender, to, sid = self.random.choice((PHONE, *HOSTILE)), self.random.choice((*PAGES, JULIET)), self.random.choice(self.sids)
@@ -193,6 +257,9 @@ class Schedule:
             jingle = Jingle(action, sid, info=self.random.choice(((), (SessionInfo("ringing"),), (SessionInfo("mute", name="0"),))))
         elif action == "session-terminate":
             jingle = Jingle(action, sid, reason=self.random.choice((None, Reason("busy"), Reason("gone", "text"))))
+        return self.peer_sends(jingle, sender, to)
+
+    def peer_sends(self, jingle: Jingle, sender: str, to: str) -> list[fx.Effect]:
         read, text = wired(jingle)
         effects = self.w.registry.from_peer(ev.JingleReceived(read, sender, to, text), self.w.now)
         self.witness.peer_sent(sender, to, read)
@@ -232,8 +299,8 @@ class Schedule:
     # --- the schedule
 
     def run(self) -> str:
-        makers = (self.endpoint, self.endpoint, self.endpoint, self.jmi, self.jmi, self.jingle, self.jingle, self.jingle, self.timer)
-        rare = (self.reply, self.around)
+        makers = (*[self.forward] * 6, *[self.endpoint] * 2, *[self.jmi] * 2, *[self.jingle] * 3)
+        rare = (self.reply, self.around, self.timer)
         for _ in range(EVENTS):
             self.w.now += self.random.choice((0.0, 0.1, 5.0, 20.0))
             maker = self.random.choice(rare if self.random.random() < 0.1 else makers)

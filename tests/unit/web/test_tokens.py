@@ -31,7 +31,7 @@ def test_what_is_created_is_accepted():
     identity = tokens.verify(made, SECRET, AUDIENCE)
     assert identity == tokens.Identity("anna\\20b", "Anna", ("bob@im.test",), ("*",)) and identity.anyone
     plain = tokens.verify(tokens.create(SECRET, "anna", AUDIENCE, lifetime=9999), SECRET, AUDIENCE)
-    assert plain == tokens.Identity("anna", "anna") and not plain.anyone
+    assert plain == tokens.Identity("anna", "anna", named=False) and not plain.anyone
 
 
 @pytest.mark.parametrize("name", ["a@b", "guest-1", "Guest-1", "echo", "ECHO", "self-check", "probe", "", " ", "a\\40b", "x\n"])

@@ -1,0 +1,75 @@
+"""What can be seen without a connection, and what each finding advises."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jinglebridge.config import Config, Tokens, Web, Xmpp
+from jinglebridge.service import doctor
+
+TOKENS = Tokens(secret="s" * 40)
+
+
+def config(**sections: Any) -> Config:
+    return Config(xmpp=Xmpp(domain="call.test", secret="s"), **({"tokens": TOKENS} | sections))
+
+
+def levels(checks: list[doctor.Check]) -> dict[str, str]:
+    for check in checks:
+        assert bool(check.advice) is (check.level != "good"), check
+    return {c.name: c.level for c in checks}
+
+
+def test_static_checks():
+    https = Web(public_url="https://call.test")
+    assert levels(doctor.static_checks(config(web=https))) == {"configuration": "good", "https": "good"}
+    assert levels(doctor.static_checks(config())) == {"configuration": "good", "https": "warning"}
+    assert levels(doctor.static_checks(config(web=https, tokens=Tokens())))["tokens"] == "warning"
+    assert "users of test may call in" in doctor.static_checks(config())[0].text
+
+
+class Bridge(SimpleNamespace):
+    """As much of a bridge as the checks look at."""
+
+    def __init__(self, *, ready: bool = True, answer: Any = (None, "timeout"), turn: bool = False, problem: str | None = None) -> None:
+        async def get(*_: object) -> Any:
+            return answer
+
+        async def servers(jid: str) -> list[int]:
+            return [1, 2]
+
+        super().__init__(
+            link=SimpleNamespace(ready=ready), requests=SimpleNamespace(get=get), config=config(),
+            ice=SimpleNamespace(servers=servers, has_turn=turn, problem=problem),
+        )  # fmt: skip
+
+
+def test_the_self_check():
+    assert doctor.self_check(Bridge()).level == "good"  # type: ignore[arg-type]
+    bad = doctor.self_check(Bridge(ready=False))  # type: ignore[arg-type]
+    assert bad.level == "bad" and "stop the other bridge" in bad.advice
+
+
+@pytest.mark.parametrize(("bridge", "level", "word"), [
+    (Bridge(turn=True), "good", "TURN among them"), (Bridge(), "warning", "offers no TURN"), (Bridge(problem="forbidden"), "warning", "forbidden"),
+])  # fmt: skip
+async def test_stun_and_turn(bridge: Any, level: str, word: str):
+    check = await doctor.stun_turn(bridge)
+    assert check.level == level and re.search(word, check.text) and bool(check.advice) is (level != "good")
+
+
+async def test_the_server():
+    import xml.etree.ElementTree as ET
+
+    query = ET.fromstring("<query><identity category='server' type='im' name='ejabberd'/></query>")
+    good = await doctor.server_info(Bridge(answer=(query, None)))  # type: ignore[arg-type]
+    assert (good.level, good.text) == ("good", "test answers as ejabberd")
+    bad = await doctor.server_info(Bridge())  # type: ignore[arg-type]
+    assert bad.level == "bad" and "timeout" in bad.text and "[xmpp] server" in bad.advice
+    assert bad.to_dict()["level"] == "bad"
+    await asyncio.sleep(0)

@@ -1,0 +1,127 @@
+"""Stanzas become events of the engine: acks first, silence for messages, bounces and late proposes. J-047, J-051, J-070, J-077."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from world import World
+
+from jinglebridge.jingle import build_jingle, parse_jingle
+from jinglebridge.translate import sdp_to_xml
+from jinglebridge.web import messages as m
+from tests.unit.cases import small
+from tests.unit.fakes import DOMAIN, conditions, el, logged
+
+BOB = "bob@im.test"
+PROPOSE = "<propose xmlns='urn:xmpp:jingle-message:0' id='{}'><description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>"
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+def message(to: str, inner: str, type: str = "chat", id: str = "m", sender: str = f"{BOB}/r") -> ET.Element:
+    return el(f"<message type='{type}' id='{id}' from='{sender}' to='{to}'>{inner}</message>")
+
+
+async def test_what_is_malformed_or_of_a_room_is_silence(world: World):
+    session, wire, _ = await world.hello("anna")
+    world.sent.take()
+    for text in ("<propose xmlns='urn:xmpp:jingle-message:0'/>", "<propose xmlns='urn:xmpp:jingle-message:0' id='x'/>", "<body>x</body>"):
+        world.router.route(message(session.bare, text))
+    world.router.route(message(session.bare, PROPOSE.format("room"), type="groupchat"))
+    world.router.route(message(session.bare, "<retract xmlns='urn:xmpp:jingle-message:0' id='unknown'/>"))
+    assert world.sent == [] and wire.frames == [] and world.registry.calls == {}
+
+
+@pytest.mark.parametrize(
+    ("delay", "rings"),
+    [
+        ("", True),
+        ("<delay xmlns='urn:xmpp:delay' stamp='2020-01-01T00:00:00Z'/>", False),
+        ("<delay xmlns='urn:xmpp:delay' stamp='2020-01-01T00:00:00'/>", False),
+        ("<delay xmlns='urn:xmpp:delay' stamp='2999-01-01T00:00:00Z'/>", True),
+        ("<delay xmlns='urn:xmpp:delay' stamp='yesterday'/>", True),
+        ("<delay xmlns='urn:xmpp:delay'/>", True),
+    ],
+)
+async def test_an_old_propose_is_a_missed_call(world: World, delay: str, rings: bool):
+    session, wire, _ = await world.hello("anna")
+    world.router.route(message(session.bare, PROPOSE.format("p") + delay))
+    assert [f["type"] for f in wire.take("incoming", "missed")] == (["incoming"] if rings else ["missed"])
+
+
+async def called(world: World):
+    session, wire, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    world.desk.request(session, m.CallRequest(id="1", call="c", to=BOB, description=m.Description(type="offer", sdp=small())))
+    wire.take()
+    return session, wire, world.stanzas("message")[0]
+
+
+async def test_a_propose_that_bounces_ends_the_call(world: World):
+    session, wire, propose = await called(world)
+    error = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    world.router.route(message(session.jid, error, "error", propose.get("id"), "eve@im.test"))
+    world.router.route(message(session.jid, error, "error", "guess", BOB))
+    assert wire.take("ended") == [], "only from whom it was sent to, and only with its id"
+
+
+async def test_a_bounce_from_the_callee(world: World):
+    session, wire, propose = await called(world)
+    error = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    world.router.route(message(session.jid, error, "error", propose.get("id"), BOB))
+    assert wire.take("ended")[0]["reason"] == "unreachable"
+
+
+async def test_an_answer_of_silence_does_not_end_a_call(world: World):
+    """The session-initiate's IQ gets no reply because the stream broke: nothing is known, so nothing is over."""
+    session, wire, propose = await called(world)
+    world.router.route(message(session.jid, f"<proceed xmlns='urn:xmpp:jingle-message:0' id='{propose[0].get('id')}'/>"))
+    assert len(world.requests) == 1
+    world.requests.lost()
+    assert wire.take("ended") == []
+
+
+async def test_jingle_is_acked_before_it_acts(world: World):
+    session, _, propose = await called(world)
+    world.router.route(message(session.jid, f"<proceed xmlns='urn:xmpp:jingle-message:0' id='{propose[0].get('id')}'/>"))
+    world.sent.take()
+    sid = propose[0].get("id")
+    world.router.route(
+        el(
+            f"<iq type='set' id='t' from='{BOB}/r' to='{session.jid}'><jingle xmlns='urn:xmpp:jingle:1' action='session-terminate' sid='{sid}'>"
+            "<reason><success/></reason></jingle></iq>"
+        )
+    )
+    first, *rest = world.sent.take()
+    assert first.get("type") == "result" and [e[0].tag.partition("}")[2] for e in rest if len(e)] == ["finish"]
+
+
+async def test_unknown_sessions_and_malformed_jingle(world: World):
+    session, _, _ = await world.hello("anna")
+    world.sent.take()
+    for text, wanted in (
+        ("<jingle xmlns='urn:xmpp:jingle:1' action='session-info' sid='x'/>", ("cancel", "item-not-found", "unknown-session")),
+        ("<jingle xmlns='urn:xmpp:jingle:1' action='explode' sid='x'/>", ("modify", "bad-request", None)),
+    ):
+        with logged():
+            world.router.route(el(f"<iq type='set' id='1' from='{BOB}/r' to='{session.jid}'>{text}</iq>"))
+        assert conditions(world.sent.take()[0]) == wanted
+
+
+async def test_a_stranger_sees_the_same_for_every_address(world: World):
+    """Offline, unknown, and not allowed: J-007, J-043."""
+    session, wire, _ = await world.hello("anna")
+    world.sent.take()
+    jingle = build_jingle(parse_jingle(ET.fromstring(sdp_to_xml(small()))))
+    offer = ET.tostring(jingle, encoding="unicode")
+    replies = []
+    for to in (session.jid, f"{session.bare}/gone", f"nobody@{DOMAIN}/w"):
+        world.router.route(el(f"<iq type='set' id='1' from='eve@far.test/r' to='{to}'>{offer}</iq>"))
+        (reply,) = world.sent.take()
+        replies.append((conditions(reply), [c.text for c in reply.iter()]))
+    assert replies[0] == replies[1] == replies[2] and replies[0][0] == ("cancel", "service-unavailable", None)
+    assert wire.frames == []

@@ -1,0 +1,97 @@
+"""The service without sockets: everything real but the stream and the wires. No tests here."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from typing import Any
+
+from jinglebridge.calls.admission import Admission, Policy
+from jinglebridge.calls.model import Limits, Timers
+from jinglebridge.calls.registry import Registry
+from jinglebridge.config import Config, LimitsConfig, Tokens, Xmpp
+from jinglebridge.service.desk import Desk
+from jinglebridge.service.ears import Ears
+from jinglebridge.service.ice import IceSource
+from jinglebridge.service.metrics import Metrics
+from jinglebridge.service.performer import Performer
+from jinglebridge.service.tellings import SessionListener
+from jinglebridge.store.memory import MemoryStore
+from jinglebridge.web import messages as m
+from jinglebridge.web import tokens
+from jinglebridge.web.sessions import Session, Sessions
+from jinglebridge.xmpp.peers import Peers
+from jinglebridge.xmpp.presence import PresenceKeeper
+from jinglebridge.xmpp.requests import Requests
+from jinglebridge.xmpp.router import Router
+from tests.unit.fakes import DOMAIN, Sent
+
+SECRET = "s" * 40
+
+
+class FakeWire:
+    def __init__(self) -> None:
+        self.frames: list[dict[str, Any]] = []
+        self.closed: tuple[int, str] | None = None
+
+    def send(self, frame: bytes) -> None:
+        self.frames.append(json.loads(frame))
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    def take(self, *types: str) -> list[dict[str, Any]]:
+        taken, self.frames = self.frames, []
+        return [f for f in taken if not types or f["type"] in types]
+
+
+class World:
+    """`sent` is what left towards the server; `online` is whether it is there."""
+
+    def __init__(self, store: MemoryStore | None = None, **limits: Any) -> None:
+        self.config = Config(
+            xmpp=Xmpp(domain=DOMAIN, secret="s", server="im.test"), tokens=Tokens(secret=SECRET), limits=LimitsConfig(**limits)
+        )
+        self.sent, self.store = Sent(), store or MemoryStore()
+        self.requests = Requests(self.sent)
+        self.router = Router(DOMAIN, self.sent, self.requests)
+        self.peers = Peers(self.requests)
+        self.presence = PresenceKeeper(self.sent, self.peers, self.store)
+        self.router.presence = self.presence.received
+        ids = itertools.count(1)
+        admission = Admission(Policy(DOMAIN, frozenset({"im.test"})), Limits())
+        self.registry = Registry(admission, self.peers.info, lambda: f"sid{next(ids)}", Timers(ring=5.0))
+        self.metrics = Metrics()
+        self.performer = Performer(self.registry, self.sent, self.requests, self.presence, time.time, self.metrics)
+        self.sessions = Sessions(DOMAIN)
+        self.performer.listener_of = self._listener_of
+        self.ice = IceSource(self.requests, "im.test", self.config.turn)
+        self.online = True
+        self.desk = Desk(
+            self.config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self.store, time.time,
+            lambda: self.online,
+        )  # fmt: skip
+        Ears(self.registry, self.performer, time.time).register(self.router)
+
+    def _listener_of(self, jid: str) -> SessionListener | None:
+        if "/" not in jid:
+            return SessionListener(*self.sessions.of(jid))
+        session = self.sessions.by_jid.get(jid)
+        return SessionListener(session) if session else None
+
+    async def hello(self, user: str = "anna", *contacts: str, **fields: Any) -> tuple[Session, FakeWire, dict[str, Any]]:
+        """A page opens: (its session, its wire, the welcome frame)."""
+        wire = FakeWire()
+        if "resume" not in fields and "token" not in fields:
+            fields["token"] = tokens.create(SECRET, user, DOMAIN, contacts=contacts)
+        frame = m.Hello(id="h", version=fields.pop("version", 1), **fields)
+        session = await self.desk.hello(frame, wire, "192.0.2.1")  # type: ignore[arg-type]
+        (welcome, *rest) = wire.take()
+        wire.frames = rest
+        return session, wire, welcome
+
+    def stanzas(self, tag: str) -> list[Any]:
+        return [e for e in self.sent.take() if e.tag.endswith("}" + tag)]
+
+
