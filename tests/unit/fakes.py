@@ -27,6 +27,7 @@ class FakeTransport:
     def __init__(self) -> None:
         self.data = b""
         self.closed = False
+        self.aborted = False
 
     def write(self, data: bytes) -> None:
         self.data += data
@@ -38,7 +39,7 @@ class FakeTransport:
         self.closed = True
 
     def abort(self) -> None:
-        self.closed = True
+        self.closed = self.aborted = True
 
     def stanzas(self) -> list[ET.Element]:
         """What was sent since the last time, without the stream's own tags."""
@@ -119,7 +120,7 @@ async def settle(times: int = 5) -> None:
 async def until(condition: Callable[[], Any], patience: float = 5.0) -> Any:
     """Poll until `condition()` is true; its value."""
     async with asyncio.timeout(patience):
-        while not (value := condition()):
+        while not (value := condition()):  # noqa: ASYNC110  tests watch plain values
             await asyncio.sleep(0.005)
     return value
 

@@ -1,5 +1,9 @@
 /** Stand-ins for what a browser has and node lacks, driven by hand. */
 
+import { webcrypto } from 'node:crypto'
+
+globalThis.crypto ??= webcrypto // node 18 has it, but not under this name
+
 export class FakeSocket {
   /** @type {FakeSocket[]} */
   static all = []

@@ -39,7 +39,9 @@ async def test_a_stanza_leaves_as_it_is():
     assert sent.tag == "{jabber:component:accept}message" and sent[0].text == "hello"
 
 
-@pytest.mark.parametrize("sender", ["", "a@evil.test", "evil.test", f"a@x.{DOMAIN}", f"evil@{DOMAIN}.test", f"x/{DOMAIN}", f"a@evil/@{DOMAIN}"])
+@pytest.mark.parametrize(
+    "sender", ["", "a@evil.test", "evil.test", f"a@x.{DOMAIN}", f"evil@{DOMAIN}.test", f"x/{DOMAIN}", f"a@evil/@{DOMAIN}"]
+)
 async def test_a_foreign_from_never_leaves(sender):
     """The server would cut the stream of everybody."""
     made, transport = component()
@@ -65,7 +67,7 @@ async def test_characters_that_xml_forbids_are_stripped():
 
 
 async def test_nothing_leaves_or_waits_while_offline():
-    made, transport = component()
+    made, _ = component()
     downs: list[str] = []
     made.on_down = downs.append
     made.connection_lost(None)
@@ -133,3 +135,10 @@ async def test_no_roster_and_no_answers_of_slixmpp():
         made.data_received(f"<presence type='{kind}' from='a@x' to='b@{DOMAIN}'/>".encode())
     made.data_received(b"<iq type='get' id='1' from='a@x' to='call.test'><ping xmlns='urn:xmpp:ping'/></iq>")
     assert transport.stanzas() == [] and "a@x" not in made.roster
+
+
+async def test_bytes_without_any_tag_end_the_stream():
+    made, transport = component()
+    for _ in range(18):
+        made.data_received(b"x" * 65536)
+    assert transport.aborted
