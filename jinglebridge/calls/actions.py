@@ -26,7 +26,7 @@ def jingle_received(turn: Turn, event: JingleReceived) -> None:
     try:
         _HANDLERS[event.jingle.action](turn, event)
     except Refused as refused:
-        turn.note("refused", str(refused))
+        turn.note("refused", f"{refused.reason} {refused.rule}".strip())
         refuse(turn, refused)
 
 

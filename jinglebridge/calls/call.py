@@ -150,14 +150,19 @@ def _initiate_late(turn: Turn) -> None:
 
 
 def _accept_late(turn: Turn) -> None:
-    """The device that proceeded does not accept: the person is not asked again, so this is no "no-answer"."""
+    """The device that proceeded, or the page that accepted, does not answer: nobody is asked again, so this is no "no-answer"."""
     if turn.state.session is Session.PENDING:
         end(turn, "failed-ice")
 
 
 def _connect_late(turn: Turn) -> None:
     """Only a client that reports stats can be known not to have connected. DESIGN §5."""
-    if not turn.state.connected and turn.state.stats_at:
+    state = turn.state
+    if state.connected or not state.stats_at:
+        return
+    if turn.now - state.stats_at > MEDIA_ALIVE:
+        turn.timer("connect", turn.timers.connect)  # the page's socket is away; its media may be up
+    else:
         end(turn, "failed-ice")
 
 

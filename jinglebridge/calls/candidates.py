@@ -21,6 +21,7 @@ from jinglebridge.jingle import Content, IceUdpTransport, Jingle, Role
 from jinglebridge.translate.session import Described
 from jinglebridge.translate.trickle import candidate_from_sdp, candidate_to_sdp
 
+MAX_SENT = 1000  # candidates of ours in one call
 MAX_WAITING = 200  # candidates held back per side; a page gathers a few dozen
 
 
@@ -49,6 +50,8 @@ def gathered(turn: Turn, event: Gathered) -> None:
         return  # ice-udp:1 has no end of candidates; a bare transport-info could mean a restart (J-165)
     if turn.state.direction == "in" and not turn.state.accepted:
         raise EndpointError("out-of-order", "this call was not accepted yet")
+    if turn.state.candidates >= MAX_SENT:
+        raise EndpointError("rate-limited", "too many candidates for one call")
     if may_leave(turn.state):
         _send(turn, event.candidate)
     elif len(turn.state.own_waiting) < MAX_WAITING:
@@ -69,7 +72,7 @@ def release_own(turn: Turn) -> None:
         try:
             _send(turn, candidate)
         except EndpointError as error:
-            turn.note("candidate-dropped", str(error))
+            turn.note("candidate-dropped", error.code)  # its text may hold an address (J-248)
 
 
 def _send(turn: Turn, init: dict[str, Any]) -> None:

@@ -68,7 +68,7 @@ def over(turn: Turn, reason: EndReason, text: str = "") -> None:
     unanswered = state.direction == "in" and not state.accepted
     for endpoint in turn.endpoints():
         turn.add(fx.TellEnded(endpoint, state.call, reason, text))
-    if unanswered and reason in ("cancelled", "no-answer", "gone"):
+    if unanswered and reason in ("cancelled", "no-answer", "gone", "busy"):
         turn.add(fx.TellMissed(bare(state.own), bare(state.peer), state.peer_name, tuple(state.media), state.created))
     state.ringing = Ringing.OVER if state.jmi else Ringing.NONE
     state.session = Session.ENDED

@@ -124,10 +124,15 @@ def kept_offer(turn: Turn) -> Description:
     return Description(usable(jingle), jingle.groups)
 
 
-def check_kept_offer(turn: Turn) -> None:
-    """Refuse before it rings what could not be offered to a page after it was accepted. Raises Refused."""
-    checked_offer(parse_jingle(parse_text(turn.state.peer_xml)))
-    to_sdp(kept_offer(turn), turn.state.peer_role, session_id=turn.state.sdp_id, version=1)
+def refusal_of_offer(turn: Turn, event: JingleReceived) -> Refused | None:
+    """Keep an offer that has to ring first, and say why it could not be given to a page later on, if so. Raises BadRequest."""
+    keep_offer(turn, event)
+    try:
+        checked_offer(event.jingle)
+        to_sdp(kept_offer(turn), turn.state.peer_role, session_id=turn.state.sdp_id, version=1)
+    except Refused as refused:
+        return refused
+    return None
 
 
 def offer_to_endpoint(turn: Turn) -> None:
@@ -141,6 +146,7 @@ def offer_to_endpoint(turn: Turn) -> None:
     candidates.remember_peer(state, described)
     turn.add(fx.TellDescription(state.own, state.call, "offer", offer.format()))
     candidates.release_peer(turn)
+    turn.timer("accept", turn.timers.accept)
 
 
 def described(turn: Turn, event: Described) -> None:

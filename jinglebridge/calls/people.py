@@ -22,6 +22,11 @@ class Subscription:
     wanted: bool = False  # named as a contact by the user's token or by the user: may subscribe without asking
 
     @property
+    def known(self) -> bool:
+        """A contact, not somebody who merely asks to be one."""
+        return self.to or self.from_ or self.wanted
+
+    @property
     def word(self) -> SubscriptionWord:
         """The JSON protocol's word."""
         if self.to or self.from_:

@@ -18,12 +18,13 @@ from jinglebridge.calls.model import CallState, Endpoint, PeerInfo, Timers, bare
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Ringing, Session, step
 from jinglebridge.calls.turn import Turn
-from jinglebridge.errors import EndpointError, OutOfOrder, Refused, ResourceConstraint, ServiceUnavailable, TieBreak, UnknownSession
+from jinglebridge.errors import EndpointError, OutOfOrder, ResourceConstraint, ServiceUnavailable, TieBreak, UnknownSession
 from jinglebridge.jingle import Propose, Reason, Reject
 from jinglebridge.translate.policy import SAFE
 from jinglebridge.translate.session import Described, media_of
 
 Effects = list[fx.Effect]
+MAX_XML = 64 * 1024  # characters of one <jingle/>; J-011
 LATE_IS_FINE = (ev.Gathered, ev.HungUp, ev.Reported)
 
 
@@ -163,12 +164,13 @@ class Registry:
         jingle = event.jingle
         key = (bare(event.to), bare(event.sender), jingle.sid)
         state = self.calls.get(key)
-        if state is None:
-            if jingle.action == "session-initiate" and key not in self._ended:
-                return self._initiated(event, now)
+        begins = state is None and jingle.action == "session-initiate" and key not in self._ended
+        if not begins and (state is None or state.own != event.to or state.peer != event.sender):
             raise UnknownSession("no such session")
-        if state.own != event.to or state.peer != event.sender:
-            raise UnknownSession("no such session")
+        if len(event.xml) > MAX_XML:
+            raise ResourceConstraint("a Jingle action of this size is not carried")
+        if begins:
+            return self._initiated(event, now)
         return self._handle(key, event, now)
 
     def _initiated(self, event: ev.JingleReceived, now: float) -> Effects:
@@ -178,23 +180,28 @@ class Registry:
         if endpoint is None or not self._may_ring(own, peer, {event.to: endpoint}, now):
             raise ServiceUnavailable("not available")
         negotiation.complete(event.jingle)
-        effects = self._initiate_glare(event, now)
+        losing = self._losing_to(event)
         info = self._peers(own, peer)
         media = media_of(Described(negotiation.usable(event.jingle), event.jingle.groups))
         state = CallState(self._new_id(), event.jingle.sid, "in", event.to, event.sender, info.name, list(media), now)
-        turn = self._add(state, info, [event.to], now)
         state.session = step(Session.IDLE, state.peer_role, "session-initiate")
-        try:
-            negotiation.keep_offer(turn, event)
-            negotiation.check_kept_offer(turn)
-        except Refused as refused:
+        turn = self._turn(state, now, info)
+        refused = negotiation.refusal_of_offer(turn, event)
+        # From here on nothing raises, so no table holds a call that nobody knows of.
+        effects: Effects = []
+        for ours in losing:
+            lost = self._turn(ours, now)
+            over(lost, "moved", "you were calling each other: the other call rings now")
+            effects += self._done(lost)
+        self._enter(turn, [event.to])
+        if refused is not None:
             refuse(turn, refused)  # nobody has heard of it yet
-            return effects + self._done(turn)
-        ringing.initiate_rings(turn)
+        else:
+            ringing.initiate_rings(turn)
         return effects + self._done(turn)
 
-    def _initiate_glare(self, event: ev.JingleReceived, now: float) -> Effects:
-        """Crossing session-initiates of the same two full JIDs: the lower sid wins. Raises TieBreak. J-098."""
+    def _losing_to(self, event: ev.JingleReceived) -> list[CallState]:
+        """Our side of crossing session-initiates of the same two full JIDs: the lower sid wins. Raises TieBreak if ours does. J-098."""
         ours = [
             state
             for key in self._of_peer.get(bare(event.sender), ())
@@ -203,12 +210,7 @@ class Registry:
         ]
         if any(state.sid.encode() < event.jingle.sid.encode() for state in ours):
             raise TieBreak("the session with the lower sid goes on")
-        effects: Effects = []
-        for state in ours:
-            turn = self._turn(state, now)
-            over(turn, "moved", "you were calling each other: the other call rings now")
-            effects += self._done(turn)
-        return effects
+        return ours
 
     def peer_presence(self, peer: str, available: bool, now: float) -> Effects:
         """The full JID `peer` came or went."""
@@ -252,7 +254,12 @@ class Registry:
 
     def _add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
         turn = self._turn(state, now, info)
-        key = turn.key
+        self._enter(turn, endpoints)
+        return turn
+
+    def _enter(self, turn: Turn, endpoints: list[str]) -> None:
+        """Put a new call into the tables."""
+        key, state = turn.key, turn.state
         self.calls[key] = state
         for jid in endpoints:
             self._of_endpoint.setdefault(jid, {})[state.call] = key
@@ -260,7 +267,6 @@ class Registry:
         self._of_peer.setdefault(key[1], {})[key] = None
         self._of_person.setdefault(key[0], {})[key] = None
         turn.note("call-started", state.direction)
-        return turn
 
     def _done(self, turn: Turn) -> Effects:
         """Forget an ended call; keep its key for a while so that replays are told alike. J-093."""

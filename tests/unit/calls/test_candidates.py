@@ -8,7 +8,7 @@ import pytest
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
-from jinglebridge.calls.candidates import MAX_WAITING
+from jinglebridge.calls.candidates import MAX_SENT, MAX_WAITING
 from jinglebridge.errors import EndpointError, OutOfOrder
 from jinglebridge.jingle import Candidate, Content, IceUdpTransport, Proceed
 from tests.unit.calls.world import (
@@ -244,7 +244,7 @@ def test_candidates_before_the_person_accepts_wait_for_it():
     w = World(PLAIN)
     direct_in(w)
     assert w.sends("transport-info", sid="s1", contents=info(PEER)) == []
-    assert w.does(ev.Accepted("id1")) == ["page: accepted", "page: offer", "page: candidate 0 0"]
+    assert w.does(ev.Accepted("id1")) == ["page: accepted", "page: offer", "page: candidate 0 0", "timer accept 60"]
     assert w.sends("transport-info", sid="s1", contents=info(PEER)) == ["page: candidate 0 0"]
 
 
@@ -298,3 +298,12 @@ def test_transport_info_without_a_session_is_out_of_order():
     accepted(w)
     with pytest.raises(OutOfOrder):
         w.sends("transport-info", sid="s1", contents=info(PEER))
+
+
+def test_a_page_sends_no_endless_stream_of_candidates():
+    """DESIGN §5: each would be an IQ to the peer through the shared stream."""
+    w = talking_out(World())
+    w.state.candidates = MAX_SENT
+    with pytest.raises(EndpointError) as caught:
+        w.does(ev.Gathered("c1", {"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host", "sdpMid": "0"}))
+    assert caught.value.code == "rate-limited"

@@ -163,7 +163,7 @@ def test_we_are_called_from_the_propose_to_the_answer():
         "timer ring 60",
     ]
     assert w.does(ev.Accepted("id1")) == ["page > phone proceed", "timer initiate 10", "page: accepted"]
-    assert w.sends(offer_of_peer("s1")) == ["page: offer"]
+    assert w.sends(offer_of_peer("s1")) == ["page: offer", "timer accept 60"]
     assert w.does(ev.Described("id1", "answer", ANSWER)) == ["page > phone session-accept", "timer connect 45", "page: connecting"]
     (accept,) = w.sent("session-accept")
     assert accept.responder == PAGE and accept.initiator is None
@@ -190,7 +190,7 @@ def test_every_page_rings_and_the_others_hear_elsewhere():
         "tab: incoming audio,video from romeo",
     ]
     assert w.does(ev.Accepted("id1"), TAB) == ["page: ended elsewhere", "tab > phone proceed", "timer initiate 10", "tab: accepted"]
-    assert w.sends(offer_of_peer("s1"), to=TAB) == ["tab: offer"]
+    assert w.sends(offer_of_peer("s1"), to=TAB) == ["tab: offer", "timer accept 60"]
 
 
 def test_a_page_that_lost_the_race_has_no_say_any_more():
@@ -225,7 +225,12 @@ def test_one_page_rejects_for_all():
 def test_busy_is_busy():
     w = World()
     proposed(w)
-    assert w.does(ev.Rejected("id1", busy=True)) == ["page > phone reject busy", "page: ended busy", "no more timers"]
+    assert w.does(ev.Rejected("id1", busy=True)) == [
+        "page > phone reject busy",
+        "page: ended busy",
+        "juliet: missed romeo",
+        "no more timers",
+    ]
 
 
 @pytest.mark.parametrize("event", [ev.Accepted("id1"), ev.Rejected("id1")])
@@ -409,7 +414,7 @@ def test_we_are_called_without_jmi():
         "page: incoming audio,video from romeo",
         "timer ring 60",
     ]
-    assert w.does(ev.Accepted("id1")) == ["page: accepted", "page: offer"]
+    assert w.does(ev.Accepted("id1")) == ["page: accepted", "page: offer", "timer accept 60"]
     assert w.state.bundle
     assert w.does(ev.Described("id1", "answer", ANSWER)) == ["page > phone session-accept", "timer connect 45", "page: connecting"]
 
