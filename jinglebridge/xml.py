@@ -51,6 +51,7 @@ __all__ = [
 
 T = TypeVar("T")
 
+
 class _Required:
     def __repr__(self) -> str:
         return "REQUIRED"
@@ -71,9 +72,7 @@ class Attr:
     alias: str
 
 
-def attr(
-    name: str, type: Type = word, *, field: str | None = None, default: Any = REQUIRED, always: bool = False, alias: str = ""
-) -> Attr:
+def attr(name: str, type: Type = word, *, field: str | None = None, default: Any = REQUIRED, always: bool = False, alias: str = "") -> Attr:
     """`field`: name in the dataclass if not the attribute's; `alias`: a misspelling that is read as well."""
     return Attr(name, type, field or name.replace("-", "_"), default, always or default is REQUIRED, alias or name)
 
@@ -245,7 +244,6 @@ class Element(Generic[T]):
         for write in self._writers:
             write(obj, el)
         return el
-
 
     def text(self, obj: T) -> str:
         """What `to_text(self.build(obj))` gives, without a tree."""

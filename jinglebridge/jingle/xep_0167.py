@@ -83,7 +83,6 @@ class PayloadType(NamedTuple):
         return next((p.value for p in self.parameters if p.name == name), None)
 
 
-
 class Bandwidth(NamedTuple):
     """`type` AS in kbit/s or TIAS in bit/s."""
 

@@ -76,7 +76,17 @@ class MediaEndpoint:
         if connection is None:
             connection = self._connections[call] = RTCPeerConnection(RTCConfiguration(iceServers=[]))
             self.connected(call, connection)
+            connection.on("connectionstatechange", lambda: self._state_changed(call))
         return connection
+
+    def _state_changed(self, call: str) -> None:
+        """What a page's `stats` say: without it the engine could not know that media never came, or broke."""
+        connection = self._connections.get(call)
+        if connection is None:
+            return
+        self.submit(ev.Reported(call, connection.connectionState))
+        if connection.connectionState in ("failed", "closed"):
+            self.submit(ev.HungUp(call, "failed-ice"))
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -33,6 +33,8 @@ from jinglebridge.xmpp.stanza import prepare
 log = structlog.get_logger()
 
 FEATURES: list[str] = ["trickle", "resume", "mute", "hold"]
+# What a request weighs against the session's allowance: these fan out to the server or to all contacts.
+COSTS: dict[type[m.Request], float] = {m.Ice: 10.0, m.SetPresence: 20.0, m.CallRequest: 10.0}
 NOT_YET = (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny, m.History)
 
 
@@ -150,16 +152,20 @@ class Desk:
         session.wire = wire
 
     def _appear(self, session: Session) -> None:
+        shown = Shown(session.jid, session.name, session.video, session.show, session.status)
+        self._presence.online(shown, self._named(session))
         contacts = frozenset(self._contacts(session))
         may_call = {a for a in (_prepared(c) for c in session.identity.may_call) if a}
         endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone)
         self._registry.online(endpoint)
-        self._presence.online(Shown(session.jid, session.name, session.video, session.show, session.status), contacts)
 
     def _contacts(self, session: Session) -> list[str]:
-        """Bare JIDs: those of the token, then those who may see this user anyway."""
-        named = [p for c in session.identity.contacts if (p := _prepared(c))]
-        return list(dict.fromkeys([*named, *self._presence.contacts(session.bare)]))
+        """Bare JIDs: those of the token, then those with a subscription either way."""
+        return list(dict.fromkeys([*self._named(session), *self._presence.contacts(session.bare)]))
+
+    def _named(self, session: Session) -> list[str]:
+        """Bare JIDs that the token names as contacts."""
+        return [p for c in session.identity.contacts if (p := _prepared(c))]
 
     def _save(self, session: Session) -> None:
         i = session.identity
@@ -171,9 +177,13 @@ class Desk:
         """Take in the sessions of the last run; each has the resume window to come back."""
         for saved in self._store.sessions():
             identity = tokens.Identity(saved.user, saved.name, saved.contacts, saved.may_call)
-            session = self._sessions.restore(Session(saved.jid, identity, saved.name, saved.video, secret_hash=saved.secret_hash))
+            session = Session(saved.jid, identity, saved.name, saved.video, secret_hash=saved.secret_hash, replayable=False)
+            self._sessions.restore(session)
             self._appear(session)
             self._later(session, self._config.limits.resume, self.end)
+
+    def settled(self, session: Session) -> None:
+        self._sessions.settle(session)
 
     # --- sockets that went away
 
@@ -213,6 +223,8 @@ class Desk:
     # --- requests
 
     def request(self, session: Session, frame: m.Request) -> None:
+        if not session.allowance.take(asyncio.get_running_loop().time(), COSTS.get(type(frame), 1.0)):
+            raise EndpointError("rate-limited", "too many requests; slow down")
         if isinstance(frame, NOT_YET):
             raise EndpointError("not-supported", f"{frame.__struct_config__.tag} is not offered by this server yet")
         if isinstance(frame, m.SetPresence):
@@ -291,7 +303,7 @@ class Desk:
     def contact_changed(self, own: str, peer: str) -> None:
         """Tell the person's pages, if there is anything new to tell."""
         sessions = self._sessions.of(own)
-        if not sessions:
+        if not sessions or not (self._presence.row(own, peer).known or any(peer in self._named(s) for s in sessions)):
             return
         contact = self.contact(own, peer)
         if self._told.get((own, peer)) == contact:
@@ -304,10 +316,14 @@ class Desk:
 
     def video(self, jid: str) -> bool | None:
         session = self._sessions.by_jid.get(jid)
-        return session.video if session is not None else self.services.get(jid)
+        if session is None:
+            return self.services.get(jid)
+        return session.video if self._presence.shows(jid) else None
 
     def resources(self, bare: str) -> list[str]:
-        return [s.jid for s in self._sessions.of(bare)] + [jid for jid in self.services if jid.partition("/")[0] == bare]
+        return [s.jid for s in self._sessions.of(bare) if self._presence.shows(s.jid)] + [
+            jid for jid in self.services if jid.partition("/")[0] == bare
+        ]
 
 
 def _prepared(address: str) -> str | None:

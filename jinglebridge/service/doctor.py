@@ -85,7 +85,7 @@ async def stun_turn(bridge: Bridge) -> Check:
 async def echo_call(bridge: Bridge) -> Check:
     """A real call through the server: our own probe calls echo@ and listens for its tone."""
     domain = bridge.config.xmpp.domain
-    probe = ProbeEndpoint(f"probe@{domain}/{secrets.token_urlsafe(6)}", bridge.submit)
+    probe = ProbeEndpoint(f"probe@{domain}/{secrets.token_urlsafe(16)}", bridge.submit)
     bridge.media[probe.jid] = probe
     bridge.registry.online(Endpoint(probe.jid, "doctor", anyone=True))
     try:

@@ -83,7 +83,7 @@ class Performer:
                 self._send_jingle(effect)
             case fx.SendReceipt():
                 received = ET.Element(RECEIVED, {"id": effect.id})
-                self._send(message(effect.sender, effect.to, secrets.token_urlsafe(12), received, ET.Element(STORE_HINT)))
+                self._send(message(effect.sender, effect.to, secrets.token_urlsafe(16), received, ET.Element(STORE_HINT)))
             case fx.ShowPresence():
                 self._presence.direct(effect.sender, effect.to)
             case fx.StartTimer():
@@ -98,7 +98,7 @@ class Performer:
                 self._tell(effect)
 
     def _send_jmi(self, effect: fx.SendJmi) -> None:
-        id = secrets.token_urlsafe(12)
+        id = secrets.token_urlsafe(16)
         self._messages[id] = (bare(effect.sender), bare(effect.to), effect.jmi.id)
         if len(self._messages) > MAX_REMEMBERED:
             self._messages.popitem(last=False)

@@ -1,7 +1,7 @@
 """SDP to Jingle XML and back, stateless: two functions on text. The level of dataclasses is `jinglebridge.translate.session`.
 
-    >>> xml = sdp_to_xml(offer)                      # what an initiator's browser wrote
-    >>> xml_to_sdp(answer_xml, author="responder")   # what the initiator's browser gets
+>>> xml = sdp_to_xml(offer)                      # what an initiator's browser wrote
+>>> xml_to_sdp(answer_xml, author="responder")   # what the initiator's browser gets
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def without_candidates(described: Described) -> Described:
 
 
 def media_of(what: SessionDescription | Described) -> tuple[str, ...]:
-    """"audio", "video", each once, in order: what a propose names and a session-initiate must equal (J-053)."""
+    """ "audio", "video", each once, in order: what a propose names and a session-initiate must equal (J-053)."""
     if isinstance(what, SessionDescription):
         kinds = [media.kind for media in what.media if translatable(media) and not media.rejected]
     else:

@@ -52,7 +52,7 @@ class WebServer:
     ) -> None:
         self._gate = gate
         self._ready = ready
-        self._origins = {public_url, *(o.rstrip("/") for o in allowed_origins)}
+        self._origins = {origin_of(url) for url in (public_url, *allowed_origins)}
         self._proxies = [ipaddress.ip_network(p, strict=False) for p in trusted_proxies]
         self._sockets_per_ip = sockets_per_ip
         self._open: Counter[str] = Counter()
@@ -90,7 +90,7 @@ class WebServer:
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         origin = request.headers.get("Origin")
-        if origin is not None and origin.rstrip("/") not in self._origins:
+        if origin is not None and origin_of(origin) not in self._origins:
             log.warning("origin-refused", origin=origin[:200])
             raise web.HTTPForbidden(text=f"the origin {origin[:200]} is not allowed here: see [web] public_url and allowed_origins\n")
         if m.PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","):
@@ -109,7 +109,7 @@ class WebServer:
     def address_of(self, request: web.Request) -> str:
         """The client's address: the last one in X-Forwarded-For that is not a trusted proxy of ours."""
         address = request.remote or ""
-        hops = [h.strip() for h in request.headers.get("X-Forwarded-For", "").split(",") if h.strip()]
+        hops = [h.strip() for h in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",") if h.strip()]
         while hops and self._trusted(address):
             address = hops.pop()
         return address
@@ -143,6 +143,13 @@ class WebServer:
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         for name, value in self._headers.items():
             response.headers.setdefault(name, value)
+
+
+def origin_of(url: str) -> str:
+    """An origin as browsers write it: lower case, without the default port."""
+    scheme, _, rest = url.strip().rstrip("/").lower().partition("://")
+    default = {"https": ":443", "http": ":80"}.get(scheme, "")
+    return f"{scheme}://{rest.removesuffix(default)}"
 
 
 def security_headers(public_url: str) -> dict[str, str]:

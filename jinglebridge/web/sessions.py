@@ -38,6 +38,25 @@ def hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+@dataclass(slots=True)
+class Allowance:
+    """A token bucket: how much a page may ask for. `rate` units a second, `burst` at once. DESIGN §5."""
+
+    rate: float = 30.0
+    burst: float = 400.0
+    left: float = 400.0
+    at: float = 0.0
+
+    def take(self, now: float, cost: float) -> bool:
+        """True if there was enough left; `now` in seconds."""
+        self.left = min(self.burst, self.left + (now - self.at) * self.rate)
+        self.at = now
+        if self.left < cost:
+            return False
+        self.left -= cost
+        return True
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """`jid` is full; `wire` is None while no socket is attached."""
@@ -52,6 +71,9 @@ class Session:
     seq: int = 0
     complete_from: int = 1  # events from this number on are still in the buffer
     secret_hash: str = ""
+    previous_hash: str = ""  # good until the first frame on the new socket: the welcome with the next secret may be lost
+    replayable: bool = True  # False after a restart of the bridge: its events are not the ones that the page counted
+    allowance: Allowance = field(default_factory=lambda: Allowance())
     resumed_once: bool = False
     _events: deque[tuple[int, bytes]] = field(default_factory=deque)
     _size: int = 0
@@ -85,14 +107,14 @@ class Session:
 
     def can_replay(self, last_seq: int) -> bool:
         """Is everything after `last_seq` still here?"""
-        return self.complete_from - 1 <= last_seq <= self.seq
+        return self.replayable and self.complete_from - 1 <= last_seq <= self.seq
 
     def replay(self, last_seq: int) -> list[bytes]:
         return [frame for seq, frame in self._events if seq > last_seq]
 
     def forget_events(self) -> None:
         self._events.clear()
-        self._size, self.complete_from = 0, self.seq + 1
+        self._size, self.complete_from, self.replayable = 0, self.seq + 1, True
 
     def reply(self, id: str, frame: m.Ack | m.Error) -> None:
         """Answer a request, and remember the answer: a client that reconnects asks again with the same id."""
@@ -111,7 +133,7 @@ class Session:
 
     def rotate_secret(self) -> str:
         secret = new_secret()
-        self.secret_hash = hashed(secret)
+        self.previous_hash, self.secret_hash = self.secret_hash, hashed(secret)
         return secret
 
 
@@ -126,7 +148,7 @@ class Sessions:
         self.on_secret: Callable[[Session], None] = lambda session: None
 
     def create(self, identity: Identity, name: str, video: bool) -> Session:
-        jid = f"{identity.user}@{self._domain}/w-{secrets.token_urlsafe(9)}"
+        jid = f"{identity.user}@{self._domain}/w-{secrets.token_urlsafe(16)}"
         return self.restore(Session(jid, identity, name, video))
 
     def restore(self, session: Session) -> Session:
@@ -138,12 +160,19 @@ class Sessions:
         return session
 
     def next_secret(self, session: Session) -> str:
-        """A new resume secret; the old one is dead from here on."""
-        self._by_secret.pop(session.secret_hash, None)
+        """A new resume secret. The one before stays good until `settle`, since the page may never hear of the new one."""
+        if session.previous_hash:  # not settled: the page never used the current one
+            self._by_secret.pop(session.secret_hash, None)
+            session.secret_hash = session.previous_hash
         secret = session.rotate_secret()
         self._by_secret[session.secret_hash] = session
         self.on_secret(session)
         return secret
+
+    def settle(self, session: Session) -> None:
+        """The page spoke on its new socket, so it has the new secret: the old one is dead."""
+        self._by_secret.pop(session.previous_hash, None)
+        session.previous_hash = ""
 
     def find(self, secret: str) -> Session | None:
         return self._by_secret.get(hashed(secret))
@@ -153,7 +182,8 @@ class Sessions:
 
     def remove(self, session: Session) -> None:
         self.by_jid.pop(session.jid, None)
-        self._by_secret.pop(session.secret_hash, None)
+        for hash in (session.secret_hash, session.previous_hash):
+            self._by_secret.pop(hash, None)
         pages = self._by_bare.get(session.bare, {})
         pages.pop(session.jid, None)
         if not pages:

@@ -36,6 +36,9 @@ class Gate(Protocol):
     def request(self, session: Session, frame: m.Request) -> None:
         """Carry out a request, or raise ProtocolError. Everything but hello, ping and bye."""
 
+    def settled(self, session: Session) -> None:
+        """The page spoke on its new socket."""
+
     def detached(self, session: Session) -> None:
         """The socket of this session is gone."""
 
@@ -83,9 +86,7 @@ class Connection:
 
 async def serve(request: web.Request, gate: Gate, address: str) -> web.WebSocketResponse:
     """The whole life of one WebSocket request."""
-    socket = web.WebSocketResponse(
-        protocols=(m.PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE, compress=False, autoping=True
-    )
+    socket = web.WebSocketResponse(protocols=(m.PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE, compress=False, autoping=True)
     await socket.prepare(request)
     connection = Connection(socket)
     session: Session | None = None
@@ -131,6 +132,8 @@ async def _serve_session(socket: web.WebSocketResponse, session: Session, gate: 
     async for message in socket:
         if session.wire is not connection:
             break  # resumed elsewhere
+        if session.previous_hash:
+            gate.settled(session)
         if message.type is not WSMsgType.TEXT:
             if message.type is WSMsgType.BINARY:
                 connection.send(m.encode(m.Error(code="bad-frame", message="text frames only")))

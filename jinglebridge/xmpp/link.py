@@ -26,10 +26,11 @@ from jinglebridge.xmpp.stanza import Stanza, message
 log = structlog.get_logger()
 
 NONCE = "{urn:jinglebridge:self-check:0}nonce"
-HANDSHAKE_WITHIN = 10.0  # seconds
+HANDSHAKE_WITHIN = 3.0  # seconds
 NONCES = 10
 NONCE_WAIT = 3.0  # seconds for a nonce to come back
 CHECK_EVERY = 15.0
+CHECK_AGAIN = 1.0  # seconds to the next self-check while not ready
 DOUBT = 4.0  # seconds until the next self-check after a foreign nonce: longer than the other bridge's own check takes
 FATAL = {
     "not-authorized": "the server refused the secret of component {domain}: compare [xmpp] secret with the server's configuration",
@@ -169,7 +170,7 @@ class Link:
 
     async def _pause(self) -> None:
         """Until the stream breaks or a check is due: soon after a foreign nonce, since the other bridge may have given up by then."""
-        await _first(CHECK_EVERY, self._doubt, self._down)
+        await _first(CHECK_EVERY if self.ready else CHECK_AGAIN, self._doubt, self._down)
         if self._doubt.is_set():
             await _first(DOUBT, self._down)
         self._doubt.clear()

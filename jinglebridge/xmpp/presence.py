@@ -24,6 +24,9 @@ log = structlog.get_logger()
 
 NICK = "{http://jabber.org/protocol/nick}nick"
 
+MAX_ASKING = 50  # undecided requests of one user
+MAX_ROWS = 10_000  # contacts of one user or service
+
 
 class RosterStore(Protocol):
     def subscriptions(self) -> Iterable[tuple[str, str, Subscription]]:
@@ -70,10 +73,11 @@ class PresenceKeeper:
         own = _bare(shown.jid)
         first = shown.jid not in self._shown.get(own, {})
         self._shown.setdefault(own, {})[shown.jid] = shown
-        for peer in contacts:
+        named = set(contacts)
+        for peer in named | {p for p, r in self._rows.get(own, {}).items() if r.wanted}:
             row = self.row(own, peer)
-            if not row.wanted:
-                self._save(own, peer, replace(row, wanted=True))
+            # What an earlier token named is a contact still only if somebody subscribed since.
+            self._save(own, peer, replace(row, wanted=peer in named or (row.wanted and (row.to or row.from_ or not first))))
         for peer, row in list(self._rows.get(own, {}).items()):
             if row.from_:
                 self._send(self._available(shown, peer))
@@ -126,7 +130,12 @@ class PresenceKeeper:
         return self._rows.get(own, {}).get(peer, Subscription())
 
     def contacts(self, own: str) -> list[str]:
-        return list(self._rows.get(own, {}))
+        """Whom this user knows: not those who merely asked to see them."""
+        return [peer for peer, row in self._rows.get(own, {}).items() if row.known]
+
+    def shows(self, jid: str) -> bool:
+        """Is this session (full JID) shown as available right now?"""
+        return jid in self._shown.get(_bare(jid), {})
 
     def subscribed(self, own: str, peer: str) -> bool:
         return own in self._services or self.row(own, peer).from_
@@ -139,9 +148,9 @@ class PresenceKeeper:
         if own not in self._shown and own not in self._rows:
             return  # nobody here: nothing is remembered for names that strangers make up (J-254)
         handler = {
-            "": self._peers.available,
-            "unavailable": self._peers.unavailable,
-            "error": self._peers.unavailable,
+            "": self._came,
+            "unavailable": self._left,
+            "error": self._left,
             "probe": self._probe,
             "subscribe": self._subscribe,
             "subscribed": self._subscribed,
@@ -150,6 +159,25 @@ class PresenceKeeper:
         }.get(stanza.type)
         if handler is not None:
             handler(stanza)
+
+    def _came(self, stanza: Stanza) -> None:
+        """Presence of contacts, and of whoever we showed ours to for a call, is kept; a stranger's is not. J-253, J-254."""
+        if self._concerns(stanza):
+            self._peers.available(stanza)
+
+    def _left(self, stanza: Stanza) -> None:
+        if self._concerns(stanza):
+            self._peers.unavailable(stanza)
+        else:
+            self._peers.on_resource(stanza.sender, False)  # a call with the echo contact ends too
+
+    def _concerns(self, stanza: Stanza) -> bool:
+        own, peer = _bare(stanza.to), _bare(stanza.sender)
+        if own in self._services:
+            return False
+        if self.row(own, peer).known:
+            return True
+        return any(_bare(to) == peer for jid in self._shown.get(own, {}) for to in self._directed.get(jid, ()))
 
     def _probe(self, stanza: Stanza) -> None:
         """Subscribers get one presence per session, or unavailable; others silence. J-035."""
@@ -167,11 +195,11 @@ class PresenceKeeper:
         own, peer = _bare(stanza.to), _bare(stanza.sender)
         row = self.row(own, peer)
         if own in self._services or row.wanted or row.from_:
-            self._save(own, peer, replace(row, from_=own not in self._services, asking=False))
+            self._save(own, peer, replace(row, from_=True, asking=False))
             self._send(presence(own, peer, "subscribed"))
             for shown in self._shown.get(own, {}).values():
                 self._send(self._available(shown, peer))
-        elif own in self._shown or own in self._rows:
+        elif sum(r.asking for r in self._rows.get(own, {}).values()) < MAX_ASKING:
             self._save(own, peer, replace(row, asking=True))
             self._peers.on_change(own, peer)
 
@@ -215,9 +243,7 @@ class PresenceKeeper:
         return presence(shown.jid, to, "", *children)
 
     def _save(self, own: str, peer: str, row: Subscription) -> None:
-        if own in self._services:
-            return
-        if self.row(own, peer) != row:
+        if self.row(own, peer) != row and (peer in self._rows.get(own, {}) or len(self._rows.get(own, {})) < MAX_ROWS):
             self._rows.setdefault(own, {})[peer] = row
             self._store.save_subscription(own, peer, row)
 

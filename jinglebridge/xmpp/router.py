@@ -60,7 +60,7 @@ class Router:
             elif stanza.kind == "presence":
                 self.presence(stanza)
         except ProtocolError as error:
-            log.info("stanza-refused", kind=stanza.kind, type=stanza.type, error=str(error))
+            log.info("stanza-refused", kind=stanza.kind, type=stanza.type, condition=error.condition)
         except Exception:
             log.exception("stanza-handler-failed", kind=stanza.kind, type=stanza.type)
 
@@ -92,7 +92,7 @@ class Router:
         try:
             answer = self._answer(stanza)
         except ProtocolError as error:
-            log.info("iq-refused", sender=stanza.sender, to=stanza.to, error=str(error), condition=error.condition)
+            log.info("iq-refused", sender=stanza.sender, to=stanza.to, condition=error.condition, jingle=error.jingle)
             self._send(error_reply(stanza, error))
             return
         except Exception:

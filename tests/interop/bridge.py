@@ -57,7 +57,13 @@ class BridgeProcess:
 
     def write_config(self, **sections: dict[str, Any]) -> None:
         server = self.server
-        xmpp = {"domain": server.component, "server": server.domain, "host": server.host, "port": server.component_port, "secret": server.secret}
+        xmpp = {
+            "domain": server.component,
+            "server": server.domain,
+            "host": server.host,
+            "port": server.component_port,
+            "secret": server.secret,
+        }
         web = {"listen": f"127.0.0.1:{self.port}", "public_url": self.url}
         base: dict[str, dict[str, Any]] = {
             "xmpp": xmpp,
@@ -78,7 +84,10 @@ class BridgeProcess:
     def start(self, *, ready: bool = True) -> None:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jinglebridge", "run", "--config", str(self.config)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [sys.executable, "-m", "jinglebridge", "run", "--config", str(self.config)],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         if ready:
             wait_for(f"the bridge is ready; its log:\n{self.log()}", self.ready)

@@ -49,7 +49,7 @@ class RawXmpp:
         self.socket.close()
 
     def _open(self) -> None:
-        self._parser = ET.XMLPullParser(("start", "end"))
+        self._parser: Any = ET.XMLPullParser(("start", "end"))
         self._depth = 0
         self._ready: list[ET.Element] = []
         self._count = 0
@@ -81,7 +81,7 @@ class RawXmpp:
             else:
                 self._depth -= 1
                 if self._depth == 1:
-                    self._ready.append(element)  # type: ignore[arg-type]
+                    self._ready.append(element)
 
     def send(self, stanza: str) -> None:
         self._say(stanza)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Playwright, sync_playwright
@@ -159,9 +158,7 @@ def test_caller_gives_up(bridge: BridgeProcess, alice_page: Person, contact: Con
     faultless(echo, alice_page)
 
 
-def test_contact_offline_is_said_before_and_during_the_call(
-    bridge: BridgeProcess, alice_page: Person, contact: ContactFactory
-) -> None:
+def test_contact_offline_is_said_before_and_during_the_call(bridge: BridgeProcess, alice_page: Person, contact: ContactFactory) -> None:
     echo = contact()
     opened(bridge, alice_page, echo)
     alice_page.sees("Online")

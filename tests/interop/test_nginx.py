@@ -95,5 +95,3 @@ def test_page_calls_through_nginx(behind_nginx: tuple[BridgeProcess, Nginx], han
         alice.hears_tone(700)
         alice.press("Hang up")
         assert alice.problems == []
-
-

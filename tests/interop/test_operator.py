@@ -99,7 +99,9 @@ def test_a_port_that_is_not_a_component_port(broken: Broken, ejabberd: Ejabberd)
 @pytest.mark.parametrize("kind", ["ejabberd", "prosody"])
 def test_a_wrong_secret_and_an_unknown_domain(broken: Broken, request: pytest.FixtureRequest, kind: str) -> None:
     server = request.getfixturevalue(kind)
-    line = one_line(run(broken(server, xmpp={"secret": "wrong-secret"})), 3, f"refused the secret of component {server.component}", "compare")
+    line = one_line(
+        run(broken(server, xmpp={"secret": "wrong-secret"})), 3, f"refused the secret of component {server.component}", "compare"
+    )
     assert "wrong-secret" not in line
     unknown = run(broken(server, xmpp={"domain": "nobody.im.test", "start_timeout": 1.0}))
     one_line(unknown, 3, "nobody.im.test", "[xmpp]")
@@ -124,9 +126,9 @@ def echoing(running: BridgeProcess, handset: HandsetFactory) -> Callable[[], Han
     """Start a call of an IM contact to echo@, which hears itself."""
 
     def start() -> Handset:
-        contact = handset(running.server, None, "--tone", "700")  # type: ignore[arg-type]
+        contact = handset(running.server, None, "--tone", "700")
         contact.send("call", to=running.jid("echo"), media=["audio"])
-        contact.until(hears(700))  # type: ignore[arg-type]
+        contact.until(hears(700))
         return contact
 
     return start
@@ -135,7 +137,7 @@ def echoing(running: BridgeProcess, handset: HandsetFactory) -> Callable[[], Han
 def goes_on(contact: Handset) -> None:
     before = contact.report(log=False)["packets"]["audio"]
     contact.until(lambda r: r["packets"]["audio"] > before + 20)
-    contact.until(hears(700))  # type: ignore[arg-type]
+    contact.until(hears(700))
 
 
 def ends_well(contact: Handset, bridge: BridgeProcess) -> None:

@@ -156,7 +156,9 @@ def test_the_sample_holds_every_key_at_its_default(tmp_path: Path):
     for name in ("component.secret", "tokens.secret"):
         (tmp_path / name).write_text("x" * 40)
     c = loaded(tmp_path, sample())
-    everything = tomllib.loads("\n".join(line[2:] if line.startswith("# ") and " = " in line and line[2].islower() else line for line in sample().splitlines()))
+    everything = tomllib.loads(
+        "\n".join(line[2:] if line.startswith("# ") and " = " in line and line[2].islower() else line for line in sample().splitlines())
+    )
     default = Config(xmpp=module.Xmpp(domain="call.example.org"))
     for section in Config.__struct_fields__:
         keys = getattr(default, section).__struct_fields__
@@ -177,7 +179,16 @@ def test_every_key_is_described():
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("localhost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("[::1]", True), ("0.0.0.0", False), ("example.org", False), ("", False)],
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),
+        ("example.org", False),
+        ("", False),
+    ],
 )
 def test_loopback(host: str, loopback: bool):
     assert is_loopback(host) is loopback
@@ -186,5 +197,5 @@ def test_loopback(host: str, loopback: bool):
 def test_addresses():
     assert split_address("127.0.0.1:0", "x") == ("127.0.0.1", 0) and split_address("[::1]:80", "x") == ("::1", 80)
     for text in ("", ":", "a:", ":1", "a:b", "a:-1", "a:65536"):
-        with pytest.raises(ConfigError, match="^x must look like"):
+        with pytest.raises(ConfigError, match=r"^x must look like"):
             split_address(text, "x")

@@ -46,4 +46,3 @@ def test_text_shows_no_local_variables_and_no_stanzas():
     assert "said" in text and "b=two" in text and "ValueError: boom" in text
     assert "\x1b" not in text.partition("failed")[0].partition("said")[0], "no colours where there is no terminal"
     assert "hunter2" not in text.replace('secret = "hunter2"', "") and "<stanza" not in text
-

@@ -32,7 +32,9 @@ def test_a_token_and_a_link(config: Path, capsys: pytest.CaptureFixture[str]):
     assert link.startswith("http://127.0.0.1:8080/#token=") and tokens.verify(link.partition("=")[2], SECRET, "c.test").user == "anna"
 
 
-@pytest.mark.parametrize(("words", "status", "text"), [(["guest-1"], 1, "reserved"), (["a@b"], 1, "reserved"), (["anna", "--device"], 1, "later")])
+@pytest.mark.parametrize(
+    ("words", "status", "text"), [(["guest-1"], 1, "reserved"), (["a@b"], 1, "reserved"), (["anna", "--device"], 1, "later")]
+)
 def test_refusals(config: Path, capsys: pytest.CaptureFixture[str], words: list[str], status: int, text: str):
     assert create(config, *words) == status
     out = capsys.readouterr()

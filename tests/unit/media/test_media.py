@@ -88,10 +88,11 @@ async def test_the_echo_answers_and_leaves_nothing_behind():
     endpoint.tell(fx.TellCandidate(JID, "c", "candidate:1 1 udp 1 192.0.2.1 9 typ host", "0", 0, ""))
     endpoint.tell(fx.TellCandidate(JID, "c", "", "0", 0, ""))
     endpoint.tell(fx.TellInfo(JID, "c", "mute", None))
-    await until(lambda: len(engine.events) == 2)
+    answers = await until(lambda: [e for e in engine.events if isinstance(e, ev.Described)])
     assert engine.events[0] == ev.Accepted("c")
-    answer = engine.events[1]
-    assert isinstance(answer, ev.Described) and answer.type == "answer" and "a=sendrecv" in answer.sdp
+    assert ev.Reported("c", "connecting") in engine.events, "so that the engine's connect timer counts"
+    (answer,) = answers
+    assert answer.type == "answer" and "a=sendrecv" in answer.sdp
     endpoint.tell(fx.TellEnded(JID, "c", "ended"))
     await until(lambda: not endpoint._connections and not endpoint._tasks)
 
@@ -120,10 +121,14 @@ async def test_garbage_ends_only_its_own_call():
 async def test_too_many_calls_are_busy():
     engine = Engine()
     endpoint = EchoEndpoint(JID, engine)
-    endpoint._connections = {str(n): None for n in range(echo.MAX_CALLS)}  # type: ignore[misc]
+    for n in range(echo.MAX_CALLS):
+        endpoint.tell(incoming(str(n)))
     endpoint.tell(incoming("c"))
     await settle()
-    assert engine.events == [ev.Rejected("c", busy=True)]
+    assert engine.events[-1] == ev.Rejected("c", busy=True), "counted from the acceptance on, not from the connection"
+    endpoint.tell(fx.TellEnded(JID, "0", "ended"))
+    endpoint.tell(incoming("d"))
+    await until(lambda: engine.events[-1] == ev.Accepted("d"))
 
 
 async def test_work_of_one_call_is_done_in_order():

@@ -78,7 +78,9 @@ async def test_an_unknown_command_is_refused(bridge: FakeBridge, folder: Path):
         await ask(folder / "admin.sock", "explode")
 
 
-@pytest.mark.parametrize("line", [b"\n", b"nonsense\n", b"[]\n", b"{}\n", b"7\n", b'{"command": null}\n', b"\xff\xfe\n", b"[" * 30_000 + b"\n", b""])
+@pytest.mark.parametrize(
+    "line", [b"\n", b"nonsense\n", b"[]\n", b"{}\n", b"7\n", b'{"command": null}\n', b"\xff\xfe\n", b"[" * 30_000 + b"\n", b""]
+)
 async def test_nonsense_gets_an_answer_or_nothing_and_the_next_is_served(bridge: FakeBridge, folder: Path, line: bytes):
     reader, writer = await asyncio.open_unix_connection(str(folder / "admin.sock"))
     with logged():

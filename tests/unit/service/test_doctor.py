@@ -56,7 +56,8 @@ def test_the_self_check():
 
 
 @pytest.mark.parametrize(("bridge", "level", "word"), [
-    (Bridge(turn=True), "good", "TURN among them"), (Bridge(), "warning", "offers no TURN"), (Bridge(problem="forbidden"), "warning", "forbidden"),
+    (Bridge(turn=True), "good", "TURN among them"), (Bridge(), "warning", "offers no TURN"),
+    (Bridge(problem="forbidden"), "warning", "forbidden"),
 ])  # fmt: skip
 async def test_stun_and_turn(bridge: Any, level: str, word: str):
     check = await doctor.stun_turn(bridge)

@@ -92,7 +92,8 @@ async def test_jingle_is_acked_before_it_acts(world: World):
     sid = propose[0].get("id")
     world.router.route(
         el(
-            f"<iq type='set' id='t' from='{BOB}/r' to='{session.jid}'><jingle xmlns='urn:xmpp:jingle:1' action='session-terminate' sid='{sid}'>"
+            f"<iq type='set' id='t' from='{BOB}/r' to='{session.jid}'><jingle xmlns='urn:xmpp:jingle:1' "
+            f"action='session-terminate' sid='{sid}'>"
             "<reason><success/></reason></jingle></iq>"
         )
     )

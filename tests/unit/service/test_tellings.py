@@ -38,7 +38,13 @@ E, C = "anna@call.test/w", "c"
         (fx.TellEnded(E, C, "declined", "why"), {"type": "ended", "reason": "declined", "text": "why"}),
         (
             fx.TellMissed("anna@call.test", "bob@im.test", "Bob", ("audio",), 0.0),
-            {"type": "missed", "from": "bob@im.test", "name": "Bob", "media": {"audio": True, "video": False}, "at": "1970-01-01T00:00:00+00:00"},
+            {
+                "type": "missed",
+                "from": "bob@im.test",
+                "name": "Bob",
+                "media": {"audio": True, "video": False},
+                "at": "1970-01-01T00:00:00+00:00",
+            },
         ),
     ],
 )

@@ -93,5 +93,3 @@ class World:
 
     def stanzas(self, tag: str) -> list[Any]:
         return [e for e in self.sent.take() if e.tag.endswith("}" + tag)]
-
-

@@ -103,7 +103,10 @@ def test_any_text_is_a_frame_or_an_endpoint_error(data: str):
         assert error.code in ("bad-frame", "unknown-type", "too-big")
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner)))  # fmt: skip
+LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
+
+
+@given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner)))
 def test_any_json_in_any_place(value: Any):
     for type in m.CLIENT_TYPES:
         for field in ("id", "call", "description", "candidate", "resume", "version"):

@@ -10,7 +10,22 @@ CLIENT = {
     "hello", "ice", "call", "accept", "reject", "description", "candidate", "hangup", "info", "presence", "contacts.add",
     "contacts.remove", "contacts.approve", "contacts.deny", "history", "stats", "ping", "bye",
 }  # fmt: skip
-SERVER = {"welcome", "ice", "contact", "incoming", "state", "description", "candidate", "info", "ended", "missed", "draining", "pong", "ack", "error"}
+SERVER = {
+    "welcome",
+    "ice",
+    "contact",
+    "incoming",
+    "state",
+    "description",
+    "candidate",
+    "info",
+    "ended",
+    "missed",
+    "draining",
+    "pong",
+    "ack",
+    "error",
+}
 
 
 def test_the_whole_frame_set_is_declared():

@@ -52,9 +52,7 @@ async def refused(client: TestClient[Any, Any], status: int, **options: Any) -> 
     return str(caught.value.headers)
 
 
-@pytest.mark.parametrize(
-    "origin", ["https://call.example.org", "https://call.example.org/", "https://www.example.org", None]
-)
+@pytest.mark.parametrize("origin", ["https://call.example.org", "https://call.example.org/", "https://www.example.org", None])
 async def test_origins_that_may(client: Client, origin: str | None):
     made = await client(allowed_origins=["https://www.example.org/"])
     headers = {"Origin": origin} if origin else {}
@@ -64,7 +62,8 @@ async def test_origins_that_may(client: Client, origin: str | None):
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://call.example.org", "https://evil.test", "https://call.example.org.evil.test", "https://call.example.org:444", "null", ""]
+    "origin",
+    ["http://call.example.org", "https://evil.test", "https://call.example.org.evil.test", "https://call.example.org:444", "null", ""],
 )
 async def test_origins_that_may_not(client: Client, origin: str):
     headers = await refused(await client(), 403, headers={"Origin": origin})
@@ -95,10 +94,10 @@ async def test_sockets_per_address_are_counted_and_given_back(client: Client):
 
 async def test_behind_a_proxy_the_real_clients_are_counted(client: Client):
     made = await client(trusted_proxies=["127.0.0.1"])
-    sockets = []
-    for address in ("192.0.2.1", "192.0.2.2"):
-        for _ in range(3):
-            sockets.append(await made.ws_connect("/ws", protocols=(m.PROTOCOL,), headers={"X-Forwarded-For": f"evil, {address}"}))
+    sockets = [
+        await made.ws_connect("/ws", protocols=(m.PROTOCOL,), headers={"X-Forwarded-For": f"evil, {address}"})
+        for address in ("192.0.2.1", "192.0.2.2") * 3
+    ]
     await refused(made, 429, headers={"X-Forwarded-For": "192.0.2.1"})
     for socket in sockets:
         await socket.close()
@@ -140,7 +139,8 @@ async def test_page_modules_and_security_headers(client: Client):
 
 @pytest.mark.parametrize(
     "path",
-    ["/nothing", "/client/", "/client/nothing.js", "/client/page.py", "/client/%2e%2e/pyproject.toml", "/client/..%2fREADME.md", "/client/README.md", "/ws/"],
+    ["/nothing", "/client/", "/client/nothing.js", "/client/page.py", "/client/%2e%2e/pyproject.toml",
+     "/client/..%2fREADME.md", "/client/README.md", "/ws/"],
 )  # fmt: skip
 async def test_what_is_not_there(client: Client, path: str):
     made = await client()

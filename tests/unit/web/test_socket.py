@@ -57,6 +57,9 @@ class FakeGate:
             session.wire.send(b'{"type":"ice","id":"' + frame.id.encode() + b'"}')  # type: ignore[union-attr]
             session.reply(frame.id, m.Ack(id=frame.id))
 
+    def settled(self, session: Session) -> None:
+        self.sessions.settle(session)
+
     def detached(self, session: Session) -> None:
         self.detached_sessions.append(session)
 

@@ -105,7 +105,7 @@ async def test_very_deep_nesting_in_pieces_leaves_the_stream_alive():
 
 async def test_a_doctype_or_entity_is_not_processed():
     """expat refuses both in the middle of a document; the stream ends instead of swelling. J-246."""
-    made, transport = component()
+    made, _ = component()
     stanzas: list[ET.Element] = []
     made.on_stanza = stanzas.append
     made.data_received(b"<!DOCTYPE x [<!ENTITY a 'b'>]><message from='a@x/r' to='b@call.test'>&a;</message>")

@@ -15,79 +15,8 @@ from jinglebridge.xmpp.component import Component
 from jinglebridge.xmpp.link import NONCE, Address, Link, LinkError
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.router import Router
+from tests.unit.fake_xmpp import FakeServer
 from tests.unit.fakes import DOMAIN, logged, until
-
-HEADER = "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:component:accept' id='{}' from='{}'>"
-ERROR = "<stream:error><{} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
-
-
-class FakeServer:
-    """Sends each message back to the component, as a server does with what a component sends to itself."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.error = ""  # stream error instead of a handshake
-        self.silent = False  # accepts connections and says nothing
-        self.lose = 0  # messages that go astray
-        self.drop_after_handshake = False
-        self.connected_at: list[float] = []
-        self.messages = 0
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._client, "127.0.0.1", self.port)
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self.drop()
-            await self._server.wait_closed()
-
-    def drop(self) -> None:
-        """Break all connections, as a crash does."""
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    def inject(self, text: str) -> None:
-        for writer in self._writers:
-            writer.write(text.encode())
-
-    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connected_at.append(asyncio.get_running_loop().time())
-        self._writers.add(writer)
-        try:
-            if not self.silent:
-                await self._talk(reader, writer)
-            await reader.read()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"component:accept")
-        writer.write(HEADER.format("s1", DOMAIN).encode())
-        await reader.readuntil(b"</handshake>")
-        if self.error:
-            writer.write(ERROR.format(self.error).encode())
-            writer.close()
-            return
-        writer.write(b"<handshake/>")
-        if self.drop_after_handshake:
-            self.drop_after_handshake = False
-            await writer.drain()
-            writer.transport.abort()
-            return
-        while True:
-            text = (await reader.readuntil(b"</message>")).decode()
-            self.messages += 1
-            if self.lose:
-                self.lose -= 1
-            else:
-                writer.write(text.encode())
 
 
 @pytest.fixture
@@ -183,7 +112,7 @@ async def test_a_server_that_comes_up_in_time_is_used(make: Make):
 
 async def test_one_lost_nonce_means_another_bridge(server: FakeServer, make: Make):
     server.lose = 1
-    with pytest.raises(LinkError, match="another bridge is connected as call.test") as caught:
+    with pytest.raises(LinkError, match=r"another bridge is connected as call\.test") as caught:
         await make(server.port).start()
     assert caught.value.exit_status == 3
 
@@ -195,7 +124,9 @@ async def test_a_connection_lost_while_checking_is_not_taken_for_another_bridge(
     assert link.ready and len(server.connected_at) == 2
 
 
-async def test_a_foreign_nonce_makes_it_not_ready_and_a_clean_check_ready_again(server: FakeServer, make: Make, monkeypatch: pytest.MonkeyPatch):
+async def test_a_foreign_nonce_makes_it_not_ready_and_a_clean_check_ready_again(
+    server: FakeServer, make: Make, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(module, "DOUBT", 0.05)
     link = make(server.port)
     readies: list[int] = []

@@ -92,7 +92,9 @@ async def test_a_stranger_waits_for_a_decision(world: World):
     assert world.row(EVE).word == "pending-in" and not world.keeper.subscribed(ANNA, EVE)
 
 
-@pytest.mark.parametrize("type", ["", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe", "unavailable", "error", "nonsense"])
+@pytest.mark.parametrize(
+    "type", ["", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe", "unavailable", "error", "nonsense"]
+)
 async def test_a_user_that_does_not_exist_stays_silent_and_leaves_no_trace(world: World, type: str):
     assert world.got(EVE, type, f"nobody@{DOMAIN}") == []
     assert list(world.stored()) == [(ANNA, BOB)]
@@ -161,11 +163,14 @@ async def test_subscriptions_come_back_from_the_store():
     assert world.out() == [("", PAGE, BOB), ("probe", ANNA, BOB)]
 
 
-async def test_a_service_accepts_everybody_and_keeps_no_rows(world: World):
+async def test_a_service_accepts_everybody_and_remembers_them(world: World):
     world.keeper.service(Shown(f"{ECHO}/echo", "Echo"))
     assert world.got(EVE, "subscribe", ECHO) == [("subscribed", ECHO, EVE), ("", f"{ECHO}/echo", EVE)]
     assert world.got(EVE, "probe", ECHO) == [("", f"{ECHO}/echo", EVE)] and world.keeper.subscribed(ECHO, EVE)
-    assert world.got(EVE, "unsubscribe", ECHO) == [] and list(world.stored()) == [(ANNA, BOB)]
+    world.keeper.announce()
+    assert ("", f"{ECHO}/echo", EVE) in world.out(), "whoever logged in while the bridge was down sees it again"
+    assert (ECHO, EVE) in list(world.stored())
+    assert ("unsubscribed", ECHO, EVE) in world.got(EVE, "unsubscribe", ECHO)
     world.keeper.offline(f"{ECHO}/echo")
 
 
@@ -182,7 +187,8 @@ async def test_nothing_is_lost_when_the_stream_is_down(world: World):
     ("row", "word"),
     [
         (Subscription(), "none"), (Subscription(to=True), "to"), (Subscription(from_=True, asking=True), "from"),
-        (Subscription(to=True, from_=True), "both"), (Subscription(asked=True), "pending-out"), (Subscription(asking=True, asked=True), "pending-in"),
+        (Subscription(to=True, from_=True), "both"),
+        (Subscription(asked=True), "pending-out"), (Subscription(asking=True, asked=True), "pending-in"),
     ],
 )  # fmt: skip
 def test_the_word_for_a_subscription(row, word):

@@ -54,7 +54,10 @@ def test_a_bug_shows_nothing_and_long_texts_are_cut():
         (f"<error><conflict xmlns='{NS}'/><tie-break xmlns='urn:xmpp:jingle:errors:1'/></error>", ("conflict", "tie-break")),
         (f"<error><conflict xmlns='{NS}'/><tiebreak xmlns='urn:xmpp:jingle:errors:1'/></error>", ("conflict", "tie-break")),
         (f"<error xmlns='jabber:client'><gone xmlns='{NS}'>xmpp:a@x</gone></error>", ("gone", None)),
-        (f"<jingle xmlns='urn:xmpp:jingle:1'/><error><text xmlns='{NS}'>x</text><policy-violation xmlns='{NS}'/></error>", ("policy-violation", None)),
+        (
+            f"<jingle xmlns='urn:xmpp:jingle:1'/><error><text xmlns='{NS}'>x</text><policy-violation xmlns='{NS}'/></error>",
+            ("policy-violation", None),
+        ),
         ("<error><other xmlns='urn:other'/></error>", ("undefined-condition", None)),
     ],
 )

@@ -1,0 +1,237 @@
+"""The bridge as a whole in this process, against a small component server: order of starting, of stopping, and what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from jinglebridge.config import Admin, Config, Store, Tokens, Turn, Web, Xmpp
+from jinglebridge.demo.lab import certificate, free_port
+from jinglebridge.errors import OperatorError
+from jinglebridge.service import Bridge
+from jinglebridge.service import bridge as module
+from jinglebridge.service.admin import ask
+from jinglebridge.web import messages as m
+from jinglebridge.web import tokens
+from jinglebridge.xmpp import link
+from tests.unit.fake_xmpp import FakeServer
+from tests.unit.fakes import DOMAIN, logged, until
+
+SECRET = "s" * 40
+Make = Callable[..., Bridge]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeServer]:
+    fake = FakeServer()
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@pytest.fixture
+async def make(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
+    monkeypatch.setattr(link, "NONCE_WAIT", 0.3)
+    made: list[Bridge] = []
+
+    def build(*, web: dict[str, Any] | None = None, with_web: bool = True, folder: Path = tmp_path / "store", **xmpp: Any) -> Bridge:
+        config = Config(
+            xmpp=Xmpp(**({"domain": DOMAIN, "secret": "x", "server": "im.test", "port": server.port, "start_timeout": 0.5} | xmpp)),
+            web=Web(**({"listen": f"127.0.0.1:{free_port()}"} | (web or {}))),
+            store=Store(path=str(folder)),
+            tokens=Tokens(secret=SECRET),
+            turn=Turn(urls=["turn:t.test"], secret="turn-secret"),
+            admin=Admin(socket=os.path.relpath(tmp_path / "a.sock")),  # short: a socket path has at most 107 bytes
+        )
+        made.append(Bridge(config, web=with_web))
+        return made[-1]
+
+    yield build
+    for bridge in made:
+        await bridge.stop()
+
+
+def socket_of(bridge: Bridge) -> Path:
+    return bridge.config.admin_socket
+
+
+async def get(bridge: Bridge, path: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{bridge.config.web.listen}{path}") as reply:
+        return reply.status
+
+
+async def test_start_and_stop(server: FakeServer, make: Make):
+    bridge = make()
+    await bridge.start()
+    assert await get(bridge, "/readyz") == 200
+    assert (await ask(socket_of(bridge), "status"))["ready"]
+    await bridge.stop()
+    assert bridge.stopped.is_set() and not socket_of(bridge).exists()
+    await bridge.stop()
+
+
+async def test_it_can_be_started_again_on_the_same_folder(make: Make):
+    for _ in range(2):
+        bridge = make()
+        await bridge.start()
+        await bridge.stop()
+
+
+async def test_two_stops_at_once(make: Make):
+    """A signal while `jinglebridge stop` is at work."""
+    bridge = make()
+    await bridge.start()
+    await ask(socket_of(bridge), "stop")
+    await asyncio.gather(bridge.stop(), bridge.stop(end_calls=True))
+    assert bridge.stopped.is_set()
+
+
+async def test_one_bridge_per_folder(make: Make):
+    first = make()
+    await first.start()
+    with pytest.raises(OperatorError, match=r"another bridge is running with \[store\] path"):
+        await make().start()
+    assert await get(first, "/readyz") == 200
+
+
+@pytest.mark.parametrize("kind", ["listen", "metrics"])
+async def test_a_taken_port_is_found_before_the_server_hears_of_us(server: FakeServer, make: Make, kind: str):
+    blocker = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
+    port = blocker.sockets[0].getsockname()[1]
+    with pytest.raises(OperatorError, match=rf"cannot listen on 127.0.0.1:{port}"):
+        await make(web={kind: f"127.0.0.1:{port}"}).start()
+    assert server.connected_at == []
+    blocker.close()
+
+
+async def test_after_a_failed_start_the_lock_is_free(server: FakeServer, make: Make):
+    server.error = "host-unknown"
+    failed = make()
+    with pytest.raises(link.LinkError):
+        await failed.start()
+    await failed.stop()
+    server.error = ""
+    await make().start()
+
+
+async def test_tls_files(make: Make, tmp_path: Path):
+    with pytest.raises(OperatorError, match=r"\[web\] tls_cert .*none.pem"):
+        await make(web={"tls_cert": "none.pem", "tls_key": "none.pem"}).start()
+
+
+async def test_a_ca_that_is_not_there(make: Make, tmp_path: Path):
+    with pytest.raises(OperatorError, match=r"\[xmpp\] tls_ca none.pem"):
+        await make(tls=True, tls_ca="none.pem").start()
+
+
+def rewrite(path: str, content: bytes) -> None:
+    Path(path).write_bytes(content)
+
+
+async def test_a_renewed_certificate_is_taken_without_a_restart(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "CERT_CHECK_EVERY", 0.02)
+    names = {name: tmp_path / name for name in ("old", "new")}
+    for folder in names.values():
+        folder.mkdir()
+        certificate(folder, ("localhost",))
+    web = {"tls_cert": str(names["old"] / "crt.pem"), "tls_key": str(names["old"] / "key.pem")}
+    renewed = {name: (names["new"] / name).read_bytes() for name in ("crt.pem", "key.pem")}
+    bridge = make(web=web)
+    await bridge.start()
+
+    async def shown() -> bytes:
+        import ssl
+
+        context = ssl._create_unverified_context()
+        host, port = bridge.config.web.listen.split(":")
+        _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+        raw: bytes = writer.get_extra_info("ssl_object").getpeercert(True)
+        writer.close()
+        await writer.wait_closed()
+        return raw
+
+    before = await shown()
+    with logged() as lines:
+        rewrite(web["tls_cert"], b"half written")
+        await until(lambda: any(line["event"] == "certificate-not-reloaded" for line in lines))
+        assert await shown() == before
+        for name, key in (("key.pem", "tls_key"), ("crt.pem", "tls_cert")):
+            rewrite(web[key], renewed[name])
+        await until(lambda: any(line["event"] == "certificate-reloaded" for line in lines))
+    assert await shown() != before
+
+
+async def page(bridge: Bridge, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+    socket = await session.ws_connect(f"http://{bridge.config.web.listen}/ws", protocols=(m.PROTOCOL,))
+    token = tokens.create(SECRET, "anna", DOMAIN, contacts=["bob@im.test"])
+    await socket.send_json({"type": "hello", "id": "h", "version": 1, "token": token})
+    assert (await socket.receive_json())["type"] == "welcome"
+    return socket
+
+
+async def test_pages_hear_that_it_stops_and_their_presence_leaves(server: FakeServer, make: Make):
+    bridge = make()
+    await bridge.start()
+    async with aiohttp.ClientSession() as session:
+        socket = await page(bridge, session)
+        server.inject(f"<presence type='subscribe' from='bob@im.test' to='anna@{DOMAIN}'/>")
+        await until(lambda: any(e.get("type") == "subscribed" for e in server.stanzas))
+
+        async def listen() -> list[str]:
+            return [json.loads(message.data)["type"] async for message in socket if message.type is aiohttp.WSMsgType.TEXT]
+
+        listening = asyncio.create_task(listen())
+        await bridge.stop()
+        kinds = await listening
+        assert kinds[-1] == "draining" and socket.close_code == 1001
+    await until(lambda: any(e.get("type") == "unavailable" and e.get("to") == "bob@im.test" for e in server.stanzas))
+
+
+async def test_after_a_crash_of_the_server_everybody_is_announced_again(server: FakeServer, make: Make):
+    bridge = make()
+    await bridge.start()
+    async with aiohttp.ClientSession() as session:
+        socket = await page(bridge, session)
+        server.inject(f"<presence type='subscribe' from='bob@im.test' to='anna@{DOMAIN}'/>")
+        await until(lambda: any(e.get("type") == "subscribed" for e in server.stanzas))
+        server.stanzas.clear()
+        server.drop()
+        await until(lambda: not bridge.link.ready)
+        assert await get(bridge, "/readyz") == 503 and await get(bridge, "/healthz") == 200
+        await until(lambda: bridge.link.ready)
+        shown = await until(lambda: [e for e in server.stanzas if e.tag.endswith("presence") and not e.get("type")])
+        assert [e.get("to") for e in shown] == ["bob@im.test"] and re.fullmatch(rf"anna@{DOMAIN}/w-.*", shown[0].get("from", ""))
+        await socket.close()
+
+
+async def test_without_its_web_side(make: Make):
+    bridge = make(with_web=False)
+    await bridge.start()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await get(bridge, "/healthz")
+    assert bridge.link.ready
+
+
+async def test_metrics(make: Make):
+    port = free_port()
+    bridge = make(web={"metrics": f"127.0.0.1:{port}"})
+    await bridge.start()
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as reply:
+        text = await reply.text()
+    assert "jinglebridge_xmpp_ready 1.0" in text and "jinglebridge_calls_live 0.0" in text
+
+
+async def test_the_sweeper_forgets(make: Make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "SWEEP_EVERY", 0.01)
+    bridge = make(with_web=False)
+    await bridge.start()
+    bridge.registry._ended["a", "b", "c"] = 0.0
+    await until(lambda: bridge.registry._ended == {})

@@ -1,0 +1,118 @@
+"""What a stranger, or a page gone wild, can do to others: nothing. Each test is an attack that once worked."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from jinglebridge.errors import EndpointError
+from jinglebridge.store.memory import MemoryStore
+from jinglebridge.web import messages as m
+from jinglebridge.web.tokens import create
+from tests.unit.fakes import DOMAIN, presence
+from tests.unit.service.world import SECRET, World
+
+ANNA, MALLORY, BOB = f"anna@{DOMAIN}", "mallory@evil.test/x", "bob@im.test"
+NS = "jabber:component:accept"
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+def from_mallory(world: World, element: ET.Element) -> list[ET.Element]:
+    element.set("from", MALLORY)
+    world.router.route(element)
+    return list(world.sent.take())
+
+
+def stanza(text: str) -> ET.Element:
+    return ET.fromstring(text.replace("<iq ", f"<iq xmlns='{NS}' ").replace("<message ", f"<message xmlns='{NS}' "))
+
+
+async def test_asking_twice_and_a_reload_make_nobody_a_contact(world: World) -> None:
+    """DESIGN §2: other servers are not allowed; a request waits for the person's decision."""
+    session, wire, welcome = await world.hello("anna", BOB)
+    world.sent.take()
+    assert from_mallory(world, presence(MALLORY, ANNA, type="subscribe").element) == []
+    world.desk.request(session, m.SetPresence(id="p", show="away"))
+    await world.hello(resume=m.Resume(secret=welcome["resume"]))
+    world.sent.take()
+    assert from_mallory(world, presence(MALLORY, ANNA, type="subscribe").element) == []
+    propose = (
+        f"<message to='{ANNA}' type='chat'><propose xmlns='urn:xmpp:jingle-message:0' id='x'>"
+        "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose></message>"
+    )
+    assert from_mallory(world, stanza(propose)) == []
+    assert not world.registry.calls
+    assert "incoming" not in [f["type"] for f in wire.frames]
+
+
+async def test_presence_of_strangers_reaches_no_page_and_no_table(world: World) -> None:
+    _, wire, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    for n in range(50):
+        world.router.route(presence(f"bob{n}@evil.test/x", ANNA).element)
+    assert wire.frames == []
+    assert list(world.sent.take()) == [], "no disco queries either"
+    assert not world.peers._resources
+
+
+async def test_an_old_token_names_nobody_any_more(world: World) -> None:
+    session, _, _ = await world.hello("anna", "old@im.test")
+    world.desk.end(session)
+    await world.hello("anna", BOB)
+    assert world.presence.contacts(ANNA) == [BOB]
+
+
+@pytest.mark.parametrize("payload", ["&amp;" * 30000, "x" * 70000])
+async def test_an_offer_that_grows_when_it_is_kept_leaves_nothing_behind(world: World, payload: str) -> None:
+    """The guard counts characters as they are read; what is kept is escaped again."""
+    session, wire, _ = await world.hello("anna", "mallory@evil.test")
+    for n in range(5):
+        jingle = (
+            f"<iq to='{session.jid}' type='set' id='i{n}'><jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='s{n}'>"
+            "<content creator='initiator' name='0'><description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>"
+            f"<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1'/></content><x xmlns='urn:x'>{payload}</x></jingle></iq>"
+        )
+        (reply,) = [e for e in from_mallory(world, stanza(jingle)) if e.tag.endswith("iq") and e.get("id") == f"i{n}"]
+        assert reply.get("type") == "error"
+    assert not world.registry.calls
+    assert "incoming" not in [f["type"] for f in wire.frames]
+
+
+async def test_a_page_that_asks_too_much_is_slowed_down(world: World) -> None:
+    session, _, _ = await world.hello("anna", BOB)
+    with pytest.raises(EndpointError) as caught:
+        for n in range(100):
+            world.desk.request(session, m.SetPresence(id=str(n), show="away"))
+    assert caught.value.code == "rate-limited"
+
+
+async def test_after_a_restart_nothing_is_replayed_under_old_numbers() -> None:
+    """The page counted the events of the bridge's last life."""
+    store = MemoryStore()
+    before = World(store)
+    session, _, welcome = await before.hello("anna", BOB)
+    for _ in range(3):
+        session.event(m.Draining())
+    after = World(store)
+    after.desk.restore()
+    restored = after.sessions.by_jid[session.jid]
+    for _ in range(5):
+        restored.event(m.Draining())
+    _, wire, second = await after.hello(resume=m.Resume(secret=welcome["resume"], lastSeq=3))
+    assert not second["resumed"]
+    assert second["calls"] == []
+    assert second["seq"] == restored.seq
+    assert wire.frames == []
+
+
+async def test_the_page_cannot_claim_another_name_than_the_token_says(world: World) -> None:
+    token = create(SECRET, "anna", DOMAIN, name="Anna")
+    session, _, _ = await world.hello(token=token, name="The Bank")
+    assert session.name == "Anna"
+    unnamed, _, _ = await world.hello(token=create(SECRET, "berta", DOMAIN), name="Berta B.")
+    assert unnamed.name == "Berta B."
