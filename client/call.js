@@ -303,7 +303,10 @@ export class Call extends EventTarget {
     if (state === 'disconnected' && this.connectedAt !== null) this.#become('reconnecting')
     if (state === 'failed') this.leave('failed-ice', { said: 'failed-ice' })
     if (state !== 'connected') return
-    if (this.connectedAt === null) this.#statsTimer = setInterval(() => this.#report(), STATS_EVERY)
+    if (this.connectedAt === null) {
+      this.#statsTimer = setInterval(() => this.#report(), STATS_EVERY)
+      if (this.muted) this.#inform('audio', true) // what was said before the call was up reached nobody
+    }
     this.connectedAt ??= Date.now()
     this.#become('connected')
   }

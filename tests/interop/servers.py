@@ -1,7 +1,8 @@
-"""Fixtures: real servers and contacts, all on 127.0.0.1. Tests are skipped when a server is not installed."""
+"""Fixtures: real servers and contacts, all on 127.0.0.1. Without the server's package a test is skipped; in CI it fails."""
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ def _started(server: S) -> S:
     try:
         return server.start()
     except LabError as error:
-        if "is not installed" in str(error):
+        if "is not installed" in str(error) and "CI" not in os.environ:
             pytest.skip(str(error))
         raise
 

@@ -147,7 +147,7 @@ def nginx(tmp_path: Path) -> Iterator[Nginx]:
         with Nginx(tmp_path / "nginx", upstream.server_address[1]) as server:
             yield server
     except LabError as error:
-        if "is not installed" not in str(error):
+        if "is not installed" not in str(error) or "CI" in os.environ:
             raise
         pytest.skip(str(error))
     finally:

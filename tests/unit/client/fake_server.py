@@ -74,6 +74,7 @@ class FakeBridge:
         app.router.add_get("/my-token", self.token)
         app.router.add_get("/button", self.button)
         app.router.add_static("/client/", CLIENT)
+        app.router.add_static("/jinglebridge/", CLIENT)  # where the README's site has its copy
         return app
 
     async def page(self, request: web.Request) -> web.FileResponse:
@@ -85,7 +86,7 @@ class FakeBridge:
     async def button(self, request: web.Request) -> web.Response:
         """The call button of the client's README, calling bob here."""
         example = (CLIENT / "README.md").read_text().partition("```html\n")[2].partition("```")[0]
-        page = example.replace("https://call.example.org/client/", "/client/").replace("alice@example.org", f"bob@{DOMAIN}")
+        page = example.replace("'https://call.example.org'", "location.origin").replace("alice@example.org", f"bob@{DOMAIN}")
         return web.Response(text=f"<!doctype html><title>Button</title>{page}", content_type="text/html")
 
     async def socket(self, request: web.Request) -> web.StreamResponse:

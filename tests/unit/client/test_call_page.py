@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -284,8 +285,9 @@ async def test_button_of_the_readme(bridge: FakeBridge, browser: Browser, enter:
     await page.goto(f"{bridge.url}button")
     button = page.get_by_role("button")
     await expect(button).to_have_text("Call Alice")
-    while not any(session.user == "alice" for session in bridge.sessions):
-        await page.wait_for_timeout(20)
+    async with asyncio.timeout(10):
+        while not any(session.user == "alice" for session in bridge.sessions):
+            await page.wait_for_timeout(20)
     await button.click()
     await press(bob, "Accept")
     await expect(button).to_have_text("Hang up (connected)")
