@@ -57,8 +57,10 @@ async def test_limits_count_the_real_client(behind_nginx: tuple[BridgeProcess, N
                 await hello(first, bridge, nginx, **forged)
             assert refused.value.status == 429
         second = await stack.enter_async_context(client_of("127.0.0.8", nginx))
-        await hello(second, bridge, nginx)
+        kept.append(await hello(second, bridge, nginx))
         assert not any(socket.closed for socket in kept)
+        for socket in kept:
+            await socket.close()
 
 
 async def test_strangers_from_another_origin_are_refused(behind_nginx: tuple[BridgeProcess, Nginx]) -> None:
@@ -80,6 +82,7 @@ async def test_idle_socket_survives(behind_nginx: tuple[BridgeProcess, Nginx], s
             await asyncio.wait_for(socket.receive(), seconds)
         await socket.send_json({"type": "ping", "id": "late"})
         assert json.loads((await socket.receive(timeout=5)).data) == {"type": "pong", "id": "late"}
+        await socket.close()
 
 
 def test_page_calls_through_nginx(behind_nginx: tuple[BridgeProcess, Nginx], handset: HandsetFactory, tmp_path: Path) -> None:
