@@ -53,7 +53,11 @@ class BridgeProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self.write_config(**sections)
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self.close()  # a bridge that never got ready must not stay: it would be in the next one's way
+                raise
 
     def write_config(self, **sections: dict[str, Any]) -> None:
         server = self.server
