@@ -65,25 +65,20 @@ class Ringing(StrEnum):
     OVER = "over"
 
 
-# The caller of the ringing is the initiator of the session.
+# Some device knows of the propose and nobody has decided. The caller of the ringing is the initiator of the session.
+UNDECIDED: dict[tuple[Role, str], Ringing] = {
+    (R, "ringing"): Ringing.RINGING,
+    (R, "proceed"): Ringing.PROCEEDED,
+    (R, "reject"): Ringing.OVER,
+    (I, "retract"): Ringing.OVER,
+    (I, "finish"): Ringing.OVER,
+    (R, "finish"): Ringing.OVER,
+}
+
 RINGING: dict[Ringing, dict[tuple[Role, str], Ringing]] = {
     Ringing.NONE: {(I, "propose"): Ringing.PROPOSED},
-    Ringing.PROPOSED: {
-        (R, "ringing"): Ringing.RINGING,
-        (R, "proceed"): Ringing.PROCEEDED,
-        (R, "reject"): Ringing.OVER,
-        (I, "retract"): Ringing.OVER,
-        (I, "finish"): Ringing.OVER,
-        (R, "finish"): Ringing.OVER,
-    },
-    Ringing.RINGING: {
-        (R, "ringing"): Ringing.RINGING,
-        (R, "proceed"): Ringing.PROCEEDED,
-        (R, "reject"): Ringing.OVER,
-        (I, "retract"): Ringing.OVER,
-        (I, "finish"): Ringing.OVER,
-        (R, "finish"): Ringing.OVER,
-    },
+    Ringing.PROPOSED: UNDECIDED,
+    Ringing.RINGING: UNDECIDED,
     Ringing.PROCEEDED: {
         (R, "reject"): Ringing.OVER,  # COMPAT(Conversations 2.12): rejects after its own proceed
         (I, "retract"): Ringing.OVER,
