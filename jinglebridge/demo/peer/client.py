@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from aiortc import RTCIceServer
-from slixmpp import ClientXMPP
 from slixmpp.xmlstream import tostring
 
 from . import checks, stanzas
@@ -40,6 +39,7 @@ from .names import (
     q,
 )  # fmt: skip
 from .people import People
+from .stream import Stream
 
 log = logging.getLogger("contact")
 
@@ -64,27 +64,6 @@ class Options:
     answer_after: float = 0.0
     tone: float | None = None
     turn: bool = False
-
-
-class Stream(ClientXMPP):  # type: ignore[misc]
-    """slixmpp's stream, fed in whole tags.
-
-    COMPAT(expat of Debian 12): it puts off a token that came in pieces until twice as many bytes are there, so a stanza that TCP or TLS
-    cut in two would lie there until the next one comes.
-    """
-
-    held = b""
-
-    def connection_made(self, transport: Any, send_event: bool = True) -> None:
-        self.held = b""
-        super().connection_made(transport, send_event)
-
-    def data_received(self, data: bytes) -> None:
-        data = self.held + data
-        end = data.rfind(b">") + 1
-        self.held = data[end:]
-        if end:
-            super().data_received(data[:end])
 
 
 class Contact:
