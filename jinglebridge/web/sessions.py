@@ -73,7 +73,7 @@ class Session:
     secret_hash: str = ""
     previous_hash: str = ""  # good until the first frame on the new socket: the welcome with the next secret may be lost
     replayable: bool = True  # False after a restart of the bridge: its events are not the ones that the page counted
-    allowance: Allowance = field(default_factory=lambda: Allowance())
+    allowance: Allowance = field(default_factory=Allowance)
     resumed_once: bool = False
     _events: deque[tuple[int, bytes]] = field(default_factory=deque)
     _size: int = 0

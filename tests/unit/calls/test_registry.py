@@ -296,6 +296,18 @@ def test_crossing_session_initiates_the_peers_has_the_lower_sid():
     assert w.registry.handle(key, ev.Answered("session-initiate", "conflict", "tie-break"), w.now) == []
 
 
+def test_a_crossing_offer_that_cannot_be_carried_still_tells_our_page():
+    """Our call loses the tie (J-098), the peer's is refused (J-129): the page must not ring on for nobody."""
+    w = World(PLAIN, ids=ids("b", "id1"))
+    direct_out(w)
+    offer = offer_of_peer("a")
+    plain = tuple(replace(c, transport=replace(c.transport, fingerprints=())) for c in offer.contents if c.transport)
+    told = w.sends(replace(offer, contents=plain))
+    assert "page: ended moved" in told
+    assert any("session-terminate" in line for line in told)
+    assert not w.registry.calls
+
+
 @pytest.mark.parametrize(("sender", "to"), [(LAPTOP, PAGE), (PHONE, TAB)])
 def test_session_initiates_of_other_devices_do_not_cross(sender, to):
     w = World(PLAIN, ids=ids("b", "id1"))

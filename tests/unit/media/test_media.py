@@ -131,6 +131,18 @@ async def test_too_many_calls_are_busy():
     await until(lambda: engine.events[-1] == ev.Accepted("d"))
 
 
+@pytest.mark.parametrize("state", ["failed", "closed"])
+async def test_media_that_breaks_ends_the_call(state: str):
+    """A client that crashes must not keep its place at the echo for ever."""
+    engine = Engine()
+    endpoint = EchoEndpoint(JID, engine)
+    endpoint._connections["c"] = SimpleNamespace(connectionState=state)  # type: ignore[assignment]
+    endpoint._state_changed("c")
+    assert engine.events == [ev.Reported("c", state), ev.HungUp("c", "failed-ice")]
+    endpoint._state_changed("gone")
+    assert len(engine.events) == 2
+
+
 async def test_work_of_one_call_is_done_in_order():
     endpoint = MediaEndpoint(JID, Engine())
     done: list[int] = []
