@@ -5,6 +5,7 @@
     JingleBridgeError
      +- ProtocolError            the peer or the endpoint is wrong; carries the answer it gets
      |   +- BadRequest           malformed: modify/bad-request
+     |   |   +- SchemaError      against the XML Schemas; carries each finding
      |   +- ItemNotFound         no such thing here: cancel/item-not-found
      |   +- UnknownSession       cancel/item-not-found + <unknown-session/>
      |   +- OutOfOrder           wait/unexpected-request + <out-of-order/>
@@ -24,6 +25,8 @@ The core raises nothing else on any input.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class JingleBridgeError(Exception):
@@ -45,6 +48,15 @@ class ProtocolError(JingleBridgeError):
 
 class BadRequest(ProtocolError):
     """Malformed XML for its namespace: an attribute missing, a value out of range."""
+
+
+class SchemaError(BadRequest):
+    """Well-formed XML that breaks the schemas. `findings`: one text for each fault; `str()` shows the first three."""
+
+    def __init__(self, findings: Iterable[str]) -> None:
+        self.findings = tuple(findings)
+        more = len(self.findings) - 3
+        super().__init__("; ".join(self.findings[:3]) + (f"; and {more} more" if more > 0 else ""))
 
 
 class ItemNotFound(ProtocolError):

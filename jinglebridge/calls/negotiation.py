@@ -87,7 +87,7 @@ def initiate_received(turn: Turn, event: JingleReceived) -> None:
 def complete(jingle: Jingle) -> None:
     """Raises BadRequest unless an offer holds a content of the session, each with a description and a transport. J-081."""
     session = [c for c in jingle.contents if c.disposition == "session"]
-    if not session or any(c.description_ns is None or c.transport_ns is None for c in session):
+    if not session or any((c.description_ns is None and not c.data) or c.transport_ns is None for c in session):
         raise BadRequest("session-initiate needs contents, each with a description and a transport")
 
 

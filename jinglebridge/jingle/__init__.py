@@ -7,9 +7,24 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jinglebridge.jingle import xep_0166, xep_0167, xep_0176, xep_0293, xep_0294, xep_0320, xep_0338, xep_0339, xep_0353
+from jinglebridge.jingle import (
+    xep_0166,
+    xep_0167,
+    xep_0176,
+    xep_0272,
+    xep_0293,
+    xep_0294,
+    xep_0320,
+    xep_0338,
+    xep_0339,
+    xep_0343,
+    xep_0353,
+    xep_0371,
+    xep_0482,
+    xep_0507,
+)
 from jinglebridge.jingle.roles import Role, Senders
-from jinglebridge.jingle.xep_0166 import ACTIONS, Content, Jingle, Reason, build_jingle, jingle_text, parse_jingle
+from jinglebridge.jingle.xep_0166 import ACTIONS, Content, Jingle, Reason, build_jingle, jingle_text, parse_jingle, read_jingle
 from jinglebridge.jingle.xep_0167 import Bandwidth, Parameter, PayloadType, RtpDescription, SessionInfo
 from jinglebridge.jingle.xep_0176 import Candidate, IceUdpTransport
 from jinglebridge.jingle.xep_0293 import RtcpFb, TrrInt
@@ -17,6 +32,7 @@ from jinglebridge.jingle.xep_0294 import HeaderExtension
 from jinglebridge.jingle.xep_0320 import Fingerprint
 from jinglebridge.jingle.xep_0338 import Group
 from jinglebridge.jingle.xep_0339 import Source, SourceGroup, SourceParameter
+from jinglebridge.jingle.xep_0343 import Channel, Sctpmap
 from jinglebridge.jingle.xep_0353 import (
     JMI_TAGS,
     Accept,
@@ -30,8 +46,24 @@ from jinglebridge.jingle.xep_0353 import (
     build_jmi,
     parse_jmi,
 )
+from jinglebridge.jingle.xep_0507 import Category
 
-_FILES = (xep_0166, xep_0167, xep_0176, xep_0293, xep_0294, xep_0320, xep_0338, xep_0339, xep_0353)
+_FILES = (
+    xep_0166,
+    xep_0167,
+    xep_0176,
+    xep_0272,
+    xep_0293,
+    xep_0294,
+    xep_0320,
+    xep_0338,
+    xep_0339,
+    xep_0343,
+    xep_0353,
+    xep_0371,
+    xep_0482,
+    xep_0507,
+)
 
 
 class Xep(NamedTuple):
@@ -74,6 +106,8 @@ __all__ = [
     "Accept",
     "Bandwidth",
     "Candidate",
+    "Category",
+    "Channel",
     "Content",
     "Fingerprint",
     "Finish",
@@ -93,6 +127,7 @@ __all__ = [
     "Role",
     "RtcpFb",
     "RtpDescription",
+    "Sctpmap",
     "Senders",
     "SessionInfo",
     "Source",
@@ -106,4 +141,5 @@ __all__ = [
     "jingle_text",
     "parse_jingle",
     "parse_jmi",
+    "read_jingle",
 ]

@@ -28,11 +28,13 @@ class Senders(StrEnum):
 
 
 def _member(enum: type[StrEnum]) -> Type:
+    members = {member.value: member for member in enum}
+
     def parse(value: str) -> StrEnum:
-        try:
-            return enum(value)
-        except ValueError:
-            raise ValueError(f"not one of {', '.join(enum)}") from None
+        member = members.get(value)
+        if member is None:
+            raise ValueError(f"not one of {', '.join(enum)}")
+        return member
 
     return Type(parse, str)
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.jingle.roles import Role, Senders, role, senders
-from jinglebridge.jingle.xep_0167 import DESCRIPTION, INFO, NS_ERRORS, RtpDescription, SessionInfo
+from jinglebridge.jingle.xep_0167 import DESCRIPTION, INFO, NS_ERRORS, PAYLOAD_TYPE, RtpDescription, SessionInfo
 from jinglebridge.jingle.xep_0176 import TRANSPORT, IceUdpTransport
 from jinglebridge.jingle.xep_0338 import GROUP, Group
+from jinglebridge.jingle.xep_0343 import PROTOCOL
+from jinglebridge.jingle.xep_0371 import TRANSPORT as TRANSPORT_ICE
 from jinglebridge.xml import Child, Children, Choice, Element, TextChild, Type, Unknown, Variants, attr, line, one_of, word, xml_safe
 
 NS = "urn:xmpp:jingle:1"
@@ -63,6 +65,22 @@ class Content:
     transport_ns: str | None = field(default=None, compare=False)
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
+    @property
+    def ice_udp(self) -> IceUdpTransport | None:
+        """The transport if it is written as XEP-0176 has it."""
+        return None if self.transport is None or self.transport.ns != TRANSPORT.ns else self.transport
+
+    @property
+    def ice(self) -> IceUdpTransport | None:
+        """The transport if it is written as XEP-0371 has it."""
+        return None if self.transport is None or self.transport.ns != TRANSPORT_ICE.ns else self.transport
+
+    @property
+    def data(self) -> bool:
+        """Is it a data channel: an SCTP association that belongs to no other application? XEP-0343"""
+        sctp = None if self.transport is None else self.transport.sctp
+        return self.description is None and self.description_ns is None and sctp is not None and sctp.protocol == PROTOCOL
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -71,6 +89,7 @@ class Reason:
     condition: str | None
     text: str = ""
     rtp_error: str | None = None
+    unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +113,26 @@ def _content(
     senders: Senders | None,
     disposition: str,
     description: RtpDescription | None = None,
-    transport: IceUdpTransport | None = None,
+    ice_udp: IceUdpTransport | None = None,
+    ice: IceUdpTransport | None = None,
     unknown: tuple[XmlElement, ...] = (),
 ) -> Content:
     """Content as read: the namespaces of what is not ours are noted."""
+    transport = ice_udp or ice
     description_ns = DESCRIPTION.ns if description is not None else _ns_of(unknown, "description")
-    transport_ns = TRANSPORT.ns if transport is not None else _ns_of(unknown, "transport")
+    transport_ns = transport.ns if transport is not None else _ns_of(unknown, "transport")
     security = _ns_of(unknown, "security") is not None
     return Content(name, creator, senders, disposition, description, transport, security, description_ns, transport_ns, unknown)
 
 
 def _ns_of(elements: tuple[XmlElement, ...], tag: str) -> str | None:
+    if not elements:
+        return None
     return next((el.tag[1:].partition("}")[0] for el in elements if el.tag.endswith("}" + tag)), None)
 
 
-def _reason(condition: str | None = None, text: str = "", rtp_error: str | None = None) -> Reason:
-    return Reason(condition, text, rtp_error)
+def _reason(condition: str | None = None, text: str = "", rtp_error: str | None = None, unknown: tuple[XmlElement, ...] = ()) -> Reason:
+    return Reason(condition, text, rtp_error, unknown)
 
 
 def _sid(value: str) -> str:
@@ -133,7 +156,8 @@ CONTENT = Element(
         attr("name", line),
         attr("senders", senders, default=None),
         Child(DESCRIPTION, "description"),
-        Child(TRANSPORT, "transport"),
+        Child(TRANSPORT, "ice_udp"),
+        Child(TRANSPORT_ICE, "ice"),
         Unknown(),
     ),
 )
@@ -142,7 +166,12 @@ REASON = Element(
     _reason,
     NS,
     "reason",
-    (Choice(NS, "condition"), TextChild(NS, "text", "text", Type(_reason_text, _reason_text)), Choice(NS_ERRORS, "rtp_error")),
+    (
+        Choice(NS, "condition"),
+        TextChild(NS, "text", "text", Type(_reason_text, _reason_text)),
+        Choice(NS_ERRORS, "rtp_error"),
+        Unknown(),
+    ),
 )
 JINGLE = Element(
     Jingle,
@@ -165,6 +194,11 @@ JINGLE = Element(
 def parse_jingle(el: XmlElement) -> Jingle:
     """The model of a <jingle/>. Raises BadRequest (J-079, J-086). One bad candidate or codec drops only itself."""
     return JINGLE.parse(el)
+
+
+def read_jingle(source: str) -> Jingle:
+    """`parse_jingle(parse_text(source))`, faster."""
+    return JINGLE.read(source, PAYLOAD_TYPE.tag)
 
 
 def build_jingle(jingle: Jingle) -> XmlElement:

@@ -12,14 +12,16 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
-from jinglebridge.jingle import xep_0293, xep_0294, xep_0339
+from jinglebridge.jingle import xep_0293, xep_0294, xep_0339, xep_0507
 from jinglebridge.jingle.roles import Role, role
 from jinglebridge.jingle.xep_0293 import RTCP_FB, TRR_INT, RtcpFb, TrrInt
 from jinglebridge.jingle.xep_0294 import RTP_HDREXT, HeaderExtension
-from jinglebridge.jingle.xep_0339 import SOURCE, SSRC_GROUP, Source, SourceGroup
+from jinglebridge.jingle.xep_0339 import SOURCE, SSRC_GROUP, STREAM, Source, SourceGroup, Stream
+from jinglebridge.jingle.xep_0507 import CATEGORY, Category
+from jinglebridge.kept import Kept
 from jinglebridge.sdp import MediaDescription
-from jinglebridge.sdp.attributes import encoding, parameters
-from jinglebridge.xml import Attr, Children, Element, Flag, Part, Text, Unknown, attr, integer, line, word
+from jinglebridge.sdp.attributes import encoding, milliseconds, parameters
+from jinglebridge.xml import Children, Element, Flag, Part, Text, Type, Unknown, attr, integer, line, word
 
 NS = "urn:xmpp:jingle:apps:rtp:1"
 NS_INFO = "urn:xmpp:jingle:apps:rtp:info:1"
@@ -45,6 +47,7 @@ STATIC = {
 }
 # Formats that carry other formats: kept only with them. J-120
 _CARRIERS = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})
+_LOOKED_AT = _CARRIERS | {"", "opus"}
 _NO_PTIME = frozenset({"cn", "red", "telephone-event"})
 
 
@@ -76,7 +79,7 @@ class PayloadType(NamedTuple):
         return isinstance(other, PayloadType) and self[:-1] == other[:-1]
 
     def __hash__(self) -> int:
-        return hash(self[:-1])
+        return hash(self[:7])
 
     def get(self, name: str) -> str | None:
         """Value of a format parameter."""
@@ -109,6 +112,8 @@ class RtpDescription:
     ssrc: str | None = None
     ptime: int | None = None
     maxptime: int | None = None
+    categories: tuple[Category, ...] = ()
+    streams: tuple[Stream, ...] = ()
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
@@ -119,10 +124,34 @@ class SessionInfo:
     kind: str
     creator: Role | None = None
     name: str | None = None
+    unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
-# COMPAT(all older clients): a bare value has name='' or no name; we write none, since Conversations needs every name non-empty.
-PARAMETER = Element(Parameter, NS, "parameter", (attr("name", line, default=""), attr("value", line, default="", always=True)))
+_TOKEN_ONLY = frozenset("0123456789/,-")
+
+
+def _parameter(name: str = "", value: str | None = None) -> Parameter:
+    """A token without "=" is read in all its forms: name='' or no name beside the value; alone as the name. J-118
+
+    COMPAT(stanza 12, others): <parameter name='111/111'/>. With value='' that is a token as well if it looks like one, otherwise it
+    is what "name=" says.
+    """
+    if value is None or (not value and _TOKEN_ONLY.issuperset(name)):
+        return Parameter("", name)
+    return Parameter(name, value)
+
+
+def _codec(value: str) -> str:
+    """A name that can stand in a=rtpmap, where "/" begins the clock rate."""
+    if "/" in value:
+        raise ValueError("not the name of a codec")
+    return str(word.parse(value))
+
+
+# A token is written without a name, since Conversations needs every name non-empty.
+PARAMETER = Element(
+    _parameter, NS, "parameter", (attr("name", line, default=""), attr("value", line, default=None, always=True)), keep=True
+)
 _MILLISECONDS = integer(1, 100_000)
 _TIMES = (attr("ptime", _MILLISECONDS, default=None), attr("maxptime", _MILLISECONDS, default=None))
 PAYLOAD_TYPE = Element(
@@ -131,7 +160,7 @@ PAYLOAD_TYPE = Element(
     "payload-type",
     (
         attr("id", integer(0, 127)),
-        attr("name", word, default=""),
+        attr("name", Type(_codec, str), default=""),
         attr("clockrate", integer(1, 2**31 - 1), default=None),
         attr("channels", integer(0, 255), default=1),
         *_TIMES,
@@ -140,8 +169,10 @@ PAYLOAD_TYPE = Element(
         Children(TRR_INT, "trr_int", lenient=True),
         Unknown(),
     ),
+    keep=True,
 )
-BANDWIDTH = Element(Bandwidth, NS, "bandwidth", (attr("type"), Text("value", integer(0, 2**31 - 1))))
+_BANDWIDTH = integer(0, 2**31 - 1)
+BANDWIDTH = Element(Bandwidth, NS, "bandwidth", (attr("type"), Text("value", _BANDWIDTH)))
 
 
 def _description(parts: tuple[Part, ...]) -> Element[RtpDescription]:
@@ -153,6 +184,7 @@ DESCRIPTION = _description(
         attr("media"),
         attr("ssrc", word, default=None),
         *_TIMES,
+        Children(CATEGORY, "categories", lenient=True),
         Children(PAYLOAD_TYPE, "payload_types", lenient=True),
         Children(BANDWIDTH, "bandwidths", lenient=True),
         Flag(NS, "rtcp-mux", "rtcp_mux"),
@@ -166,21 +198,22 @@ DESCRIPTION = _description(
         Flag(xep_0294.NS, "extmap-allow-mixed", "extmap_allow_mixed"),
         Children(SSRC_GROUP, "source_groups", lenient=True),
         Children(SOURCE, "sources", lenient=True),
+        Children(STREAM, "streams", lenient=True),
         Unknown(),
     )
 )
 
 
 def _info(kind: str) -> Callable[..., SessionInfo]:
-    def make(creator: Role | None = None, name: str | None = None) -> SessionInfo:
-        return SessionInfo(kind, creator, name)
+    def make(creator: Role | None = None, name: str | None = None, unknown: tuple[XmlElement, ...] = ()) -> SessionInfo:
+        return SessionInfo(kind, creator, name, unknown)
 
     return make
 
 
-_INFO_ATTRS: tuple[Attr, ...] = (attr("creator", role, default=None), attr("name", line, default=None))
+_INFO_PARTS = (attr("creator", role, default=None), attr("name", line, default=None), Unknown())
 INFO: dict[str, Element[SessionInfo]] = {
-    kind: Element(_info(kind), NS_INFO, kind, _INFO_ATTRS) for kind in ("active", "hold", "mute", "ringing", "unhold", "unmute")
+    kind: Element(_info(kind), NS_INFO, kind, _INFO_PARTS) for kind in ("active", "hold", "mute", "ringing", "unhold", "unmute")
 }
 
 
@@ -191,51 +224,66 @@ def usable(description: RtpDescription) -> tuple[PayloadType, ...]:
     without a clock rate, and a carrier (rtx, red, …) of something dropped.
     """
     found: dict[int, PayloadType] = {}
+    carriers: list[PayloadType] = []
     for payload in description.payload_types:
-        if payload.id not in found and not 64 <= payload.id <= 95:
+        id = payload.id
+        if id in found or 64 <= id <= 95:
+            continue
+        name = payload.name.lower()
+        if name in _LOOKED_AT or payload.clockrate is None:
             complete = _complete(payload, description.media)
-            if complete is not None:
-                found[payload.id] = complete
-    lost = {payload.id for payload in description.payload_types if payload.id not in found}
-    return tuple([payload for payload in found.values() if payload.name.lower() not in _CARRIERS or _carried(payload, found, lost)])
+            if complete is None:
+                continue
+            payload = complete
+            if name in _CARRIERS:
+                carriers.append(payload)
+        found[id] = payload
+    if carriers:
+        lost = set()
+        if len(found) < len(description.payload_types):
+            lost = {str(payload.id) for payload in description.payload_types if payload.id not in found}
+        for id in [payload.id for payload in carriers if not _carried(payload, found, lost)]:
+            del found[id]
+    return tuple(found.values())
 
 
 def _complete(payload: PayloadType, media: str) -> PayloadType | None:
     name, rate = payload.name, payload.clockrate
     if not name or rate is None:
         static = STATIC.get(payload.id)
-        if static is not None and name in ("", static[0]):
-            name, rate = static[0], rate or static[1]
+        if static is not None and name.upper() in ("", static[0]):
+            name, rate = name or static[0], rate or static[1]
         elif media == "video":
             rate = rate or 90000
         if not name or rate is None:
             return None
     # COMPAT(Gajim 1.7): Opus without channels; RFC 7587 §7 always writes two.
     channels = 2 if name.lower() == "opus" else payload.channels
-    if name is payload.name and rate is payload.clockrate and channels == payload.channels:
+    if (name, rate, channels) == payload[1:4]:
         return payload
     return payload._replace(name=name, clockrate=rate, channels=channels)
 
 
-def _carried(payload: PayloadType, found: dict[int, PayloadType], lost: set[int]) -> bool:
+def _carried(payload: PayloadType, found: dict[int, PayloadType], lost: set[str]) -> bool:
     """False for a carrier whose target was dropped or never was there."""
-    apt = payload.get("apt")
-    if apt is not None:
-        return apt.isascii() and apt.isdigit() and len(apt) < 4 and int(apt) in found
+    for name, value in payload.parameters:
+        if name == "apt":
+            return value.isascii() and value.isdigit() and len(value) < 4 and int(value) in found
     named = {part for p in payload.parameters if not p.name for part in p.value.split("/")}
-    return payload.name.lower() != "rtx" and named.isdisjoint(map(str, lost))
+    return payload.name.lower() != "rtx" and named.isdisjoint(lost)
 
 
 def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
     """Description of one m= section. Malformed attribute lines are dropped, never raised."""
     maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
-    feedback = xep_0293.from_sdp(media)
+    feedback = xep_0293.values_by_id(media)
     payloads = []
-    for text in dict.fromkeys(media.formats):
-        payload = _payload(text, maps.get(text), formats.get(text), feedback.get(text, ((), ())))
+    for id in dict.fromkeys(media.formats):
+        lines = (id, maps.get(id), formats.get(id), feedback.get(id, ()))
+        payload = _READ.get(lines) or _READ.keep(lines, _payload(lines), len(str(lines)))
         if payload is not None:
             payloads.append(payload)
-    everywhere = feedback.get("*", ((), ()))
+    everywhere = xep_0293.feedback(feedback.get("*", ()))
     sources, groups = xep_0339.from_sdp(media)
     return RtpDescription(
         media.kind,
@@ -249,6 +297,7 @@ def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
         media.inherited("extmap-allow-mixed") is not None,
         groups,
         sources,
+        categories=xep_0507.from_sdp(media),
     )
 
 
@@ -258,14 +307,20 @@ def _by_id(values: Iterable[str]) -> dict[str, str]:
     for value in values:
         id, _, rest = value.partition(" ")
         if id not in found:
-            found[id] = rest
+            found[id] = rest.strip()
     return found
 
 
-def _payload(
-    id: str, described: str | None, format: str | None, feedback: tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]
-) -> PayloadType | None:
+# What an SDP says about one payload type: its number, and the values of its rtpmap, fmtp and rtcp-fb lines behind the number.
+_Lines = tuple[str, str | None, str | None, tuple[str, ...]]
+# Browsers write the same thirty codecs into every offer.
+_READ: Kept[_Lines, PayloadType | None] = Kept()
+_WRITTEN: Kept[PayloadType, tuple[str, ...]] = Kept()
+
+
+def _payload(lines: _Lines) -> PayloadType | None:
     """One codec; None for a number that is none or has no meaning."""
+    id, described, format, feedback = lines
     if not (id.isascii() and id.isdigit() and len(id) < 4 and int(id) < 128):
         return None
     number = int(id)
@@ -279,7 +334,7 @@ def _payload(
     else:
         return None
     pairs = () if format is None else tuple(map(Parameter._make, parameters(format)))
-    return PayloadType(number, name, rate, channels, None, None, pairs, *feedback)
+    return PayloadType(number, name, rate, channels, None, None, pairs, *xep_0293.feedback(feedback))
 
 
 def _with_ptime(media: MediaDescription, payloads: list[PayloadType]) -> tuple[PayloadType, ...]:
@@ -295,10 +350,9 @@ def _with_ptime(media: MediaDescription, payloads: list[PayloadType]) -> tuple[P
 
 def _milliseconds(value: str | None) -> int | None:
     try:
-        number: int | None = _MILLISECONDS.parse(value) if value else None
-    except ValueError:
+        return None if value is None else milliseconds(value)
+    except SdpError:
         return None
-    return number
 
 
 def _bandwidths(values: Iterable[str]) -> Iterable[Bandwidth]:
@@ -306,25 +360,39 @@ def _bandwidths(values: Iterable[str]) -> Iterable[Bandwidth]:
     found = {}
     for value in values:
         type, _, number = value.partition(":")
-        if type in ("AS", "TIAS") and number.isascii() and number.isdigit() and len(number) < 11:
-            found[type] = Bandwidth(type, int(number))
+        try:
+            if type in ("AS", "TIAS"):
+                found[type] = Bandwidth(type, _BANDWIDTH.parse(number))
+        except ValueError:
+            continue
     return (found[type] for type in ("AS", "TIAS") if type in found)
 
 
 def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Iterable[PayloadType]) -> None:
     """The codec lines of one section: rtpmap, rtcp-fb, fmtp, ptime."""
-    for p in payloads:
-        channels = f"/{p.channels}" if p.channels > 1 else ""
-        media.add("rtpmap", f"{p.id} {p.name}/{p.clockrate}{channels}")
-        if p.feedback or p.trr_int:
-            xep_0293.to_sdp(media, str(p.id), p.feedback, p.trr_int)
-        format = ";".join([f"{q.name}={q.value}" if q.name else q.value for q in p.parameters if q.name or q.value])
-        if format:
-            media.add("fmtp", f"{p.id} {format}")
+    found: list[str] = []
+    for payload in payloads:
+        lines = _WRITTEN.get(payload)
+        if lines is None:
+            lines = _lines(payload)
+            _WRITTEN.keep(payload, lines, sum(map(len, lines)))
+        found += lines
+    media.extend(found)
     xep_0293.to_sdp(media, "*", description.feedback, description.trr_int)
-    for name in ("ptime", "maxptime"):
-        # COMPAT(Movim 0.2x): writes them on the description.
-        values = [getattr(p, name) for p in (*payloads, description)]
-        value = next((v for v in values if v is not None), None)
+    # COMPAT(Movim 0.2x): writes them on the description.
+    ptimes = [*[p.ptime for p in payloads if p.ptime is not None], description.ptime]
+    maxptimes = [*[p.maxptime for p in payloads if p.maxptime is not None], description.maxptime]
+    for name, value in (("ptime", ptimes[0]), ("maxptime", maxptimes[0])):
         if value is not None:
             media.add(name, str(value))
+
+
+def _lines(payload: PayloadType) -> tuple[str, ...]:
+    """The lines of one codec."""
+    channels = f"/{payload.channels}" if payload.channels > 1 else ""
+    lines = [f"a=rtpmap:{payload.id} {payload.name}/{payload.clockrate}{channels}"]
+    lines += [f"a=rtcp-fb:{value}" for value in xep_0293.values(str(payload.id), payload.feedback, payload.trr_int)]
+    format = ";".join([f"{p.name}={p.value}" if p.name else p.value for p in payload.parameters if p.name or p.value])
+    if format:
+        lines.append(f"a=fmtp:{payload.id} {format}")
+    return tuple(lines)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
+from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.sdp import MediaDescription
-from jinglebridge.xml import Children, Element, attr, integer, line
+from jinglebridge.sdp.attributes import words
+from jinglebridge.xml import Children, Element, Unknown, attr, integer, line
 
 NS = "urn:xmpp:jingle:apps:rtp:rtcp-fb:0"
 VERSION = "1.0.2"
@@ -28,6 +30,12 @@ class RtcpFb(NamedTuple):
     type: str
     subtype: str | None = None
     parameters: tuple[FbParameter, ...] = ()
+    unknown: tuple[XmlElement, ...] = ()
+
+    @property
+    def known(self) -> tuple[str, str | None, tuple[FbParameter, ...]]:
+        """What an answer is compared by."""
+        return self[:3]
 
 
 class TrrInt(NamedTuple):
@@ -36,35 +44,44 @@ class TrrInt(NamedTuple):
     value: int
 
 
-PARAMETER = Element(FbParameter, NS, "parameter", (attr("name"), attr("value", line, default="")))
-RTCP_FB = Element(RtcpFb, NS, "rtcp-fb", (attr("type"), attr("subtype", default=None), Children(PARAMETER, "parameters", lenient=True)))
+PARAMETER = Element(FbParameter, NS, "parameter", (attr("name"), attr("value", line, default="")), keep=True)
+RTCP_FB = Element(
+    RtcpFb,
+    NS,
+    "rtcp-fb",
+    (attr("type"), attr("subtype", default=None), Children(PARAMETER, "parameters", lenient=True), Unknown()),
+    keep=True,
+)
 # The schema's positiveInteger forbids the 0 that the text prescribes. J-133
-TRR_INT = Element(TrrInt, NS, "rtcp-fb-trr-int", (attr("value", integer(0, 2**31 - 1)),))
+TRR_INT = Element(TrrInt, NS, "rtcp-fb-trr-int", (attr("value", integer(0, 2**31 - 1)),), keep=True)
 
 
 def from_sdp(media: MediaDescription) -> dict[str, tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]]:
     """Feedback by payload type as text, "*" for all of them. A malformed line is dropped."""
-    lines: dict[str, list[str]] = {}
+    return {id: feedback(values) for id, values in values_by_id(media).items()}
+
+
+def values_by_id(media: MediaDescription) -> dict[str, tuple[str, ...]]:
+    """What stands behind the payload type in the a=rtcp-fb lines, by payload type as text."""
+    found: dict[str, list[str]] = {}
     for value in media.all("rtcp-fb"):
         id, _, rest = value.partition(" ")
-        if id in lines:
-            lines[id].append(rest)
+        if id in found:
+            found[id].append(rest)
         else:
-            lines[id] = [rest]
-    read: dict[tuple[str, ...], tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]] = {}  # browsers repeat the same five for each codec
-    found = {}
-    for id, rests in lines.items():
-        key = tuple(rests)
-        if key not in read:
-            items = [_feedback(rest.split()) for rest in rests]
-            read[key] = (tuple([i for i in items if isinstance(i, RtcpFb)]), tuple([i for i in items if isinstance(i, TrrInt)]))
-        found[id] = read[key]
-    return found
+            found[id] = [rest]
+    return {id: tuple(rests) for id, rests in found.items()}
 
 
-def _feedback(fields: list[str]) -> RtcpFb | TrrInt | None:
+def feedback(values: Iterable[str]) -> tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]:
+    """What the values of `values_by_id` for one payload type say."""
+    items = [_feedback(words(value)) for value in values]
+    return tuple([item for item in items if isinstance(item, RtcpFb)]), tuple([item for item in items if isinstance(item, TrrInt)])
+
+
+def _feedback(fields: tuple[str, ...]) -> RtcpFb | TrrInt | None:
     match fields:
-        case []:
+        case ():
             return None
         case ["trr-int", value, *_]:
             return TrrInt(int(value)) if value.isascii() and value.isdigit() and len(value) < 10 else None
@@ -82,11 +99,17 @@ def _parameter(field: str) -> FbParameter:
 
 def to_sdp(media: MediaDescription, id: str, items: Iterable[RtcpFb], intervals: Iterable[TrrInt]) -> None:
     """The a=rtcp-fb lines of one payload type; `id` "*" for those of the description."""
-    for interval in intervals:
-        media.add("rtcp-fb", f"{id} trr-int {interval.value}")
+    for value in values(id, items, intervals):
+        media.add("rtcp-fb", value)
+
+
+def values(id: str, items: Iterable[RtcpFb], intervals: Iterable[TrrInt]) -> list[str]:
+    """The values of these lines."""
+    found = [f"{id} trr-int {interval.value}" for interval in intervals]
     for item in items:
         words = [id, item.type]
         if item.subtype:
             words.append(item.subtype)
         words += [f"{p.name}={p.value}" if p.value else p.name for p in item.parameters]
-        media.add("rtcp-fb", " ".join(words))
+        found.append(" ".join(words))
+    return found

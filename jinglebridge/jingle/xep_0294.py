@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
+from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
 from jinglebridge.jingle.roles import Role, Senders, direction_to_senders, senders_to_direction
 from jinglebridge.jingle.roles import senders as senders_type
+from jinglebridge.kept import Kept
 from jinglebridge.sdp import Direction, MediaDescription
 from jinglebridge.sdp.attributes import extmap
-from jinglebridge.xml import Children, Element, attr, integer, line, word
+from jinglebridge.xml import Children, Element, Unknown, attr, integer, line, word
 
 NS = "urn:xmpp:jingle:apps:rtp:rtp-hdrext:0"
 VERSION = "1.1.2"
@@ -35,9 +37,10 @@ class HeaderExtension(NamedTuple):
     uri: str
     senders: Senders | None = None
     parameters: tuple[HdrextParameter, ...] = ()
+    unknown: tuple[XmlElement, ...] = ()
 
 
-PARAMETER = Element(HdrextParameter, NS, "parameter", (attr("name", word), attr("value", line, default=None)))
+PARAMETER = Element(HdrextParameter, NS, "parameter", (attr("name", word), attr("value", line, default=None)), keep=True)
 RTP_HDREXT = Element(
     HeaderExtension,
     NS,
@@ -47,7 +50,9 @@ RTP_HDREXT = Element(
         attr("uri"),
         attr("senders", senders_type, default=None),
         Children(PARAMETER, "parameters", lenient=True),
+        Unknown(),
     ),
+    keep=True,
 )
 
 
@@ -56,18 +61,30 @@ def usable(id: int) -> bool:
     return (1 <= id <= 255 and id != 15) or 4096 <= id <= 4351
 
 
+_READ: Kept[tuple[str, Role], HeaderExtension | None] = Kept()
+_WRITTEN: Kept[tuple[HeaderExtension, Role], str] = Kept()
+
+
 def from_sdp(media: MediaDescription, author: Role) -> tuple[HeaderExtension, ...]:
-    """Extensions of one section; malformed and unusable lines are dropped."""
-    found: list[HeaderExtension] = []
+    """Extensions of one section; malformed and unusable lines are dropped, and those with the number of another."""
+    found: dict[int, HeaderExtension] = {}
     for value in media.inherited_all("extmap"):
-        try:
-            id, direction, uri, attributes = extmap(value)
-        except SdpError:
-            continue
-        if usable(id):
-            senders = direction_to_senders(Direction(direction), author) if direction else None
-            found.append(HeaderExtension(id, uri, senders, tuple(_parameter(word) for word in attributes.split())))
-    return tuple(found)
+        extension = _READ.get((value, author)) or _extension(value, author)
+        if extension is not None:
+            found.setdefault(extension.id, extension)
+    return tuple(found.values())
+
+
+def _extension(value: str, author: Role) -> HeaderExtension | None:
+    try:
+        id, direction, uri, attributes = extmap(value)
+    except SdpError:
+        return None
+    if not usable(id):
+        return None
+    senders = direction_to_senders(Direction(direction), author) if direction else None
+    found = HeaderExtension(id, uri, senders, tuple(_parameter(word) for word in attributes.split()))
+    return _READ.keep((value, author), found, len(value))
 
 
 def _parameter(word: str) -> HdrextParameter:
@@ -77,12 +94,16 @@ def _parameter(word: str) -> HdrextParameter:
 
 def to_sdp(media: MediaDescription, extensions: Iterable[HeaderExtension], author: Role) -> None:
     """The a=extmap lines; an id that stands twice is written once (J-139)."""
-    seen: set[int] = set()
+    lines: dict[int, str] = {}
     for extension in extensions:
-        if not usable(extension.id) or extension.id in seen:
-            continue
-        seen.add(extension.id)
-        direction = f"/{senders_to_direction(extension.senders, author)}" if extension.senders else ""
-        words = [f"{extension.id}{direction}", extension.uri]
-        words += [p.name if p.value is None else f"{p.name}={p.value}" for p in extension.parameters]
-        media.add("extmap", " ".join(words))
+        if extension.id not in lines and usable(extension.id):
+            lines[extension.id] = _WRITTEN.get((extension, author)) or _line(extension, author)
+    media.extend(lines.values())
+
+
+def _line(extension: HeaderExtension, author: Role) -> str:
+    direction = f"/{senders_to_direction(extension.senders, author)}" if extension.senders else ""
+    words = [f"a=extmap:{extension.id}{direction}", extension.uri]
+    words += [p.name if p.value is None else f"{p.name}={p.value}" for p in extension.parameters]
+    line = " ".join(words)
+    return line if extension.unknown else _WRITTEN.keep((extension, author), line, len(line))

@@ -7,12 +7,14 @@ transport. The value reaches the other side byte for byte. J-178 … J-187, tabl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import Refused, SdpError
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import fingerprint
-from jinglebridge.xml import Element, Text, Type, attr, one_of
+from jinglebridge.sdp.attributes import setup as setup_word
+from jinglebridge.xml import Element, Text, Type, Unknown, attr, one_of
 
 NS = "urn:xmpp:jingle:apps:dtls:0"
 VERSION = "1.0.0"
@@ -29,6 +31,7 @@ class Fingerprint:
     hash: str
     setup: str | None
     value: str
+    unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
 def _hex_pairs(value: str) -> str:
@@ -47,6 +50,7 @@ FINGERPRINT = Element(
         attr("hash", Type(str.lower, str)),
         attr("setup", one_of("active", "passive", "actpass", "holdconn"), default=None),
         Text("value", Type(_hex_pairs, str)),
+        Unknown(),
     ),
 )
 
@@ -54,7 +58,8 @@ FINGERPRINT = Element(
 def strong(item: Fingerprint) -> bool:
     """A hash that we trust, with a value of its length."""
     size, value = HASHES.get(item.hash, 0), item.value
-    return size > 0 and len(value) == 3 * size - 1 and value.count(":") == size - 1 == value[2::3].count(":")
+    shape = len(value) == 3 * size - 1 and value.count(":") == size - 1 == value[2::3].count(":")
+    return size > 0 and shape and not value.strip("0123456789ABCDEF:")
 
 
 def from_sdp(media: MediaDescription, *, answer: bool, default: str) -> tuple[Fingerprint, ...]:
@@ -66,9 +71,13 @@ def from_sdp(media: MediaDescription, *, answer: bool, default: str) -> tuple[Fi
 
     Raises: Refused for a=setup:holdconn (J-182).
     """
-    setup = media.inherited("setup") or default
-    if setup not in ("active", "passive", "actpass"):
-        raise Refused(f"setup {setup[:20]} cannot be carried", reason="security-error", rule="J-182")
+    word = media.inherited("setup")
+    try:
+        setup = default if word is None else setup_word(word)
+    except SdpError as problem:
+        raise Refused(str(problem), reason="security-error", rule="J-182") from None
+    if setup == "holdconn":
+        raise Refused("setup holdconn cannot be carried", reason="security-error", rule="J-182")
     if answer and setup == "actpass":
         setup = default
     found = []

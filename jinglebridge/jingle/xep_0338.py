@@ -7,12 +7,13 @@ name is the tagged one, order is kept. J-189 … J-197.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
 from jinglebridge.sdp import SessionDescription
 from jinglebridge.sdp.attributes import group
-from jinglebridge.xml import Children, Element, attr, line
+from jinglebridge.xml import Children, Element, Unknown, attr, line
 
 NS = "urn:xmpp:jingle:apps:grouping:0"
 VERSION = "1.0.0"
@@ -33,6 +34,7 @@ class Group:
 
     semantics: str
     names: tuple[str, ...] = ()
+    unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -42,15 +44,19 @@ class Group:
     def renamed(self, names: dict[str, str]) -> Group | None:
         """With other names; those that `names` lacks are dropped. None if nothing is left (J-191)."""
         kept = tuple(names[name] for name in self.names if name in names)
-        return Group(self.semantics, kept) if kept else None
+        return Group(self.semantics, kept, self.unknown) if kept else None
+
+    def within(self, other: Group) -> Group | None:
+        """The part of it that `other` has too; None if the two have nothing in common. J-190"""
+        return self.renamed(dict(zip(other.names, other.names, strict=True))) if self.semantics == other.semantics else None
 
 
-def _group(semantics: str, members: tuple[Member, ...] = ()) -> Group:
-    return Group(semantics, tuple(member.name for member in members))
+def _group(semantics: str, members: tuple[Member, ...] = (), unknown: tuple[XmlElement, ...] = ()) -> Group:
+    return Group(semantics, tuple(member.name for member in members), unknown)
 
 
-MEMBER = Element(Member, NS, "content", (attr("name", line),))
-GROUP = Element(_group, NS, "group", (attr("semantics"), Children(MEMBER, "members")))
+MEMBER = Element(Member, NS, "content", (attr("name", line),), keep=True)
+GROUP = Element(_group, NS, "group", (attr("semantics"), Children(MEMBER, "members"), Unknown()))
 
 
 def from_sdp(sdp: SessionDescription) -> tuple[Group, ...]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
+from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
 from jinglebridge.sdp import Direction, MediaDescription
-from jinglebridge.sdp.attributes import ssrc, ssrc_group
-from jinglebridge.xml import Children, Element, attr, integer, line, word
+from jinglebridge.sdp.attributes import ssrc, ssrc_group, words
+from jinglebridge.xml import Children, Element, Unknown, attr, integer, line, word
 
 NS = "urn:xmpp:jingle:apps:rtp:ssma:0"
+NS_STREAM = "urn:xmpp:jingle:apps:rtp:msid:0"
 VERSION = "1.0.1"
 FEATURES = ("urn:ietf:rfc:5576",)
 
@@ -32,6 +34,7 @@ class SourceParameter(NamedTuple):
 class Source(NamedTuple):
     ssrc: int
     parameters: tuple[SourceParameter, ...] = ()
+    unknown: tuple[XmlElement, ...] = ()
 
     def get(self, name: str) -> str | None:
         return next((p.value for p in self.parameters if p.name == name), None)
@@ -42,11 +45,21 @@ class SourceGroup(NamedTuple):
 
     semantics: str
     sources: tuple[Source, ...] = ()
+    unknown: tuple[XmlElement, ...] = ()
+
+
+class Stream(NamedTuple):
+    """COMPAT(stanza 12): its own element for a=msid. Read (J-202); only what was read is written."""
+
+    id: str
+    track: str | None = None
 
 
 PARAMETER = Element(SourceParameter, NS, "parameter", (attr("name", word), attr("value", line, default=None)))
-SOURCE = Element(Source, NS, "source", (attr("ssrc", integer(0, 2**32 - 1)), Children(PARAMETER, "parameters", lenient=True)))
-SSRC_GROUP = Element(SourceGroup, NS, "ssrc-group", (attr("semantics"), Children(SOURCE, "sources")))
+SOURCE = Element(Source, NS, "source", (attr("ssrc", integer(0, 2**32 - 1)), Children(PARAMETER, "parameters", lenient=True), Unknown()))
+SSRC_GROUP = Element(SourceGroup, NS, "ssrc-group", (attr("semantics"), Children(SOURCE, "sources"), Unknown()))
+
+STREAM = Element(Stream, NS_STREAM, "stream", (attr("id", word), attr("track", word, default=None)))
 
 
 def from_sdp(media: MediaDescription) -> tuple[tuple[Source, ...], tuple[SourceGroup, ...]]:
@@ -70,24 +83,48 @@ def from_sdp(media: MediaDescription) -> tuple[tuple[Source, ...], tuple[SourceG
         except SdpError:
             continue
         groups.append(SourceGroup(semantics, tuple(map(Source, numbers))))
-    direction = media.effective_direction
-    if direction is Direction.INACTIVE:
-        return (), ()
-    if direction is Direction.RECVONLY:
-        groups = [group for group in groups if group.semantics == "FID"]
-        paired = {source.ssrc for group in groups for source in group.sources}
-        found = {number: parameters for number, parameters in found.items() if number in paired}
     msid = media.get("msid")
     if msid:
         # Firefox gives it for the section only; Jingle knows it per source (J-202).
         for parameters in found.values():
             if all(p.name != "msid" for p in parameters):
                 parameters.append(SourceParameter("msid", msid))
-    return tuple(Source(number, tuple(parameters)) for number, parameters in found.items()), tuple(groups)
+    sources = tuple([Source(number, tuple(parameters)) for number, parameters in found.items()])
+    return heard(sources, tuple(groups), media.effective_direction)
+
+
+def heard(
+    sources: tuple[Source, ...], groups: tuple[SourceGroup, ...], direction: Direction
+) -> tuple[tuple[Source, ...], tuple[SourceGroup, ...]]:
+    """What is left of both in a section of that direction. J-205
+
+    An author that sends nothing has no sources; browsers that only receive name the pairs of their retransmissions.
+    """
+    if direction is Direction.INACTIVE:
+        return (), ()
+    if direction is Direction.RECVONLY:
+        groups = tuple(group for group in groups if group.semantics == "FID")
+        paired = {source.ssrc for group in groups for source in group.sources}
+        sources = tuple(source for source in sources if source.ssrc in paired)
+    return sources, groups
+
+
+def msid(sources: Iterable[Source], streams: Iterable[Stream]) -> str | None:
+    """Value of the a=msid line: that of the first source that has one, else of stanza's element. RFC 8830 §2; J-202, J-203
+
+    A stream "-" means none; its track then plays alone.
+    """
+    for source in sources:
+        value = source.get("msid")
+        if value and 1 <= len(words(value)) <= 2 and value == " ".join(words(value)):
+            return value
+    return next((stream.id if stream.track is None else f"{stream.id} {stream.track}" for stream in streams), None)
 
 
 def to_sdp(media: MediaDescription, sources: Iterable[Source], groups: Iterable[SourceGroup]) -> None:
     """The a=ssrc-group and a=ssrc lines; a source without parameters has no line of its own."""
+    sources, groups = tuple(sources), tuple(groups)
+    sources += _companions(sources, groups)
     for group in groups:
         if group.sources:
             media.add("ssrc-group", " ".join((group.semantics, *(str(source.ssrc) for source in group.sources))))
@@ -98,3 +135,18 @@ def to_sdp(media: MediaDescription, sources: Iterable[Source], groups: Iterable[
         seen.add(source.ssrc)
         for p in source.parameters:
             media.add("ssrc", f"{source.ssrc} {p.name}" if p.value is None else f"{source.ssrc} {p.name}:{p.value}")
+
+
+def _companions(sources: tuple[Source, ...], groups: tuple[SourceGroup, ...]) -> tuple[Source, ...]:
+    """The members of groups that only the group names, under the cname of one that is described.
+
+    COMPAT(stanza 12): describes the first source of each content and groups it with its retransmission; Chromium refuses the group.
+    """
+    cnames = {source.ssrc: cname for source in sources if (cname := source.get("cname")) is not None}
+    known = {source.ssrc for source in sources}
+    found = []
+    for group in groups:
+        cname = next((cnames[source.ssrc] for source in group.sources if source.ssrc in cnames), None)
+        if cname is not None:
+            found += [Source(item.ssrc, (SourceParameter("cname", cname),)) for item in group.sources if item.ssrc not in known]
+    return tuple(found)

@@ -12,6 +12,10 @@ from typing import Any, NamedTuple
 from jinglebridge.errors import SdpError
 
 
+# RFC 8866 §9, token-char.
+TOKEN = frozenset("!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz{|}~")
+
+
 class Encoding(NamedTuple):
     """RFC 8866 §6.6, behind the payload type. `channels` is 1 where the third field is absent."""
 
@@ -53,7 +57,7 @@ def number(text: str, low: int, high: int) -> int:
 
 def encoding(text: str) -> Encoding:
     """What stands behind the payload type in a=rtpmap: name/clock rate[/channels]."""
-    name, _, rest = text.partition("/")
+    name, _, rest = text.strip().partition("/")
     rate, slash, channels = rest.partition("/")
     if not name or " " in name:
         raise SdpError(f"not an rtpmap: {text[:60]!r}")
@@ -74,8 +78,8 @@ def parameters(text: str) -> list[tuple[str, str]]:
 
 
 def extmap(value: str) -> Extmap:
-    fields = value.split(" ", 2)
-    if len(fields) < 2 or not fields[1]:
+    fields = value.split(None, 2)
+    if len(fields) < 2:
         raise SdpError(f"not an extmap: {value[:60]!r}")
     id, slash, direction = fields[0].partition("/")
     if slash and direction not in ("sendrecv", "sendonly", "recvonly", "inactive"):
@@ -85,9 +89,9 @@ def extmap(value: str) -> Extmap:
 
 def ssrc(value: str) -> tuple[int, str, str | None]:
     """RFC 5576 §4.1: number, attribute, its value or None."""
-    id, _, rest = value.partition(" ")
-    name, colon, text = rest.partition(":")
-    if not name:
+    id, _, rest = value.strip().partition(" ")
+    name, colon, text = rest.lstrip().partition(":")
+    if not name or " " in name:
         raise SdpError(f"not an ssrc: {value[:60]!r}")
     return number(id, 0, 2**32 - 1), name, text if colon else None
 
@@ -95,7 +99,7 @@ def ssrc(value: str) -> tuple[int, str, str | None]:
 def ssrc_group(value: str) -> tuple[str, tuple[int, ...]]:
     """RFC 5576 §4.2: semantics and its sources in order."""
     fields = value.split()
-    if len(fields) < 2:
+    if len(fields) < 2 or not TOKEN.issuperset(fields[0]):
         raise SdpError(f"not an ssrc-group: {value[:60]!r}")
     return fields[0], tuple(number(field, 0, 2**32 - 1) for field in fields[1:])
 
@@ -103,8 +107,8 @@ def ssrc_group(value: str) -> tuple[str, tuple[int, ...]]:
 def group(value: str) -> tuple[str, tuple[str, ...]]:
     """RFC 5888 §5: semantics and the mids, of which there may be none."""
     fields = value.split()
-    if not fields:
-        raise SdpError("empty group")
+    if not fields or not TOKEN.issuperset(fields[0]):
+        raise SdpError(f"not a group: {value[:60]!r}")
     return fields[0], tuple(fields[1:])
 
 
@@ -133,13 +137,58 @@ def candidate(value: str) -> CandidateLine:
     )
 
 
+def words(value: str) -> tuple[str, ...]:
+    """Of rtcp-fb (behind the payload type), ice-options, msid: words separated by blanks."""
+    return tuple(value.split())
+
+
+def milliseconds(value: str) -> int:
+    """RFC 8866 §6.4: ptime and maxptime."""
+    return number(value.strip(), 1, 100_000)
+
+
+def setup(value: str) -> str:
+    """RFC 4145 §4."""
+    word = value.strip()
+    if word not in ("active", "passive", "actpass", "holdconn"):
+        raise SdpError(f"not a setup: {word[:20]!r}")
+    return word
+
+
+def sctp_port(value: str) -> int:
+    """RFC 8841 §5.1; 0 would close the association."""
+    return number(value.strip(), 1, 65535)
+
+
+def sctpmap(value: str) -> tuple[int, str, int | None]:
+    """The older form of it (draft-ietf-mmusic-sctp-sdp-05): port, protocol, number of streams if given."""
+    fields = value.split()
+    if not 2 <= len(fields) <= 3:
+        raise SdpError(f"not an sctpmap: {value[:60]!r}")
+    return number(fields[0], 1, 65535), fields[1], number(fields[2], 1, 65535) if len(fields) == 3 else None
+
+
+def content(value: str) -> tuple[str, ...]:
+    """RFC 4796 §5: what the media shows, words separated by commas."""
+    return tuple([word.strip() for word in value.split(",") if word.strip()])
+
+
 READERS: dict[str, Callable[[str], Any]] = {
     "candidate": candidate,
+    "content": content,
     "extmap": extmap,
     "fingerprint": fingerprint,
     "fmtp": parameters,
     "group": group,
+    "ice-options": words,
+    "maxptime": milliseconds,
+    "msid": words,
+    "ptime": milliseconds,
+    "rtcp-fb": words,
     "rtpmap": encoding,
+    "sctp-port": sctp_port,
+    "sctpmap": sctpmap,
+    "setup": setup,
     "ssrc": ssrc,
     "ssrc-group": ssrc_group,
 }

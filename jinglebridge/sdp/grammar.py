@@ -20,7 +20,8 @@ MAX_PAYLOAD_TYPES = 64  # of one section
 MAX_SSRCS = 64  # of one section, different ones
 
 # What neither an SDP line nor an XML document may hold.
-ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# The second half: what some readers of lines (str.splitlines) take for a line end.
+ILLEGAL = re.compile("[^\t\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\x7f-\x9f\u2028\u2029]")
 _TYPES = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 
@@ -34,7 +35,7 @@ def parse(text: str) -> SessionDescription:
         lines.pop()
     if len(lines) > MAX_LINES:
         raise SdpError(f"more than {MAX_LINES} lines", rule="J-244")
-    if max(map(len, lines), default=0) > MAX_LINE:
+    if len(text) > MAX_LINE and max(map(len, lines)) > MAX_LINE:
         raise SdpError(f"a line of more than {MAX_LINE} characters", rule="J-244")
     if not "".join(lines).isprintable():
         _control_characters(lines)
@@ -42,10 +43,11 @@ def parse(text: str) -> SessionDescription:
     section: Section = session
     found, begin = section.attributes, 0
     for number, line in enumerate(lines, 1):
-        if line[:2] == "a=":
-            name, _, value = line[2:].partition(":")
-            if not name or " " in name:
-                raise SdpError("not an attribute", line=number)
+        head, _, value = line.partition(":")
+        name = _NAMES.get(head)
+        if name is None and head[:2] == "a=":
+            name = _name(head, number)
+        if name is not None:
             if name in found:
                 found[name].append(value)
             else:
@@ -64,9 +66,27 @@ def parse(text: str) -> SessionDescription:
     return session
 
 
+# The attributes of browsers; any other is fine too, and found a little later.
+_NAMES = {
+    f"a={name}": name
+    for name in (
+        "candidate extmap fmtp fingerprint ice-options ice-pwd ice-ufrag mid msid rtcp rtcp-fb rtcp-mux rtcp-rsize rtpmap "
+        "sctp-port sendrecv setup ssrc ssrc-group"
+    ).split()
+}
+
+
+def _name(head: str, number: int) -> str:
+    """The attribute's name in a line up to its colon."""
+    name = head[2:]
+    if not name or " " in name:
+        raise SdpError("not an attribute", line=number)
+    return name
+
+
 def _control_characters(lines: list[str]) -> None:
     for number, line in enumerate(lines, 1):
-        if "\r" in line or ILLEGAL.search(line):
+        if ILLEGAL.search(line):
             raise SdpError("control character", line=number)
 
 

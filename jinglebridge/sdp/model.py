@@ -6,6 +6,7 @@ asks, so that reading a description costs one pass over its lines. Spec: RFC 886
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from jinglebridge.errors import SdpError
@@ -25,15 +26,25 @@ _DIRECTIONS = tuple((direction.value, direction) for direction in Direction)
 class Section:
     """Lines of the session part or of one media part.
 
-    `lines` are whole lines ("a=mid:0") without line ends. `attributes` maps a name to its values in order;
-    an attribute without value has the value "".
+    `lines` are whole lines ("a=mid:0") without line ends.
     """
 
-    __slots__ = ("attributes", "lines")
+    __slots__ = ("_index", "lines")
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.attributes: dict[str, list[str]] = {}
+        self._index: dict[str, list[str]] | None = None
+
+    @property
+    def attributes(self) -> dict[str, list[str]]:
+        """Values by name, in order; an attribute without value has the value "". Made from the lines when somebody asks."""
+        if self._index is None:
+            self._index = {}
+            for line in self.lines:
+                if line[:2] == "a=":
+                    name, _, value = line[2:].partition(":")
+                    self._index.setdefault(name, []).append(value)
+        return self._index
 
     def __contains__(self, name: str) -> bool:
         return name in self.attributes
@@ -58,7 +69,13 @@ class Section:
     def add(self, name: str, value: str = "") -> None:
         """Append `a=name:value`, or `a=name` without value."""
         self.lines.append(f"a={name}:{value}" if value else f"a={name}")
-        self.attributes.setdefault(name, []).append(value)
+        if self._index is not None:
+            self._index.setdefault(name, []).append(value)
+
+    def extend(self, lines: Iterable[str]) -> None:
+        """Append whole lines; many at once, since the index is made anew."""
+        self.lines += lines
+        self._index = None
 
     @property
     def direction(self) -> Direction | None:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import NamedTuple
+from xml.etree.ElementTree import Element as XmlElement
 
-from jinglebridge.jingle import Content, Group, RtpDescription
+from jinglebridge.jingle import Content, Group, RtpDescription, xep_0343
+from jinglebridge.jingle.private import without_addresses
 from jinglebridge.jingle.xep_0167 import MEDIA
 from jinglebridge.jingle.xep_0294 import MID_URI
 from jinglebridge.sdp import MediaDescription, SessionDescription
+from jinglebridge.sdp.attributes import TOKEN
 
 MAX_MID = 32  # characters that Chromium and the RTP header extension take
 
-# RFC 8866 §9, token-char.
-_TOKEN = frozenset("!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz{|}~")
-
 
 class Described(NamedTuple):
-    """What session-initiate, session-accept or content-add says: contents in order of the m= lines, and their groups."""
+    """What session-initiate, session-accept or content-add says: contents in order of the m= lines, and their groups.
+
+    `unknown`: children of <jingle/> that no XEP here knows; the private element for the session part is one.
+    """
 
     contents: tuple[Content, ...]
     groups: tuple[Group, ...] = ()
+    unknown: tuple[XmlElement, ...] = ()
 
     def content(self, name: str) -> Content | None:
         return next((content for content in self.contents if content.name == name), None)
@@ -31,13 +35,14 @@ class Described(NamedTuple):
         return next((group.names for group in self.groups if group.semantics == "BUNDLE"), ())
 
 
-def mids(contents: Iterable[Content]) -> tuple[str, ...]:
+def mids(contents: Iterable[Content], own: Container[str] = ()) -> tuple[str, ...]:
     """The mid of each content: its name where that is legal and free, else a generated one. J-194, J-195.
 
-    Pure: the same contents always get the same mids, so that trickled candidates find their content again.
+    Pure: the same contents always get the same mids, so that trickled candidates find their content again. `own`: mids that the endpoint
+    uses itself, which are legal for that reason.
     """
     names = [content.name for content in contents]
-    legal = [1 <= len(name) <= MAX_MID and _TOKEN.issuperset(name) and name not in names[:index] for index, name in enumerate(names)]
+    legal = [(name in own or _legal(name)) and name not in names[:index] for index, name in enumerate(names)]
     taken = {name for name, good in zip(names, legal, strict=True) if good}
     found = []
     for index, (name, good) in enumerate(zip(names, legal, strict=True)):
@@ -49,14 +54,18 @@ def mids(contents: Iterable[Content]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _legal(name: str) -> bool:
+    return 1 <= len(name) <= MAX_MID and TOKEN.issuperset(name)
+
+
 def name_of(media: MediaDescription) -> str:
     """Content name of an m= section: its mid, else its position. M-3"""
     return media.mid if media.mid is not None else str(media.index)
 
 
 def translatable(media: MediaDescription) -> bool:
-    """Audio and video over RTP of any profile; everything else is for later XEPs. J-111, J-112, J-224"""
-    return media.kind in MEDIA and "RTP" in media.proto
+    """Audio and video over RTP of any profile, and data channels; nothing else has a Jingle form. J-111, J-112, J-225"""
+    return (media.kind in MEDIA and "RTP" in media.proto) or xep_0343.from_sdp(media) is not None
 
 
 def without_mid_extension(description: RtpDescription) -> RtpDescription:
@@ -71,8 +80,8 @@ def without_candidates(described: Described) -> Described:
     for content in described.contents:
         if content.transport is not None:
             content = replace(content, transport=replace(content.transport, candidates=(), gathering_complete=False))
-        contents.append(content)
-    return Described(tuple(contents), described.groups)
+        contents.append(replace(content, unknown=without_addresses(content.unknown)))
+    return described._replace(contents=tuple(contents), unknown=without_addresses(described.unknown))
 
 
 def media_of(what: SessionDescription | Described) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """An endpoint's SDP becomes a description for Jingle.
 
 What cannot be carried to any peer is Refused with the Jingle reason and the rule; what merely has no Jingle form is left out.
-m=application (data channels), rejected sections of an offer and everything that is not RTP are left out as well: in the answer
-they come back as port 0 in their place (J-091, J-224). An SDP of which nothing is left is refused with unsupported-applications.
+Rejected sections of an offer, data channels for a peer that has none, and everything that is neither RTP nor a data channel are left
+out as well: in the answer they come back as port 0 in their place (J-091, J-224). An SDP of which nothing is left is refused with
+unsupported-applications.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from dataclasses import replace
 from jinglebridge.errors import Refused
 from jinglebridge.jingle import Content, Group, IceUdpTransport, Role, RtpDescription, Senders, xep_0167, xep_0176, xep_0320, xep_0338
 from jinglebridge.jingle.roles import direction_to_senders
+from jinglebridge.jingle.xep_0167 import MEDIA
 from jinglebridge.jingle.xep_0176 import ice_chars
 from jinglebridge.sdp import MediaDescription, SessionDescription
 from jinglebridge.translate.described import Described, mids, name_of, translatable, without_mid_extension
+from jinglebridge.translate.extensions import carry
 from jinglebridge.translate.policy import NONE, PeerPolicy
+from jinglebridge.translate.writer import to_sdp
 
 
 def from_sdp(
@@ -26,6 +30,7 @@ def from_sdp(
     policy: PeerPolicy = NONE,
     accept_of: Described | None = None,
     answer: bool | None = None,
+    extensions: bool = False,
 ) -> Described:
     """Contents and groups for what an endpoint wrote.
 
@@ -35,36 +40,45 @@ def from_sdp(
         policy: what the peer can take.
         accept_of: the description being answered; names and creators come from it.
         answer: the SDP is an answer; default: whether `accept_of` is given.
+        extensions: carry also what has no Jingle form, in private elements (`jinglebridge.translate.extensions`).
 
     Raises: Refused, with `reason` and `rule`: no DTLS or weak hash (security-error), bad ICE credentials (failed-transport),
-        no rtcp-mux or no codec (incompatible-parameters), no audio or video at all (unsupported-applications).
+        no rtcp-mux or no codec (incompatible-parameters), nothing that can be translated (unsupported-applications), an answer of
+        another kind of media than its offer (failed-application).
 
     Spec: XEP-0167 §5; J-109 … J-129, J-146, J-178 … J-194, table M-3.
     """
-    reader = _Reader(sdp, author, accept_of, accept_of is not None if answer is None else answer)
-    contents = []
-    for media in sdp.media:
-        if not translatable(media):
-            continue
-        content = reader.rejected(media) if media.rejected else reader.content(media, creator)
-        if content is not None:
-            contents.append(content)
-    if not contents:
-        raise Refused("no audio or video is left to translate", reason="unsupported-applications", rule="J-224")
-    return policy.apply(Described(tuple(contents), reader.groups()))
+    reader = _Reader(sdp, author, accept_of, accept_of is not None if answer is None else answer, policy)
+    pairs = [(media, reader.counted(media, creator)) for media in sdp.media]
+    contents = tuple(content for _, content in pairs if content is not None)
+    if not policy.apply(Described(contents)).contents:
+        raise Refused("no audio, video or data is left to translate", reason="unsupported-applications", rule="J-224")
+    described = Described(contents, reader.groups())
+    if extensions:
+        default = to_sdp(described, author, session_id=0, version=1, answer=reader.answer)
+        described = carry(sdp, pairs, described, default)
+    return policy.apply(described, author)
 
 
 class _Reader:
     """The facts of one SDP that its sections share."""
 
-    def __init__(self, sdp: SessionDescription, author: Role, offer: Described | None, answer: bool) -> None:
-        self.sdp, self.author, self.offer, self.answer = sdp, author, offer, answer
+    def __init__(self, sdp: SessionDescription, author: Role, offer: Described | None, answer: bool, policy: PeerPolicy) -> None:
+        self.sdp, self.author, self.offer, self.answer, self.policy = sdp, author, offer, answer, policy
         self.sdp_groups = xep_0338.from_sdp(sdp)
-        self.bundle: tuple[str, ...] = next((g.names for g in self.sdp_groups if g.semantics == "BUNDLE"), ())
-        self.offered = {} if offer is None else dict(zip(mids(offer.contents), offer.contents, strict=True))
-        tag = next((section for mid in self.bundle if (section := sdp.section(mid)) is not None), None)
-        self.tag = tag
+        self.tags = _tags(sdp, self.sdp_groups)
+        self.first = next((g for g in self.sdp_groups if g.semantics == "BUNDLE"), Group("BUNDLE"))
+        self.bundle = self.first.names
+        own = {name_of(media) for media in sdp.media}
+        self.offered = {} if offer is None else dict(zip(mids(offer.contents, own), offer.contents, strict=True))
+        self.tag = next((self.tags[mid] for mid in self.bundle if mid in self.tags), None)
         self.names: dict[str, str] = {}
+
+    def counted(self, media: MediaDescription, creator: Role) -> Content | None:
+        """The content of a section, None if it has none."""
+        if not translatable(media) or (media.kind not in MEDIA and not self.policy.data):
+            return None
+        return self.rejected(media) if media.rejected else self.content(media, creator)
 
     def counterpart(self, media: MediaDescription) -> Content | None:
         """The offered content that this section answers: by mid, or by position where the answerer wrote no mid."""
@@ -81,18 +95,23 @@ class _Reader:
             return None
         mid = name_of(media)
         name = mid if offered is None else offered.name
-        bundled = mid in self.bundle
-        description = self.description(media, bundled)
+        self.names[mid] = name
+        creator = creator if offered is None else offered.creator
+        tag = self.tags.get(mid)
+        if media.kind not in MEDIA:
+            _same_kind(offered is None or offered.data, media)
+            return Content(name, creator, transport=self.transport(media, offered, tag))
+        _same_kind(offered is None or (offered.description is not None and offered.description.media == media.kind), media)
+        description = self.description(media, tag is not None)
         if name != mid:
             description = without_mid_extension(description)
         senders = direction_to_senders(media.effective_direction, self.author)
-        self.names[mid] = name
         return Content(
             name,
-            creator if offered is None else offered.creator,
+            creator,
             None if senders is Senders.BOTH else senders,
             description=description,
-            transport=self.transport(media, offered, bundled),
+            transport=self.transport(media, offered, tag),
         )
 
     def description(self, media: MediaDescription, bundled: bool) -> RtpDescription:
@@ -106,19 +125,21 @@ class _Reader:
             return found
         return replace(found, payload_types=payloads, rtcp_mux=True)
 
-    def transport(self, media: MediaDescription, offered: Content | None, bundled: bool) -> IceUdpTransport:
+    def transport(self, media: MediaDescription, offered: Content | None, tag: MediaDescription | None) -> IceUdpTransport:
         """Credentials, fingerprints and candidates; a bundled section that lacks them has those of the tag (J-192)."""
-        default = "actpass"
+        default, ns = "actpass", self.policy.transport
+        if offered is not None and offered.transport is not None:
+            ns = offered.transport.ns  # J-176
         if self.answer:
             setup = None if offered is None or offered.transport is None else _setup(offered.transport)
             default = "passive" if setup == "active" else "active"
         prints = xep_0320.from_sdp(media, answer=self.answer, default=default)
-        found = xep_0176.from_sdp(media, prints)
-        if bundled and self.tag is not None and self.tag is not media:
+        found = xep_0176.from_sdp(media, prints, ns)
+        if tag is not None and tag is not media:
             if not prints:
-                found = replace(found, fingerprints=xep_0320.from_sdp(self.tag, answer=self.answer, default=default))
+                found = replace(found, fingerprints=xep_0320.from_sdp(tag, answer=self.answer, default=default))
             if found.ufrag is None or found.pwd is None:
-                found = replace(found, ufrag=self.tag.inherited("ice-ufrag"), pwd=self.tag.inherited("ice-pwd"))
+                found = replace(found, ufrag=tag.inherited("ice-ufrag"), pwd=tag.inherited("ice-pwd"))
         if not found.fingerprints:
             raise Refused(f"section {media.index} has no DTLS fingerprint of sha-256 or better", reason="security-error", rule="J-183")
         if not ice_chars(found.ufrag or "", 4, 256) or not ice_chars(found.pwd or "", 22, 256):
@@ -136,7 +157,7 @@ class _Reader:
         if offered.name not in self.offer.bundle() or self.tag.rejected:
             return None
         try:
-            transport = self.transport(self.tag, offered, True)
+            transport = self.transport(self.tag, offered, self.tag)
         except Refused:
             return None
         mid = name_of(media)
@@ -151,18 +172,33 @@ class _Reader:
             offered.creator,
             Senders.NONE,
             description=description,
-            transport=replace(transport, candidates=(), gathering_complete=False),
+            transport=replace(transport, candidates=(), gathering_complete=False, sctp=None),
         )
 
     def groups(self) -> tuple[Group, ...]:
         """The groups under content names, without names of sections that were left out. J-189, J-191"""
         found = []
         for group in self.sdp_groups:
-            names = self.bundle if group.semantics == "BUNDLE" else group.names
+            names = self.bundle if group is self.first else group.names
             renamed = Group(group.semantics, names).renamed(self.names)
             if renamed is not None:
                 found.append(renamed)
         return tuple(found)
+
+
+def _tags(sdp: SessionDescription, groups: tuple[Group, ...]) -> dict[str, MediaDescription]:
+    """By mid: the section whose transport a bundled one shares, the first of its group that exists. RFC 9143 §7"""
+    found: dict[str, MediaDescription] = {}
+    for group in groups:
+        tag = next((section for mid in group.names if (section := sdp.section(mid)) is not None), None)
+        if group.semantics == "BUNDLE" and tag is not None:
+            found = dict.fromkeys(group.names, tag) | found
+    return found
+
+
+def _same_kind(same: bool, media: MediaDescription) -> None:
+    if not same:
+        raise Refused(f"section {media.index} answers another kind of media", reason="failed-application", rule="J-089")
 
 
 def _setup(transport: IceUdpTransport) -> str | None:

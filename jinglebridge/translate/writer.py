@@ -23,15 +23,19 @@ from jinglebridge.jingle import (
     xep_0320,
     xep_0338,
     xep_0339,
+    xep_0343,
+    xep_0507,
 )
 from jinglebridge.jingle.roles import both_allow, direction_to_senders, senders_to_direction
 from jinglebridge.jingle.xep_0167 import MEDIA
 from jinglebridge.jingle.xep_0176 import ice_chars
-from jinglebridge.jingle.xep_0294 import MID_URI
 from jinglebridge.jingle.xep_0320 import strong
 from jinglebridge.sdp import Direction, MediaDescription, SessionDescription
+from jinglebridge.sdp.grammar import MAX_MEDIA
 from jinglebridge.translate.answers import fit
+from jinglebridge.translate.bundles import clash
 from jinglebridge.translate.described import Described, mids, name_of, without_mid_extension
+from jinglebridge.translate.restore import restore
 
 PROTO = "UDP/TLS/RTP/SAVPF"
 _SENDING = (Direction.SENDRECV, Direction.SENDONLY)
@@ -54,6 +58,7 @@ def to_sdp(
     offer: SessionDescription | None = None,
     answer: bool | None = None,
     previous: SessionDescription | None = None,
+    extensions: bool = False,
 ) -> SessionDescription:
     """The SDP that `author` would have written.
 
@@ -63,6 +68,7 @@ def to_sdp(
         offer: the endpoint's own offer; then this is its answer, section for section (J-091).
         answer: it is an answer; default: whether `offer` is given (stateless callers have no offer at hand).
         previous: for a further offer: an earlier SDP of the call; its sections keep their places, missing ones get port 0.
+        extensions: use private elements for what has no Jingle form (`jinglebridge.translate.extensions`).
 
     Raises: Refused, with `reason` and `rule`.
 
@@ -73,7 +79,7 @@ def to_sdp(
     filled = [slot for slot in slots if slot.content is not None]
     if not filled:
         raise Refused("no content of the answer belongs to the offer", reason="incompatible-parameters", rule="J-091")
-    writer = _Writer(author, session_id, offer is not None if answer is None else answer, offer)
+    writer = _Writer(author, session_id, offer is not None if answer is None else answer, offer, previous is not None)
     sdp = SessionDescription()
     for line in ("v=0", f"o=- {session_id} {version} IN IP4 0.0.0.0", "s=-", "t=0 0"):
         sdp.line(line)
@@ -85,6 +91,9 @@ def to_sdp(
             _rejected(sdp, slot)
         else:
             writer.section(sdp, slot, slot.content)
+    if extensions:
+        fixed = MAX_MEDIA if offer is not None else 0 if previous is None else len(previous.media)
+        return restore(sdp, described, {slot.mid: slot.content for slot in filled if slot.content is not None}, fixed)
     return sdp
 
 
@@ -97,7 +106,7 @@ def _usable(described: Described) -> list[Content]:
             continue  # J-101
         if content.security:
             raise Refused(f"content {content.name[:40]} demands a security precondition", reason="security-error", rule="J-102")
-        if content.description is None or content.description.media not in MEDIA:
+        if not content.data and (content.description is None or content.description.media not in MEDIA):
             continue
         if content.transport is None:
             reason = "unsupported-transports"
@@ -114,11 +123,24 @@ def _answered(contents: list[Content], offer: SessionDescription) -> list[_Slot]
 
 
 def _offered(contents: list[Content], previous: SessionDescription | None) -> list[_Slot]:
-    by_mid = dict(zip(mids(contents), contents, strict=True))
+    """Sections keep their places; a new one takes a place that was rejected before, else it is the last. RFC 8829 §5.2.2, J-220"""
+    own = () if previous is None else {name_of(media) for media in previous.media}
+    by_mid = dict(zip(mids(contents, own), contents, strict=True))
     slots = []
     if previous is not None:
         slots = [_Slot(media, by_mid.pop(name_of(media), None), name_of(media)) for media in previous.media]
-    return slots + [_Slot(None, content, mid) for mid, content in by_mid.items()]
+    new = [_Slot(None, content, mid) for mid, content in by_mid.items()]
+    for at, slot in enumerate(slots):
+        if new and slot.content is None and slot.old is not None and slot.old.rejected:
+            slots[at] = new.pop(0)
+    return slots + new
+
+
+def _as_written(content: Content, mid: str) -> Content:
+    """A content under another name loses the extension that would carry it. J-195"""
+    if content.name == mid or content.description is None:
+        return content
+    return replace(content, description=without_mid_extension(content.description))
 
 
 def _rejected(sdp: SessionDescription, slot: _Slot) -> None:
@@ -133,10 +155,9 @@ def _rejected(sdp: SessionDescription, slot: _Slot) -> None:
 class _Writer:
     """What the sections of one SDP share."""
 
-    def __init__(self, author: Role, session_id: int, answer: bool, offer: SessionDescription | None) -> None:
-        self.author, self.session_id, self.answer, self.offer = author, session_id, answer, offer
-        self.bundled: frozenset[str] = frozenset()
-        self.tag: IceUdpTransport | None = None
+    def __init__(self, author: Role, session_id: int, answer: bool, offer: SessionDescription | None, later: bool) -> None:
+        self.author, self.session_id, self.answer, self.offer, self.later = author, session_id, answer, offer, later
+        self.tags: dict[str, IceUdpTransport] = {}
 
     def groups(self, groups: tuple[Group, ...], filled: list[_Slot]) -> list[Group]:
         """Groups under mids, of sections that exist, of what the offer grouped. J-190, J-191, J-196"""
@@ -146,29 +167,37 @@ class _Writer:
             renamed = group.renamed(names)
             if renamed is None:
                 continue
-            if group.semantics == "BUNDLE" and not self.answer and _clash([s for s in filled if s.mid in renamed.names]):
+            members = [_as_written(slot.content, slot.mid) for slot in filled if slot.content is not None and slot.mid in renamed.names]
+            if group.semantics == "BUNDLE" and not self.answer and clash(members, self.author):
                 continue
             found.append(renamed)
         if self.offer is None:
             return found
-        offered = {g.semantics: dict(zip(g.names, g.names, strict=True)) for g in reversed(xep_0338.from_sdp(self.offer))}
-        fitting = (group.renamed(offered.get(group.semantics, {})) for group in found)
+        offered = xep_0338.from_sdp(self.offer)
+        fitting = (next(filter(None, (group.within(other) for other in offered)), None) for group in found)
         return [group for group in fitting if group is not None]
 
     def bundle(self, groups: list[Group], filled: list[_Slot]) -> None:
         """Note which mids are bundled and whose transport they share."""
-        names = next((group.names for group in groups if group.semantics == "BUNDLE"), ())
-        self.bundled = frozenset(names)
-        for slot in filled:
-            if names and slot.mid == names[0] and slot.content is not None:
-                self.tag = slot.content.transport
+        transports = {slot.mid: slot.content.transport for slot in filled if slot.content is not None}
+        for group in groups:
+            tag = transports[group.names[0]]
+            if group.semantics == "BUNDLE" and tag is not None:
+                self.tags = dict.fromkeys(group.names, tag) | self.tags
 
     def section(self, sdp: SessionDescription, slot: _Slot, content: Content) -> None:
         """One accepted m= section."""
         description = content.description
-        assert description is not None and content.transport is not None
+        assert content.transport is not None
+        kind = "application" if description is None else description.media
+        if slot.old is not None and slot.old.kind != kind and (self.offer is not None or not slot.old.rejected):
+            raise Refused(f"content {content.name[:40]} is no {slot.old.kind} any more", reason="security-error", rule="J-089")
+        transport, setup = self._checked(slot, content.transport)
+        if description is None:
+            self._data(sdp, slot, transport, setup)
+            return
         payloads = list(xep_0167.usable(description))
-        if not description.rtcp_mux and slot.mid not in self.bundled:
+        if not description.rtcp_mux and slot.mid not in self.tags:
             raise Refused(f"content {content.name[:40]} has no rtcp-mux", reason="incompatible-parameters", rule="J-127")
         if self.offer is not None and slot.old is not None:
             description, payloads = fit(description, payloads, slot.old, self.author.other)
@@ -181,9 +210,22 @@ class _Writer:
         for bandwidth in description.bandwidths:
             if bandwidth.type in ("AS", "TIAS"):
                 media.line(f"b={bandwidth.type}:{bandwidth.value}")
-        self._transport(media, slot, content.transport)
+        xep_0176.to_sdp(media, transport)
+        xep_0320.to_sdp(media, transport.fingerprints, setup)
         media.add("mid", slot.mid)
         self._media(media, slot, content, description, payloads)
+
+    @staticmethod
+    def _data(sdp: SessionDescription, slot: _Slot, transport: IceUdpTransport, setup: str) -> None:
+        """A section for data channels. XEP-0343"""
+        assert transport.sctp is not None
+        proto, formats = xep_0343.m_line(transport.sctp, slot.old)
+        media = sdp.add_media("application", 9, proto, formats)
+        media.line("c=IN IP4 0.0.0.0")
+        xep_0176.to_sdp(media, transport)
+        xep_0320.to_sdp(media, transport.fingerprints, setup)
+        media.add("mid", slot.mid)
+        xep_0343.to_sdp(media, transport.sctp)
 
     def _media(
         self, media: MediaDescription, slot: _Slot, content: Content, description: RtpDescription, payloads: list[PayloadType]
@@ -195,13 +237,13 @@ class _Writer:
         media.add(direction)
         if direction in _SENDING:
             # One stream for all that the peer sends, so that audio and video play in step. J-203
-            msid = next((value for source in description.sources if (value := source.get("msid"))), None)
-            media.add("msid", msid or f"call-{self.session_id} {slot.mid}")
+            media.add("msid", xep_0339.msid(description.sources, description.streams) or f"call-{self.session_id} {slot.mid}")
+        xep_0507.to_sdp(media, description.categories)
         media.add("rtcp-mux")
         if description.rtcp_reduced_size:
             media.add("rtcp-rsize")
         xep_0167.to_sdp(media, description, payloads)
-        xep_0339.to_sdp(media, description.sources, description.source_groups)
+        xep_0339.to_sdp(media, *xep_0339.heard(description.sources, description.source_groups, direction))
 
     def _direction(self, slot: _Slot, content: Content) -> Direction:
         """As the peer says; an answer never wider than the offer, and without senders as offered. J-110"""
@@ -211,37 +253,30 @@ class _Writer:
             senders = offered if senders is None else both_allow(senders, offered)
         return senders_to_direction(senders, self.author)
 
-    def _transport(self, media: MediaDescription, slot: _Slot, transport: IceUdpTransport) -> None:
-        tag = self.tag if slot.mid in self.bundled else None
-        if tag is not None and (transport.ufrag is None or (self.answer and transport.ufrag != tag.ufrag)):
+    def _checked(self, slot: _Slot, transport: IceUdpTransport) -> tuple[IceUdpTransport, str]:
+        """The transport as it will be used, with what it shares with its bundle, and its setup.
+
+        Looked at before the codecs: a peer without DTLS (Gajim, QXmpp) lacks much else, but this is why there can be no call (J-129).
+        """
+        tag = self.tags.get(slot.mid)
+        if tag is not None and (transport.ufrag is None or transport.pwd is None or (self.answer and transport.ufrag != tag.ufrag)):
             transport = replace(transport, ufrag=tag.ufrag, pwd=tag.pwd)  # J-193
-        prints = [item for item in transport.fingerprints or (tag.fingerprints if tag is not None else ()) if strong(item)]
+        prints = tuple([item for item in transport.fingerprints or (tag.fingerprints if tag is not None else ()) if strong(item)])
         if not prints:
             raise Refused(f"content {slot.mid} has no DTLS fingerprint of sha-256 or better", reason="security-error", rule="J-129")
         if not ice_chars(transport.ufrag or "", 4, 256) or not ice_chars(transport.pwd or "", 22, 256):
             raise Refused(f"content {slot.mid} has no valid ICE credentials", reason="failed-transport", rule="J-146")
-        xep_0176.to_sdp(media, transport)
-        xep_0320.to_sdp(media, prints, self._setup(slot, prints[0].setup))
+        setups = [item.setup for item in prints if item.setup is not None]
+        setup = self._setup(slot, "holdconn" if "holdconn" in setups else next(iter(setups), None))
+        return transport if len(prints) == len(transport.fingerprints) else replace(transport, fingerprints=prints), setup
 
     def _setup(self, slot: _Slot, setup: str | None) -> str:
-        """Table M-5: an offer defaults to actpass, an answer is active or passive."""
+        """Table M-5: an offer defaults to actpass, a later one always says it (J-184); an answer is active or passive."""
         if setup == "holdconn":
             raise Refused(f"content {slot.mid} says holdconn", reason="security-error", rule="J-182")
         if not self.answer:
-            return setup or "actpass"
+            return "actpass" if setup is None or self.later else setup
         if setup in ("active", "passive"):
             return setup
         offered = None if slot.old is None else slot.old.inherited("setup")
         return "passive" if offered == "active" else "active"
-
-
-def _clash(slots: list[_Slot]) -> bool:
-    """Do bundled sections use one payload type for two things, with no MID extension to tell them apart? J-196"""
-    seen: dict[int, tuple[str, int | None]] = {}
-    clash = False
-    for description in (slot.content.description for slot in slots if slot.content is not None):
-        assert description is not None
-        if all(item.uri != MID_URI for item in description.header_extensions):
-            clash = clash or any(seen.get(p.id, (p.name, p.clockrate)) != (p.name, p.clockrate) for p in description.payload_types)
-        seen |= {p.id: (p.name, p.clockrate) for p in description.payload_types}
-    return clash

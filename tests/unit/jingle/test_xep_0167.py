@@ -75,7 +75,9 @@ def test_carriers_go_with_what_they_carry():
     assert ids(vp8, PayloadType(98, "red", 90000), PayloadType(99, "ulpfec", 90000), media="video") == [96, 98, 99]
 
 
-@pytest.mark.parametrize("xml", ['id="128"', 'id="x"', 'name="a"', 'id="96" name="a&#10;b"', 'id="96" clockrate="0"'])
+@pytest.mark.parametrize(
+    "xml", ['id="128"', 'id="x"', 'name="a"', 'id="96" name="a&#10;b"', 'id="96" clockrate="0"', 'id="96" name="a/8000"']
+)
 def test_a_bad_payload_type_drops_itself_only(xml):
     source = f'<description xmlns="urn:xmpp:jingle:apps:rtp:1" media="audio"><payload-type {xml}/><payload-type id="0"/></description>'
     assert [p.id for p in DESCRIPTION.parse(parse_text(source)).payload_types] == [0]
@@ -242,7 +244,7 @@ def test_sources():
     assert found.sources[0].parameters == (("cname", "c"), ("msid", "S T"))
     assert found.sources[1].parameters == (("msid", "own x"),)
     assert found.sources[0].get("cname") == "c" and found.sources[0].get("x") is None
-    assert found.source_groups == (("FID", (Source(1), Source(2))),)
+    assert found.source_groups == (xep_0339.SourceGroup("FID", (Source(1), Source(2))),)
     media = section()
     xep_0339.to_sdp(media, (*found.sources, found.sources[0]), (*found.source_groups, xep_0339.SourceGroup("SIM")))
     assert media.all("ssrc-group") == ["FID 1 2"]

@@ -79,7 +79,7 @@ def test_other_children_of_transport():
         '<trickle xmlns="http://gultsch.de/xmpp/drafts/jingle/transports/ice-udp/option"/><x xmlns="urn:x"/>',
         'ufrag="u" pwd="p"',
     )
-    assert found.remote_candidate == xep_0176.RemoteCandidate(1, "192.0.2.1", 9)
+    assert found.remote_candidates == (xep_0176.RemoteCandidate(1, "192.0.2.1", 9),)
     assert found.gathering_complete and found.trickle and len(found.unknown) == 1 and found.ufrag == "u"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import xml.etree.ElementTree as ET
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,10 @@ from jinglebridge.jingle import (
     xep_0320,
     xep_0338,
     xep_0339,
+    xep_0343,
     xep_0353,
+    xep_0371,
+    xep_0507,
 )
 from jinglebridge.xml import Element, parse_text, to_text
 from tests.unit.cases import CASES
@@ -95,7 +98,8 @@ def test_real_stanzas_survive_parse_and_build(path):
 
 
 def test_the_table_of_xeps_is_computed():
-    assert [xep.number for xep in XEPS] == ["0166", "0167", "0176", "0293", "0294", "0320", "0338", "0339", "0353"]
+    numbers = "0166 0167 0176 0272 0293 0294 0320 0338 0339 0343 0353 0371 0482 0507"
+    assert [xep.number for xep in XEPS] == numbers.split()
     root = Path(jingle.__file__).parent.parent
     for xep in XEPS:
         assert (root / xep.file).is_file() and xep.version and xep.title and xep.namespaces[0].startswith("urn:")
@@ -127,21 +131,27 @@ CANDIDATES = st.builds(
     network=st.integers(0, 255),
     related_address=st.none() | st.ip_addresses().map(str),
     related_port=st.none() | st.integers(0, 65535),
+    unknown=st.just(()),
     tcptype=st.none() | st.sampled_from(["active", "passive", "so"]),
 )
 WORDS = st.from_regex(r"[!-~]{1,20}", fullmatch=True)
 LINES = st.text(alphabet=st.characters(blacklist_categories=("C", "Z")), max_size=20)
+NONE = st.just(())
 FEEDBACK = st.builds(
-    xep_0293.RtcpFb, WORDS, st.none() | WORDS, st.lists(st.builds(xep_0293.FbParameter, WORDS, LINES), max_size=2).map(tuple)
+    xep_0293.RtcpFb, WORDS, st.none() | WORDS, st.lists(st.builds(xep_0293.FbParameter, WORDS, LINES), max_size=2).map(tuple), NONE
 )
 PAYLOADS = st.builds(
     xep_0167.PayloadType,
     id=st.integers(0, 127),
-    name=WORDS,
+    name=WORDS.filter(lambda name: "/" not in name),
     clockrate=st.integers(1, 2**31 - 1),
     channels=st.integers(0, 255),
     ptime=st.none() | st.integers(1, 100),
-    parameters=st.lists(st.builds(xep_0167.Parameter, LINES, LINES), max_size=3).map(tuple),
+    parameters=st.lists(
+        st.builds(xep_0167.Parameter, LINES.filter(lambda name: name.strip("0123456789/,-")), LINES)
+        | st.builds(xep_0167.Parameter, st.just(""), LINES),
+        max_size=3,
+    ).map(tuple),
     feedback=st.lists(FEEDBACK, max_size=3).map(tuple),
     trr_int=st.lists(st.builds(xep_0293.TrrInt, st.integers(0, 9)), max_size=1).map(tuple),
     maxptime=st.none() | st.integers(1, 100),
@@ -153,11 +163,13 @@ EXTENSIONS = st.builds(
     WORDS,
     st.none() | st.sampled_from(jingle.Senders),
     st.lists(st.builds(xep_0294.HdrextParameter, WORDS, st.none() | LINES), max_size=2).map(tuple),
+    NONE,
 )
 SOURCES = st.builds(
     xep_0339.Source,
     st.integers(0, 2**32 - 1),
     st.lists(st.builds(xep_0339.SourceParameter, WORDS, st.none() | LINES), max_size=2).map(tuple),
+    NONE,
 )
 DESCRIPTIONS = st.builds(
     xep_0167.RtpDescription,
@@ -168,8 +180,10 @@ DESCRIPTIONS = st.builds(
     feedback=st.lists(FEEDBACK, max_size=2).map(tuple),
     header_extensions=st.lists(EXTENSIONS, max_size=2).map(tuple),
     extmap_allow_mixed=st.booleans(),
-    source_groups=st.lists(st.builds(xep_0339.SourceGroup, WORDS, st.lists(SOURCES, max_size=2).map(tuple)), max_size=2).map(tuple),
+    source_groups=st.lists(st.builds(xep_0339.SourceGroup, WORDS, st.lists(SOURCES, max_size=2).map(tuple), NONE), max_size=2).map(tuple),
     sources=st.lists(SOURCES, max_size=2).map(tuple),
+    categories=st.lists(st.builds(jingle.Category, st.sampled_from(xep_0507.NAMES)), max_size=2).map(tuple),
+    streams=st.lists(st.builds(xep_0339.Stream, WORDS, st.none() | WORDS), max_size=1).map(tuple),
 )
 TRANSPORTS = st.builds(
     xep_0176.IceUdpTransport,
@@ -187,14 +201,29 @@ TRANSPORTS = st.builds(
     candidates=st.lists(CANDIDATES, max_size=3).map(tuple),
     gathering_complete=st.booleans(),
     trickle=st.booleans(),
+    remote_candidates=st.just((xep_0176.RemoteCandidate(1, "192.0.2.1", 9),)) | NONE,
+    sctp=st.none() | st.builds(jingle.Sctpmap, st.integers(1, 65535), WORDS, st.integers(1, 65535)),
+    channels=st.lists(
+        st.builds(
+            jingle.Channel,
+            st.none() | st.integers(0, 65535),
+            st.none() | st.integers(0, 65535),
+            st.none() | st.integers(0, 65535),
+            st.booleans(),
+            st.booleans(),
+            st.none() | LINES,
+        ),
+        max_size=2,
+    ).map(tuple),
 )
+ICE_TRANSPORTS = st.builds(replace, TRANSPORTS, ns=st.just(xep_0371.NS), ice2=st.booleans())
 CONTENTS = st.builds(
     jingle.Content,
     name=LINES,
     creator=st.sampled_from(jingle.Role),
     senders=st.none() | st.sampled_from(jingle.Senders),
     description=st.none() | DESCRIPTIONS,
-    transport=st.none() | TRANSPORTS,
+    transport=st.none() | TRANSPORTS | ICE_TRANSPORTS,
 )
 JINGLES = st.builds(
     jingle.Jingle,
@@ -226,7 +255,7 @@ def test_parse_of_build_is_the_value(value):
 def test_every_element_of_the_files_is_declared_once():
     seen = [
         v.clark
-        for module in (xep_0166, xep_0167, xep_0176, xep_0293, xep_0294, xep_0320, xep_0338, xep_0339)
+        for module in (xep_0166, xep_0167, xep_0176, xep_0293, xep_0294, xep_0320, xep_0338, xep_0339, xep_0343, xep_0371, xep_0507)
         for v in vars(module).values()
         if isinstance(v, Element) and v.ns == module.NS
     ]

@@ -45,6 +45,11 @@ def test_a_description_can_be_written():
     media.add("flag")
     assert sdp.format() == "v=0\r\nm=video 9 RTP/AVP 96 97\r\na=mid:v\r\na=flag\r\n"
     assert media.index == 0 and media.session is sdp
+    assert media.get("mid") == "v" and "x" not in media
+    media.add("x", "1")
+    assert media.get("x") == "1"
+    media.extend(["a=x:2", "b=AS:1"])
+    assert media.all("x") == ["1", "2"] and media.lines[-1] == "b=AS:1"
 
 
 @pytest.mark.parametrize("bad", ["x\r\na=y", "x\ny", "x\ry", "x\0y"])

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 
 from jinglebridge.errors import Refused
-from jinglebridge.jingle import Candidate, Content, Group, IceUdpTransport, Role, Senders
+from jinglebridge.jingle import Content, Group, IceUdpTransport, Role, Senders
 from jinglebridge.jingle.xep_0293 import RtcpFb
-from jinglebridge.jingle.xep_0294 import MID_URI, HeaderExtension
+from jinglebridge.jingle.xep_0294 import MID_URI
 from jinglebridge.sdp import Direction, SessionDescription, parse
 from jinglebridge.translate.described import name_of, translatable
-from jinglebridge.translate.policy import NONE, POLICIES, SAFE
 from jinglebridge.translate.session import Described, from_sdp, media_of, mids, to_sdp, without_candidates
 from tests.unit.cases import AV, FINGERPRINT, descriptions, offer, small
 
@@ -99,6 +98,7 @@ def test_direction_is_by_role_of_the_author(author, line, senders):
         (small(drop=("fingerprint",)), ("security-error", "J-183")),
         (small("a=fingerprint:sha-1 AB", drop=("fingerprint",)), ("security-error", "J-183")),
         (small("a=setup:holdconn", drop=("setup",)), ("security-error", "J-182")),
+        (small("a=setup:both", drop=("setup",)), ("security-error", "J-182")),
         (small(drop=("ice-ufrag",)), ("failed-transport", "J-146")),
         (small("a=ice-pwd:short", drop=("ice-pwd",)), ("failed-transport", "J-146")),
         (small(drop=("rtcp-mux",)), ("incompatible-parameters", "J-127")),
@@ -117,13 +117,14 @@ def test_bundle_implies_rtcp_mux():
     assert read(small(head=("a=group:BUNDLE 0",), drop=("rtcp-mux",))).contents[0].description.rtcp_mux
 
 
-def test_data_channels_are_left_out_and_their_group_name_with_them():
-    """J-224."""
-    described = read(small(head=("a=group:BUNDLE 0 d",)) + DATA)
+def test_sections_of_other_kinds_are_left_out_and_their_group_name_with_them():
+    """J-111, J-191."""
+    text = "m=text 9 RTP/AVP 98\r\na=mid:t\r\na=rtpmap:98 t140/1000\r\n"
+    described = read(small(head=("a=group:BUNDLE 0 t",)) + text)
     assert [c.name for c in described.contents] == ["0"] and described.groups == (Group("BUNDLE", ("0",)),)
-    answer = write(read(small("a=setup:active", drop=("setup",)), R), R, offer=parse(small() + DATA))
-    assert [(m.kind, m.port, m.mid) for m in answer.media] == [("audio", 9, "0"), ("application", 0, "d")]
-    assert answer.media[1].rejected and answer.media[1].proto == "UDP/DTLS/SCTP"
+    answer = write(read(small("a=setup:active", drop=("setup",)), R), R, offer=parse(small() + text))
+    assert [(m.kind, m.port, m.mid) for m in answer.media] == [("audio", 9, "0"), ("text", 0, "t")]
+    assert answer.media[1].rejected and answer.media[1].proto == "RTP/AVP"
 
 
 def test_bundle_only_has_the_transport_of_the_tag():
@@ -370,17 +371,6 @@ def test_groups_of_answers_are_part_of_the_offers():
     assert write(given._replace(groups=(Group("BUNDLE", ("x",)),)), R, offer=parse(TWO)).all("group") == []
 
 
-def test_overlapping_payload_types_need_the_mid_extension():
-    """J-196."""
-    clash = read(TWO.replace("SAVPF 96", "SAVPF 111").replace(":96 VP8", ":111 VP8"))
-    assert write(clash).all("group") == []
-    extension = (HeaderExtension(4, MID_URI),)
-    for index in (0, 1):
-        description = clash.contents[index].description
-        clash = changed(clash, index, description=replace(description, header_extensions=extension))
-    assert write(clash).all("group") == ["BUNDLE 0 1"]
-
-
 def test_streams_of_peers_that_name_none():
     """J-203."""
     media = write(read(TWO)).media
@@ -411,36 +401,3 @@ def test_media_of_both_forms():
     assert media_of(parse(TWO + DATA)) == ("audio", "video") == media_of(read(TWO))
     assert media_of(Described((Content("x"),))) == ()
     assert read(TWO).content("1").name == "1" and read(TWO).content("x") is None and Described(()).bundle() == ()
-
-
-def test_policies_are_data():
-    """Section 0 of what clients need: no .local, no TCP, one sha-256 fingerprint, no empty parameter."""
-    lines = (
-        "a=candidate:1 1 tcp 5 192.0.2.1 9 typ host tcptype active",
-        "a=candidate:1 1 udp 5 a.local 9 typ host",
-        "a=candidate:1 1 udp 5 192.0.2.1 9 typ host",
-        "a=end-of-candidates",
-    )
-    sdp = small(
-        *lines,
-        "a=ssrc:1 flag",
-        "a=ssrc:1 cname:x",
-        "a=rtcp-rsize",
-        f"a=fingerprint:sha-512 {':'.join(['AB'] * 64)}",
-        head=("a=group:BUNDLE 0",),
-    )
-    everything = read(sdp)
-    assert len(everything.contents[0].transport.candidates) == 3 and everything == NONE.apply(everything)
-    safe = read(sdp, policy=SAFE)
-    transport, description = safe.contents[0].transport, safe.contents[0].description
-    assert [c.ip for c in transport.candidates] == ["192.0.2.1"] and not transport.gathering_complete
-    assert [f.hash for f in transport.fingerprints] == ["sha-256"]
-    assert description.sources[0].parameters == (("cname", "x"),) and not description.rtcp_reduced_size
-    assert safe.groups and not read(sdp, policy=POLICIES["dino"]).groups
-    assert SAFE.apply(Described((Content("x"),))).contents == (Content("x"),)
-    assert NONE.admits(Candidate(1, "f", "a.local", 9, 5, "host", "tcp")) and not SAFE.admits(Candidate(1, "f", "a.local", 9, 5, "host"))
-    assert {name: policy.name for name, policy in POLICIES.items()} == {name: name for name in POLICIES}
-    strong = replace(everything.contents[0].transport, fingerprints=everything.contents[0].transport.fingerprints[1:])
-    assert len(SAFE.apply(changed(everything, 0, transport=strong)).contents[0].transport.fingerprints) == 1
-    assert len(replace(SAFE, sha256_only=False).apply(everything).contents[0].transport.fingerprints) == 2
-    assert not replace(SAFE, source_values=False).apply(everything).contents[0].description.rtcp_reduced_size

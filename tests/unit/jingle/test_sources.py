@@ -1,0 +1,29 @@
+"""Lines of sources that a browser takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from jinglebridge.jingle.xep_0339 import Source, SourceGroup, SourceParameter, to_sdp
+from jinglebridge.sdp import SessionDescription
+
+CNAME = (SourceParameter("cname", "c"),)
+
+
+@pytest.mark.parametrize(
+    ("sources", "lines"),
+    [
+        ((Source(1, CNAME),), ["1 cname:c", "2 cname:c"]),
+        ((Source(2, CNAME),), ["2 cname:c", "1 cname:c"]),
+        ((Source(1, CNAME), Source(2, CNAME)), ["1 cname:c", "2 cname:c"]),
+        ((), []),
+        ((Source(1, (SourceParameter("x"),)),), ["1 x"]),
+        ((Source(3, CNAME),), ["3 cname:c"]),
+    ],
+    ids=["first", "second", "both", "none", "no cname", "another"],
+)
+def test_members_of_a_group_that_only_the_group_names_get_its_cname(sources, lines):
+    """COMPAT(stanza 12): Chromium refuses a group of which it knows but one source."""
+    media = SessionDescription().add_media("video", 9, "UDP/TLS/RTP/SAVPF", ("96",))
+    to_sdp(media, sources, (SourceGroup("FID", (Source(1), Source(2))),))
+    assert media.all("ssrc") == lines and media.all("ssrc-group") == ["FID 1 2"]
