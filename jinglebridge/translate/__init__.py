@@ -8,34 +8,48 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from jinglebridge.errors import InvalidState, Refused
-from jinglebridge.jingle import Jingle, Role, jingle_text, parse_jingle
+from jinglebridge.errors import InvalidState
+from jinglebridge.jingle import Jingle, Role, jingle_text, read_jingle
 from jinglebridge.sdp import parse
 from jinglebridge.translate.policy import POLICIES, PeerPolicy
 from jinglebridge.translate.session import Described, from_sdp, to_sdp
-from jinglebridge.xml import parse_text
 
 # A <jingle/> must have a sid; a stateless function has no session.
 STATELESS_SID = "0"
 
+_ACTIONS = {
+    (Role.INITIATOR, False): "session-initiate",
+    (Role.RESPONDER, True): "session-accept",
+    (Role.RESPONDER, False): "content-add",
+    (Role.INITIATOR, True): "content-accept",
+}
 
-def sdp_to_xml(sdp: str, author: str = "initiator", *, extensions: bool = False, peer: str | None = None) -> str:
+
+def sdp_to_xml(
+    sdp: str, author: str = "initiator", *, extensions: bool = False, peer: str | None = None, answer: bool | None = None
+) -> str:
     """The `<jingle/>` for a description, as text.
 
     Args:
         sdp: what the side `author` wrote, CRLF or LF.
-        author: session role of that side. "initiator" gives a session-initiate, "responder" a session-accept (in which
-            setup is never actpass, J-181).
-        extensions: carry also what has no Jingle form; not yet.
+        author: session role of that side.
+        extensions: carry also what has no Jingle form, in the private namespace ``urn:jinglebridge:sdp:0``.
         peer: name of a policy in `jinglebridge.translate.policy`, None applies none.
+        answer: the SDP is an answer. Default: the responder's are, unless they say a=setup:actpass, which only an offer may (J-181).
+
+    Returns: a session-initiate for the initiator's offer, a session-accept for the responder's answer; for the offers of the responder
+        and the answers of the initiator, which come later in a call, a content-add and a content-accept.
 
     Raises: SdpError for what is no SDP, Refused for what cannot be carried; InvalidState for a wrong argument.
     """
-    role, policy = _arguments(author, extensions, peer)
-    answer = role is Role.RESPONDER
-    described = from_sdp(parse(sdp), role, policy=policy, answer=answer)
-    action = "session-accept" if answer else "session-initiate"
-    return jingle_text(Jingle(action, STATELESS_SID, contents=described.contents, groups=described.groups))
+    role, policy = _arguments(author, peer)
+    parsed = parse(sdp)
+    if answer is None:
+        answer = role is Role.RESPONDER and all(media.inherited("setup") != "actpass" for media in parsed.media)
+    creator = role.other if answer else role
+    described = from_sdp(parsed, role, creator=creator, policy=policy, answer=answer, extensions=extensions)
+    action = _ACTIONS[role, answer]
+    return jingle_text(Jingle(action, STATELESS_SID, contents=described.contents, groups=described.groups, unknown=described.unknown))
 
 
 def xml_to_sdp(xml: str, author: str = "initiator", *, extensions: bool = False, peer: str | None = None) -> str:
@@ -45,17 +59,15 @@ def xml_to_sdp(xml: str, author: str = "initiator", *, extensions: bool = False,
 
     Raises: BadRequest for XML that is malformed or no Jingle, Refused for what cannot be carried; InvalidState for a wrong argument.
     """
-    role, policy = _arguments(author, extensions, peer)
-    jingle = parse_jingle(parse_text(xml))
-    described = policy.apply(Described(jingle.contents, jingle.groups))
+    role, policy = _arguments(author, peer)
+    jingle = read_jingle(xml)
+    described = policy.apply(Described(jingle.contents, jingle.groups, jingle.unknown))
     number = int.from_bytes(sha256(jingle.sid.encode()).digest()[:8], "big") >> 1
     answer = jingle.action in ("session-accept", "content-accept")
-    return to_sdp(described, role, session_id=number, version=1, answer=answer).format()
+    return to_sdp(described, role, session_id=number, version=1, answer=answer, extensions=extensions).format()
 
 
-def _arguments(author: str, extensions: bool, peer: str | None) -> tuple[Role, PeerPolicy]:
-    if extensions:
-        raise Refused("extensions come with the complete translator")
+def _arguments(author: str, peer: str | None) -> tuple[Role, PeerPolicy]:
     policy = POLICIES.get(peer or "none")
     if policy is None:
         raise InvalidState(f"unknown peer policy {peer!r}; one of {', '.join(POLICIES)}")

@@ -1,0 +1,80 @@
+"""What follows the type of a candidate, where <candidate/> has no place for it: ``network-cost 10``, ``ufrag x``, a protocol in capitals.
+
+Only names and what has no other home travel: "generation network-id network-cost=10" says that the line ended in the generation and
+the network that <candidate/> gives, and a cost. So another value in <candidate/> is another value in the SDP.
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element as XmlElement
+
+from jinglebridge.jingle import Candidate
+from jinglebridge.jingle.private import CandidateTail, SdpExtras, read, written
+from jinglebridge.jingle.xep_0176 import candidate_to_line
+
+_HEAD = 8  # words of a candidate line up to its type
+
+
+def _values(c: Candidate) -> dict[str, str]:
+    """Extensions whose values stand in <candidate/>, spelt as in SDP."""
+    found = {"generation": str(c.generation), "network-id": str(c.network)}
+    if c.related_address is not None and c.related_port is not None:
+        found |= {"raddr": c.related_address, "rport": str(c.related_port)}
+    if c.tcptype is not None:
+        found["tcptype"] = c.tcptype
+    return found
+
+
+def tail_of(value: str, c: Candidate) -> CandidateTail | None:
+    """What is special in the line of `c`.
+
+    Args:
+        value: behind "a=candidate:".
+        c: what was made of it.
+
+    Returns: None if nothing is.
+    """
+    if candidate_to_line(c) == f"candidate:{value}":
+        return None
+    words = value.split()
+    known = _values(c)
+    parts = []
+    for name, spelt in zip(words[_HEAD::2], words[_HEAD + 1 :: 2], strict=True):
+        if known.get(name) == spelt:
+            parts.append(name)
+        elif "=" not in name:
+            parts.append(f"{name}={spelt}")
+    return CandidateTail(c.id, " ".join(parts), None if words[2] == c.protocol else words[2])
+
+
+def with_tail(c: Candidate, tail: CandidateTail) -> str:
+    """ "candidate:…" of `c` with that tail. Names whose value <candidate/> no longer has are left out; what is no candidate is ignored."""
+    words = candidate_to_line(c).split(" ")[:_HEAD]
+    if tail.protocol is not None and tail.protocol.lower() == c.protocol:
+        words[2] = tail.protocol
+    known = _values(c)
+    names = set()
+    for part in tail.tail.split():
+        name, equals, value = part.partition("=")
+        if name in names or not name or (equals and not value):
+            continue
+        names.add(name)
+        if not equals and name in known:
+            words += [name, known[name]]
+        elif equals and name not in known:
+            words += [name, value]
+    # What <candidate/> says and the tail does not name was written there since.
+    words += [word for name in ("raddr", "rport", "tcptype") if name in known and name not in names for word in (name, known[name])]
+    return " ".join(words)
+
+
+def candidate_extras(text: str, c: Candidate) -> tuple[XmlElement, ...]:
+    """The `unknown` children of a content for one trickled candidate. `text` is RTCIceCandidateInit.candidate."""
+    tail = tail_of(text.removeprefix("a=").removeprefix("candidate:"), c)
+    return () if tail is None else written(SdpExtras(candidates=(tail,)))
+
+
+def candidate_with_extras(c: Candidate, unknown: tuple[XmlElement, ...]) -> str:
+    """ "candidate:…" as it was before `candidate_extras`; the default form where nothing was carried."""
+    tail = next((item for item in read(unknown).candidates if item.id == c.id), None)
+    return candidate_to_line(c) if tail is None else with_tail(c, tail)
