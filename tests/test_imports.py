@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "jinglebridge"
-XML = ("xml", "xmlcode", "xmltext", "xmltypes")
+XML = ("kept", "xml", "xmlcode", "xmlparts", "xmlpieces", "xmlread", "xmltext", "xmltypes")
 CORE = {"errors", "jid", *XML, "sdp", "jingle", "translate", "calls"}
 SHELLS = {"xmpp", "web", "store", "media"}
 BELOW: dict[str, set[str]] = {"errors": set(), "sdp": {"errors"}} | {name: {"errors", *XML} for name in XML}
@@ -22,9 +22,12 @@ BELOW["calls"] = BELOW["translate"] | {"translate", "jid"}
 # Beside the core: configuration is data, logging is set up from it; shells and what is above them may use both.
 BELOW["config"] = {"errors", "jid"}
 BELOW["log"] = {"errors", "config"}
+# Beside the shells: the check against XML Schemas, which only commands use.
+BELOW["schemas"] = {"errors", *XML}
 BELOW |= {shell: BELOW["calls"] | {"calls", "config", "log"} for shell in SHELLS}
 BELOW["service"] = CORE | SHELLS | {"config", "log"}
-BELOW["demo"] = BELOW["commands"] = BELOW["service"] | {"service", "demo"}
+BELOW["demo"] = BELOW["service"] | {"service", "demo"}
+BELOW["commands"] = BELOW["demo"] | {"schemas"}
 BELOW["cli"] = BELOW["commands"] | {"commands"}
 BELOW["__main__"] = BELOW["cli"] | {"cli"}
 IMPURE = {
