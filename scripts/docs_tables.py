@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -160,6 +159,7 @@ _REASONS = {
 
 _EXCEPTIONS = {
     "BadRequest": "Malformed: an attribute is missing, a value is out of range",
+    "SchemaError": "Against the XML Schemas; only where somebody asked for the check",
     "ItemNotFound": "No such thing here",
     "UnknownSession": "No such session, or it is with somebody else",
     "OutOfOrder": "Not now: the tables of states do not have it",
@@ -281,8 +281,30 @@ def limits() -> str:
     return table("What | At most | Where", rows)
 
 
+_HELD_BACK = {
+    "transport": "XEP-0176: the peer knows XEP-0371 only",
+    "udp_only": "TCP candidates",
+    "literals_only": "candidates with `.local` names",
+    "sha256_only": "fingerprints beside one of SHA-256",
+    "end_of_candidates": "the end of candidates",
+    "trickle": "silence about trickling: `<trickle/>` is added",
+    "reduced_size": "`<rtcp-reduced-size/>`",
+    "cname_and_msid_only": "parameters of sources other than `cname` and `msid`",
+    "plain_parameters": "format parameters without value, with blanks, or without name beside others",
+    "one_bandwidth": "a second bandwidth",
+    "rid": "header extensions of simulcast",
+    "none_senders": "`senders='none'`: the peer may send instead, and nobody need",
+    "groups": "groups",
+    "data": "data channels",
+    "extensions": "the private namespace",
+    "one_candidate": "a second candidate in a `transport-info`",
+    "one_content": "a second content in a `transport-info`",
+}
+
+
 def policies() -> str:
-    """The peer policies: what each leaves out."""
-    fields = [f for f in PeerPolicy.__dataclass_fields__ if f != "name"]
-    rows = [(f"`{name}`", *("yes" if getattr(policy, f) else "no" for f in fields)) for name, policy in POLICIES.items()]
-    return table(" | ".join(["Policy", *(re.sub("_", " ", f) for f in fields)]), rows)
+    """The peer policies: what each leaves out, that is, where it differs from `none`."""
+    words = _same(_HELD_BACK, (f for f in PeerPolicy.__dataclass_fields__ if f != "name"))
+    none = POLICIES["none"]
+    rows = [(text, *("x" if getattr(p, f) != getattr(none, f) else "" for p in POLICIES.values())) for f, text in words.items()]
+    return table(" | ".join(["Left out", *(f"`{name}`" for name in POLICIES)]), rows)
