@@ -16,13 +16,17 @@ unknown ones aside where the table says so, so that a reader that knows more tha
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from jinglebridge import xmlpieces
 from jinglebridge.errors import BadRequest, InvalidState
+from jinglebridge.kept import Kept
 from jinglebridge.xmlcode import Code, Writer
-from jinglebridge.xmltext import parse_text, to_text, xml_safe
+from jinglebridge.xmlparts import Attr, Child, Children, Choice, Flag, Part, Text, TextChild, Unknown, Variants, attr
+from jinglebridge.xmlread import Reader
+from jinglebridge.xmltext import guard, parse_text, to_text, xml_safe
 from jinglebridge.xmltypes import Type, integer, line, one_of, text, word
 
 __all__ = [
@@ -52,186 +56,42 @@ __all__ = [
 T = TypeVar("T")
 
 
-class _Required:
-    def __repr__(self) -> str:
-        return "REQUIRED"
-
-
-REQUIRED = _Required()
-
-
-@dataclass(frozen=True, slots=True)
-class Attr:
-    """One attribute. An absent one reads as `default`; one that equals `default` is written only if `always`."""
-
-    name: str
-    type: Type
-    field: str
-    default: Any
-    always: bool
-    alias: str
-
-
-def attr(name: str, type: Type = word, *, field: str | None = None, default: Any = REQUIRED, always: bool = False, alias: str = "") -> Attr:
-    """`field`: name in the dataclass if not the attribute's; `alias`: a misspelling that is read as well."""
-    return Attr(name, type, field or name.replace("-", "_"), default, always or default is REQUIRED, alias or name)
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The character data of the element itself."""
-
-    field: str
-    type: Type = text
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """At most one child; the first wins. With `write=False` it is read but never written."""
-
-    element: Element[Any]
-    field: str
-    write: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Children:
-    """Any number of children up to `most`. With `lenient` a malformed one drops itself instead of its parent."""
-
-    element: Element[Any]
-    field: str
-    most: int = 64
-    lenient: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """An empty child whose presence says true. With `write=False` it is read but never written."""
-
-    ns: str
-    tag: str
-    field: str
-    write: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class TextChild:
-    """A child that holds nothing but text; absent reads as the dataclass's default, "" is not written."""
-
-    ns: str
-    tag: str
-    field: str
-    type: Type = text
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The tag of the first child in `ns` that no other part takes: a condition such as <busy/>."""
-
-    ns: str
-    field: str
-
-
-@dataclass(frozen=True, slots=True)
-class Variants:
-    """Children of several tags in one list; the attribute `kind` of a value is its tag."""
-
-    elements: Mapping[str, Element[Any]]
-    field: str
-    most: int = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The tuple of child elements that no other part takes, as they are."""
-
-    field: str = "unknown"
-
-
-Part = Attr | Text | Child | Children | Flag | TextChild | Choice | Variants | Unknown
-
-
 class Element(Generic[T]):
     """One XML element and the dataclass it is. See the module's text."""
 
-    def __init__(self, cls: Callable[..., T], ns: str, tag: str, parts: Iterable[Part]) -> None:
-        self.cls, self.ns, self.tag = cls, ns, tag
+    def __init__(self, cls: Callable[..., T], ns: str, tag: str, parts: Iterable[Part], *, keep: bool = False) -> None:
+        """`keep`: it is the same in many calls and may be remembered (see `jinglebridge.kept`)."""
+        self.cls, self.ns, self.tag, self.keep = cls, ns, tag, keep
         self.clark = f"{{{ns}}}{tag}"
         self.parts = tuple(parts)
         self._attrs = tuple(p for p in self.parts if isinstance(p, Attr))
-        self._text = next((p for p in self.parts if isinstance(p, Text)), None)
-        self._unknown = next((p.field for p in self.parts if isinstance(p, Unknown)), None)
-        self._choices = {p.ns: p.field for p in self.parts if isinstance(p, Choice)}
-        self._children: dict[str, Child | Children | Flag | TextChild] = {}
-        for part in self.parts:
-            if isinstance(part, Child | Children):
-                self._children[part.element.clark] = part
-            elif isinstance(part, Flag | TextChild):
-                self._children[f"{{{part.ns}}}{part.tag}"] = part
-            elif isinstance(part, Variants):
-                self._children |= {e.clark: Children(e, part.field, part.most) for e in part.elements.values()}
         self._texts: dict[str, Writer] = {}
         self._writers = tuple(_writer(p) for p in self.parts if not isinstance(p, Attr))
         self._plain = tuple((p.name, p.field, p.default, p.always, p.type.format) for p in self._attrs)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The generated reader behind `parse` and `read`."""
+        return Reader(self)
 
     def parse(self, el: ET.Element) -> T:
         """The dataclass for `el`. Raises BadRequest."""
         if el.tag != self.clark:
             raise BadRequest(f"<{self.tag}/> expected")
-        values: dict[str, Any] = {}
-        get = el.attrib.get
-        for part in self._attrs:
-            raw = get(part.name)
-            if raw is None:
-                raw = get(part.alias)
-            if raw is not None:
-                try:
-                    values[part.field] = part.type.parse(raw)
-                except ValueError as problem:
-                    raise BadRequest(f"<{self.tag} {part.name}={raw[:60]!r}/>: {problem}") from None
-            elif part.default is REQUIRED:
-                raise BadRequest(f"<{self.tag}/>: {part.name} is missing")
-            else:
-                values[part.field] = part.default
-        if self._text is not None:
-            try:
-                values[self._text.field] = self._text.type.parse(el.text or "")
-            except ValueError as problem:
-                raise BadRequest(f"<{self.tag}/>: text is {problem}") from None
-        if len(el):
-            self._read_children(el, values)
-        return self.cls(**values)
+        value: T = self.reader.element(el)
+        return value
 
-    def _read_children(self, el: ET.Element, values: dict[str, Any]) -> None:
-        unknown: list[ET.Element] = []
-        lists: dict[str, list[Any]] = {}
-        for child in el:
-            part = self._children.get(child.tag)
-            if part is None:
-                ns, _, tag = child.tag[1:].partition("}")
-                if ns in self._choices:
-                    values.setdefault(self._choices[ns], tag)
-                else:
-                    unknown.append(child)
-            elif isinstance(part, Flag):
-                values[part.field] = True
-            elif isinstance(part, TextChild):
-                values.setdefault(part.field, part.type.parse(child.text or ""))
-            elif isinstance(part, Child):
-                if part.field not in values:
-                    values[part.field] = part.element.parse(child)
-            else:
-                try:
-                    lists.setdefault(part.field, []).append(part.element.parse(child))
-                except BadRequest:
-                    if not part.lenient:
-                        raise
-                if len(lists.get(part.field, ())) > part.most:
-                    raise BadRequest(f"<{self.tag}/>: more than {part.most} <{part.element.tag}/>")
-        for field, items in lists.items():
-            values[field] = tuple(items)
-        if unknown and self._unknown is not None:
-            values[self._unknown] = tuple(unknown)
+    def read(self, source: str, whole: str = "") -> T:
+        """What `parse(parse_text(source))` gives, without a tree where the text is plain.
+
+        `whole`: tag of the kept element that fills most of such a text.
+        """
+        guard(source)
+        try:
+            value: T = xmlpieces.read(self.reader, source, whole)
+        except xmlpieces.Unsure:
+            return self.parse(parse_text(source))
+        return value
 
     def build(self, obj: T) -> ET.Element:
         """The element for `obj`; inverse of `parse`."""
@@ -272,7 +132,8 @@ def _generate(part: Part, code: Code) -> None:
             if wanted:
                 code.child(field, element.writer(code.ns))
         case Children(element, field):
-            code.children(field, element.writer(code.ns))
+            unknown = next((p.field for p in element.parts if isinstance(p, Unknown)), None)
+            code.children(field, element.writer(code.ns), Kept() if element.keep else None, unknown)
         case Flag(ns, tag, field, wanted):
             if wanted:
                 code.flag(field, f"<{tag}/>" if ns == code.ns else f'<{tag} xmlns="{ns}"/>')

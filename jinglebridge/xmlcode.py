@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
 
+from jinglebridge.kept import Kept
 from jinglebridge.xmltext import escaped, special, write_element
 
 Writer = Callable[[Any], str]
@@ -20,6 +21,8 @@ def foreign(elements: tuple[ET.Element, ...], ns: str) -> str:
     out: list[str] = []
     for el in elements:
         write_element(el, ns, out)
+        if el.tail and not el.tail.isspace():
+            out.append(escaped(el.tail))
     return "".join(out)
 
 
@@ -54,8 +57,18 @@ class Code:
     def child(self, field: str, writer: Writer) -> None:
         self.inner += [f"v = obj.{field}", "if v is not None:", f"    b += {self.name(writer)}(v)"]
 
-    def children(self, field: str, writer: Writer) -> None:
-        self.inner += [f"for v in obj.{field}:", f"    b += {self.name(writer)}(v)"]
+    def children(self, field: str, writer: Writer, kept: Kept[Any, str] | None = None, unknown: str | None = None) -> None:
+        """`kept`: memory for the text of values; those with elements in their field `unknown` are not remembered."""
+        write = self.name(writer)
+        self.inner.append(f"for v in obj.{field}:")
+        if kept is not None:
+            memory = self.name(kept)
+            known = f"{memory}.get(v)" if unknown is None else f"None if v.{unknown} else {memory}.get(v)"
+            self.inner += [f"    t = {known}", "    if t is None:", f"        t = {write}(v)"]
+            self.inner.append(f"        {'' if unknown is None else f'if not v.{unknown}: '}{memory}.keep(v, t, len(t))")
+            self.inner.append("    b += t")
+        else:
+            self.inner.append(f"    b += {write}(v)")
 
     def condition(self, field: str, before: str, after: str) -> None:
         """`before` + value + `after` where the value is neither None nor empty."""

@@ -6,7 +6,8 @@ control characters, so that no peer can end an SDP line early; this is the only 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jinglebridge.xmltext import xml_safe
@@ -15,12 +16,13 @@ from jinglebridge.xmltext import xml_safe
 class Type(NamedTuple):
     """How one value is spelt. `parse` raises ValueError with a text for the peer, `format` nothing.
 
-    `plain`: what `format` writes needs no escaping.
+    `plain`: what `format` writes needs no escaping. `known`: values of the usual spellings, for which `parse` need not be called.
     """
 
     parse: Callable[[str], Any]
     format: Callable[[Any], str]
     plain: bool = False
+    known: Mapping[str, Any] = MappingProxyType({})
 
 
 def _same(value: str) -> str:
@@ -49,14 +51,16 @@ def integer(low: int, high: int) -> Type:
     digits = len(str(high))
 
     def parse(value: str) -> int:
-        value = value.strip()
-        if value.isascii() and value.isdigit() and len(value.lstrip("0")) <= digits:
+        if len(value) > digits or not value.isdigit():
+            value = value.strip()
+            value = value.lstrip("0") or value[:1]
+        if value.isdigit() and value.isascii() and len(value) <= digits:
             number = int(value)
             if low <= number <= high:
                 return number
         raise ValueError(f"not a number from {low} to {high}")
 
-    return Type(parse, str, plain=True)
+    return Type(parse, str, plain=True, known={str(number): number for number in range(low, min(high, 255) + 1)})
 
 
 def one_of(*words: str) -> Type:
@@ -68,4 +72,4 @@ def one_of(*words: str) -> Type:
             raise ValueError(f"not one of {', '.join(words)}")
         return value
 
-    return Type(parse, _same)
+    return Type(parse, _same, known={word: word for word in words})

@@ -36,7 +36,7 @@ def _member(enum: type[StrEnum]) -> Type:
             raise ValueError(f"not one of {', '.join(enum)}")
         return member
 
-    return Type(parse, str)
+    return Type(parse, str, known=members)
 
 
 role = _member(Role)

@@ -47,7 +47,6 @@ STATIC = {
 }
 # Formats that carry other formats: kept only with them. J-120
 _CARRIERS = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})
-_LOOKED_AT = _CARRIERS | {"", "opus"}
 _NO_PTIME = frozenset({"cn", "red", "telephone-event"})
 
 
@@ -230,14 +229,14 @@ def usable(description: RtpDescription) -> tuple[PayloadType, ...]:
         if id in found or 64 <= id <= 95:
             continue
         name = payload.name.lower()
-        if name in _LOOKED_AT or payload.clockrate is None:
+        if payload.clockrate is None or name == "" or name == "opus":
             complete = _complete(payload, description.media)
             if complete is None:
                 continue
             payload = complete
-            if name in _CARRIERS:
-                carriers.append(payload)
         found[id] = payload
+        if name in _CARRIERS:
+            carriers.append(payload)
     if carriers:
         lost = set()
         if len(found) < len(description.payload_types):

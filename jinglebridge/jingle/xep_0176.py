@@ -139,7 +139,7 @@ def _optional_number(high: int) -> Type:
             return 0
         return number
 
-    return Type(parse, str, plain=True)
+    return Type(parse, str, plain=True, known=strict.known)
 
 
 _CANDIDATE_PARTS = (
@@ -152,7 +152,7 @@ _CANDIDATE_PARTS = (
     attr("network", _optional_number(255), default=0, always=True),
     attr("port", integer(1, 65535)),
     attr("priority", integer(1, 2**31 - 1)),
-    attr("protocol", Type(_protocol, str), default="udp", always=True),
+    attr("protocol", Type(_protocol, str, known={"udp": "udp", "tcp": "tcp"}), default="udp", always=True),
     attr("rel-addr", Type(_related, str), field="related_address", default=None),
     # COMPAT(Monal 6): rel_port. J-150
     attr("rel-port", integer(0, 65535), field="related_port", default=None, alias="rel_port"),

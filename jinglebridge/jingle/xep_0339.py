@@ -130,7 +130,7 @@ def to_sdp(media: MediaDescription, sources: Iterable[Source], groups: Iterable[
             media.add("ssrc-group", " ".join((group.semantics, *(str(source.ssrc) for source in group.sources))))
     seen: set[int] = set()
     for source in sources:
-        if source.ssrc in seen:
+        if source.ssrc in seen or not source.parameters:
             continue
         seen.add(source.ssrc)
         for p in source.parameters:
@@ -138,12 +138,12 @@ def to_sdp(media: MediaDescription, sources: Iterable[Source], groups: Iterable[
 
 
 def _companions(sources: tuple[Source, ...], groups: tuple[SourceGroup, ...]) -> tuple[Source, ...]:
-    """The members of groups that only the group names, under the cname of one that is described.
+    """The members of groups of which nothing is said, under the cname of one that is described.
 
     COMPAT(stanza 12): describes the first source of each content and groups it with its retransmission; Chromium refuses the group.
     """
     cnames = {source.ssrc: cname for source in sources if (cname := source.get("cname")) is not None}
-    known = {source.ssrc for source in sources}
+    known = {source.ssrc for source in sources if source.parameters}
     found = []
     for group in groups:
         cname = next((cnames[source.ssrc] for source in group.sources if source.ssrc in cnames), None)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from jinglebridge.errors import SdpError
 
-
 # RFC 8866 §9, token-char.
 TOKEN = frozenset("!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz{|}~")
 

@@ -152,7 +152,7 @@ class SessionDescription(Section):
         lines = list(self.lines)
         for media in self.media:
             lines += media.lines
-        text = "\r\n".join(lines)
-        if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
+        text = "".join(lines)
+        if "\n" in text or "\r" in text or "\0" in text:
             raise SdpError("a value holds a line end", rule="J-151")
-        return text + "\r\n"
+        return "\r\n".join((*lines, ""))

@@ -201,6 +201,17 @@ def test_what_xml_forbids_is_stripped_and_the_rest_survives(value):
     assert read.get("v") == safe and (read.text or "") == safe
 
 
+@pytest.mark.parametrize(("written", "number"), [(" 7 ", 7), ("0000000007", 7), ("\t99\n", 99)])
+def test_numbers_may_have_blanks_and_zeros_before_them(written, number):
+    assert TREE.parse(ET.Element(TREE.clark, {"id": written})).id == number
+
+
+@pytest.mark.parametrize("written", ["3", "10", "", " ", "-5", "５", "²"])
+def test_a_number_out_of_its_range_or_of_other_digits_is_refused(written):
+    with pytest.raises(ValueError, match="from 5 to 9"):
+        integer(5, 9).parse(written)
+
+
 def test_illegal_characters_never_reach_the_text():
     el = ET.Element("{urn:x}e", {"v": "a\x00\x0b\ud800\ufffe b"})
     assert to_text(el) == '<e xmlns="urn:x" v="a b"/>'
@@ -209,6 +220,12 @@ def test_illegal_characters_never_reach_the_text():
 def test_an_element_may_have_attributes_only():
     element = Element(lambda id: Leaf(str(id)), NS, "only", (attr("id", integer(0, 9), field="value"),))
     assert element.text(Leaf("3")) == '<only xmlns="urn:x" id="3"/>'
+
+
+def test_text_behind_an_element_kept_aside_stays():
+    source = '<tree xmlns="urn:x" id="1"><more xmlns="urn:m"/>a&amp;b<more xmlns="urn:m"/> </tree>'
+    tree = TREE.parse(parse_text(source))
+    assert TREE.text(tree) == to_text(TREE.build(tree)) == source.replace(" </tree>", "</tree>")
 
 
 def test_foreign_attributes_and_tails():

@@ -1,0 +1,242 @@
+"""Element tables compiled to straight-line Python, for reading.
+
+A child reads to a pair: the number of its part, and its value. `Reader.make` is generated from the table and puts attributes, text and
+the values of children together to one value. Where they come from is not its business: a tree (`Reader.element`) or text (`xmlpieces`).
+
+A malformed child is the BadRequest itself in place of a value, since only its parent knows whether that matters: the second of two single
+children is not looked at, however bad.
+"""
+
+from __future__ import annotations
+
+import inspect
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jinglebridge.errors import BadRequest
+from jinglebridge.kept import Kept
+from jinglebridge.xmlparts import REQUIRED, Attr, Child, Children, Choice, Flag, Text, TextChild, Unknown, Variants
+
+if TYPE_CHECKING:
+    from jinglebridge.xml import Element
+
+Found = tuple[int, Any]
+Shape = tuple[str, ...]  # a tag without the values of its attributes
+# Attributes in the order of `Reader.attributes` (None: absent), text, values by part (nothing: there are no children).
+Make = Callable[[Sequence[str | None], str | None, Sequence[list[Any]]], Any]
+
+
+class Place(NamedTuple):
+    """How a child of one tag is read. `table`: its reader; None for flags and text children."""
+
+    part: int
+    read: Callable[[ET.Element], Any]
+    lenient: bool = False
+    table: Reader | None = None
+    keep: bool = False
+
+
+class Plan(NamedTuple):
+    """What a tag of a certain shape is: its place, the attributes as `Make` wants them, the namespace that it says itself."""
+
+    place: Place
+    reader: Reader
+    empty: bool
+    values: Callable[[list[str | None]], tuple[str | None, ...]]
+    ns: str | None
+
+
+class Reader:
+    """One Element table, ready to read.
+
+    `known`: pairs of kept children by their text; `plans`: what children are by the shape of their tag (see `xmlpieces`).
+    """
+
+    def __init__(self, element: Element[Any]) -> None:
+        self.tag, self.ns, self.clark, self.keep = element.tag, element.ns, element.clark, element.keep
+        self.closing = f"/{element.tag}>"
+        self.places: dict[str, Place] = {}
+        self.choices: dict[str, int] = {}
+        self.unknown: int | None = None
+        self.known: Kept[str, Found] = Kept()
+        self.plans: Kept[Shape, Plan] = Kept()
+        attributes = [name for part in element.parts if isinstance(part, Attr) for name in dict.fromkeys((part.name, part.alias))]
+        self.attributes = (*attributes, "", "")  # "" is no attribute; of two and more `itemgetter` gives a tuple
+        inner = [part for part in element.parts if not isinstance(part, Attr | Text)]
+        self.parts = range(len(inner))
+        for number, part in enumerate(inner):
+            match part:
+                case Child(table):
+                    self._place(number, table)
+                case Children(table):
+                    self._place(number, table, part.lenient)
+                case Variants(elements):
+                    for table in elements.values():
+                        self._place(number, table)
+                case Flag(ns, tag):
+                    self.places[f"{{{ns}}}{tag}"] = Place(number, _true, keep=True)
+                case TextChild(ns, tag, _, type):
+                    self.places[f"{{{ns}}}{tag}"] = Place(number, _text(type.parse))
+                case Choice(ns):
+                    self.choices[ns] = number
+                case _:
+                    self.unknown = number
+        self.make = _Code(element).compile()
+
+    def _place(self, number: int, element: Element[Any], lenient: bool = False) -> None:
+        table = element.reader
+        self.places[table.clark] = Place(number, table.element, lenient, table, table.keep)
+
+    def element(self, el: ET.Element) -> Any:
+        """The value of an element of this table. Raises BadRequest."""
+        parts: list[list[Any]] = []
+        if len(el):
+            parts = [[] for _ in self.parts]
+            for child in el:
+                found = self.child(child)
+                if found is not None:
+                    parts[found[0]].append(found[1])
+        return self.make(tuple(map(el.attrib.get, self.attributes)), el.text, parts)
+
+    def child(self, el: ET.Element) -> Found | None:
+        """The pair of one child; None if it is of no interest."""
+        place = self.places.get(el.tag)
+        if place is None:
+            return self.other(el)
+        try:
+            return place.part, place.read(el)
+        except BadRequest as problem:
+            return None if place.lenient else (place.part, problem.with_traceback(None))
+
+    def other(self, el: ET.Element) -> Found | None:
+        """The same for a child whose tag has no place."""
+        ns, _, tag = el.tag[1:].partition("}")
+        if ns in self.choices:
+            return self.choices[ns], tag
+        return None if self.unknown is None else (self.unknown, el)
+
+
+def _true(_: ET.Element) -> bool:
+    return True
+
+
+def _text(parse: Callable[[str], Any]) -> Callable[[ET.Element], Any]:
+    return lambda el: parse(el.text or "")
+
+
+def _malformed(what: str, problem: object) -> BadRequest:
+    return BadRequest(f"<{what}: {problem}")
+
+
+class _Code:
+    """The source of one `make`, collected line by line; `names` are the values that the source refers to."""
+
+    def __init__(self, element: Element[Any]) -> None:
+        self.element, self.tag = element, element.tag
+        self.parameters = inspect.signature(element.cls).parameters
+        self.names: dict[str, Any] = {"BadRequest": BadRequest, "malformed": _malformed, "cls": element.cls}
+        self.values: dict[str, str] = {}  # local variable by field
+        self.slots: list[str] = []  # local variables of the attributes
+        self.lines: list[str] = []
+        self.lists: list[str] = []
+        self.with_children: list[str] = []
+        self.without: list[str] = []
+
+    def name(self, value: Any) -> str:
+        """A name by which the source can call `value`."""
+        name = f"n{len(self.names)}"
+        self.names[name] = value
+        return name
+
+    def compile(self) -> Make:
+        for part in self.element.parts:
+            match part:
+                case Attr():
+                    self.attribute(part)
+                case Text(field, type):
+                    self.text(field, type.parse)
+                case Children(table, field, most, lenient):
+                    self.list(field, most, table.tag, strict=not lenient)
+                case Variants(tables, field, most):
+                    self.list(field, most, "/> or <".join(tables), strict=True)
+                case Unknown(field):
+                    self.list(field)
+                case Child(_, field):
+                    self.first(field, strict=True)
+                case _:
+                    self.first(part.field)
+        body = [f"{', '.join([*self.slots, '_', '_'])} = attributes", *self.lines]
+        if self.lists:
+            body += ["if parts:", f"    {', '.join(self.lists)}, = parts", *("    " + line for line in self.with_children)]
+            body += ["else:", *("    " + line for line in self.without)]
+        body.append(f"return cls({self.arguments()})")
+        source = "def make(attributes, text, parts):\n" + "\n".join("    " + line for line in body)
+        space = dict(self.names)
+        exec(compile(source, f"<reader of {self.tag}>", "exec"), space)
+        make: Make = space["make"]
+        return make
+
+    def arguments(self) -> str:
+        """By position as far as possible, which is faster."""
+        fields = list(self.parameters)
+        first = next((index for index, field in enumerate(fields) if field not in self.values), len(fields))
+        return ", ".join(
+            self.values[field] if index < first else f"{field}={self.values[field]}"
+            for index, field in enumerate(fields)
+            if field in self.values
+        )
+
+    def attribute(self, part: Attr) -> None:
+        value = self.values[part.field] = f"a{len(self.values)}"
+        self.slots.append(value)
+        if part.alias != part.name:
+            self.slots.append(f"{value}_alias")
+            self.lines += [f"if {value} is None:", f"    {value} = {value}_alias"]
+        parsed = f"{self.name(part.type.parse)}({value})"
+        if part.type.known:
+            known = self.name(part.type.known)
+            parsed = f"{known}[{value}] if {value} in {known} else {parsed}"
+        self.lines += [
+            f"if {value} is not None:",
+            "    try:",
+            f"        {value} = {parsed}",
+            "    except ValueError as problem:",
+            f"        raise malformed(f'{self.tag} {part.name}={{{value}[:60]!r}}/>', problem) from None",
+        ]
+        if part.default is REQUIRED:
+            self.lines += ["else:", f"    raise malformed('{self.tag}/>', '{part.name} is missing')"]
+        elif part.default is not None:
+            self.lines += ["else:", f"    {value} = {self.name(part.default)}"]
+
+    def text(self, field: str, parse: Callable[[str], Any]) -> None:
+        self.values[field] = "text"
+        self.lines += [
+            "try:",
+            f"    text = {self.name(parse)}(text or '')",
+            "except ValueError as problem:",
+            f"    raise malformed('{self.tag}/>', f'text is {{problem}}') from None",
+        ]
+
+    def part(self, field: str, several: str) -> str:
+        """The local variable of a part with children; it begins as a list. Absent children have the default that the class says."""
+        value = self.values[field] = f"c{len(self.lists)}"
+        default = self.name(self.parameters[field].default)
+        self.lists.append(value)
+        self.with_children.append(f"{value} = {several.format(value)} if {value} else {default}")
+        self.without.append(f"{value} = {default}")
+        return value
+
+    def list(self, field: str, most: int | None = None, tags: str = "", strict: bool = False) -> None:
+        """Several children as a tuple."""
+        value = self.part(field, "tuple({})")
+        if most is not None:
+            self.with_children += [f"if len({value}) > {most}:", f"    raise malformed('{self.tag}/>', 'more than {most} <{tags}/>')"]
+        if strict:
+            self.with_children += [f"for v in {value}:", "    if v.__class__ is BadRequest:", "        raise v"]
+
+    def first(self, field: str, strict: bool = False) -> None:
+        """The first of its children, whatever the others are."""
+        value = self.part(field, "{}[0]")
+        if strict:
+            self.with_children += [f"if {value}.__class__ is BadRequest:", f"    raise {value}"]
