@@ -199,11 +199,12 @@ def _insert(
     for at, section in sorted(outside.items()):
         lines = [line.text for line in section.lines]
         mid = _mid(section.lines)
-        if mid not in by_mid:
+        if mid is None or mid not in by_mid:
             if at >= fixed:
-                sections.insert(min(at, len(sections)), lines)
-                by_mid = {m: i + (i >= at) for m, i in by_mid.items()} | {mid: at}
+                place = min(at, len(sections))
+                sections.insert(place, lines)
+                by_mid = {m: i + (i >= place) for m, i in by_mid.items()} | {mid: place}
             continue
-        content = contents.get(mid or "")
+        content = contents.get(mid)
         if content is None or content.senders is Senders.NONE:
             sections[by_mid[mid]] = lines

@@ -1,0 +1,232 @@
+"""Real peer connections for the tests of the translator: Chromium by Playwright, Firefox by WebDriver BiDi, aiortc in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from aiohttp import ClientSession, WSMsgType, web
+from aiortc import RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
+from aiortc.sdp import candidate_from_sdp
+from playwright.async_api import async_playwright
+
+from .browser import CHROMIUM, FLAGS
+
+FIREFOX = "/usr/bin/firefox-esr"
+PAGE = Path(__file__).with_name("rtc_page.js").read_text()
+PREFERENCES = {
+    "media.navigator.streams.fake": True,
+    "media.navigator.permission.disabled": True,
+    "media.peerconnection.ice.loopback": True,
+    "media.peerconnection.ice.obfuscate_host_addresses": False,
+    "media.gmp-manager.updateEnabled": False,
+    "app.normandy.enabled": False,
+    "app.update.disabledForTesting": True,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+}
+
+
+class Page(Protocol):
+    """An open page that runs JavaScript."""
+
+    async def run(self, expression: str) -> Any: ...
+    async def close(self) -> None: ...
+
+
+class Browser(Protocol):
+    async def page(self) -> Page: ...
+
+
+class Peer:
+    """One peer connection in a page of its own; see rtc_page.js."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    @classmethod
+    async def open(cls, browser: Browser) -> Peer:
+        page = await browser.page()
+        await page.run(f"void (() => {{ {PAGE} }})()")
+        return cls(page)
+
+    async def ask(self, name: str, *arguments: Any) -> Any:
+        return await self.page.run(f"peer.{name}({', '.join(map(json.dumps, arguments))})")
+
+    async def close(self) -> None:
+        await self.ask("close")
+        await self.page.close()
+
+
+class AiortcPeer:
+    """The same questions, answered by aiortc. It does not trickle."""
+
+    def __init__(self) -> None:
+        self.connection = RTCPeerConnection()
+        self.counts = {"audio": 0, "video": 0}
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.connection.on("track", lambda track: self.tasks.add(asyncio.create_task(self._count(track))))
+
+    async def _count(self, track: MediaStreamTrack) -> None:
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                await track.recv()
+                self.counts[track.kind] += 1
+
+    async def ask(self, name: str, *arguments: Any) -> Any:
+        match name, arguments:
+            case "answer", (sdp,):
+                await self.connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+                for transceiver in self.connection.getTransceivers():
+                    self.connection.addTrack(AudioStreamTrack() if transceiver.kind == "audio" else VideoStreamTrack())
+                await self.connection.setLocalDescription(await self.connection.createAnswer())
+                return self.connection.localDescription.sdp
+            case "candidate", (init,):
+                candidate = candidate_from_sdp(init["candidate"].removeprefix("candidate:"))
+                candidate.sdpMid, candidate.sdpMLineIndex = init["sdpMid"], init["sdpMLineIndex"]
+                await self.connection.addIceCandidate(candidate)
+                return None
+            case "take", ():
+                return []
+            case "seen", ():
+                return {"state": self.connection.connectionState} | self.counts
+        raise AssertionError(f"aiortc is not asked for {name}")
+
+    async def close(self) -> None:
+        await self.connection.close()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def empty_page() -> AsyncIterator[str]:
+    """URL of a page with nothing on it: media devices need a secure origin."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>test</title>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://localhost:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+
+
+class _ChromiumPage:
+    def __init__(self, page: Any) -> None:
+        self._page = page
+
+    async def run(self, expression: str) -> Any:
+        return await self._page.evaluate(expression)
+
+    async def close(self) -> None:
+        await self._page.close()
+
+
+class Chromium:
+    """Pages of one headless Chromium."""
+
+    def __init__(self, context: Any, url: str) -> None:
+        self._context, self._url = context, url
+
+    async def page(self) -> Page:
+        page = await self._context.new_page()
+        await page.goto(self._url)
+        return _ChromiumPage(page)
+
+
+@contextlib.asynccontextmanager
+async def chromium(url: str) -> AsyncIterator[Chromium]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = await browser.new_context(permissions=["camera", "microphone"])
+        try:
+            yield Chromium(context, url)
+        finally:
+            await browser.close()
+
+
+class _FirefoxPage:
+    def __init__(self, firefox: Firefox, context: str) -> None:
+        self._firefox, self._context = firefox, context
+
+    async def run(self, expression: str) -> Any:
+        result = await self._firefox.command(
+            "script.evaluate",
+            expression=f"(async () => JSON.stringify(await ({expression})) ?? 'null')()",
+            target={"context": self._context},
+            awaitPromise=True,
+        )
+        assert result["type"] == "success", result["exceptionDetails"]["text"]
+        return json.loads(result["result"]["value"])
+
+    async def close(self) -> None:
+        await self._firefox.command("browsingContext.close", context=self._context)
+
+
+class Firefox:
+    """Tabs of one headless Firefox. Spec: W3C WebDriver BiDi."""
+
+    def __init__(self, socket: Any, url: str) -> None:
+        self._socket, self._url = socket, url
+        self._ids = itertools.count(1)
+
+    async def command(self, method: str, **parameters: Any) -> Any:
+        """One command and its result; events in between are left aside."""
+        id = next(self._ids)
+        await self._socket.send_json({"id": id, "method": method, "params": parameters})
+        while True:
+            message = await self._socket.receive(timeout=60)
+            assert message.type is WSMsgType.TEXT, message
+            reply = json.loads(message.data)
+            if reply.get("id") == id:
+                assert reply["type"] == "success", reply
+                return reply["result"]
+
+    async def page(self) -> Page:
+        context = (await self.command("browsingContext.create", type="tab"))["context"]
+        await self.command("browsingContext.navigate", context=context, url=self._url, wait="complete")
+        return _FirefoxPage(self, context)
+
+
+@contextlib.asynccontextmanager
+async def firefox(url: str, profile: Path) -> AsyncIterator[Firefox]:
+    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items())
+    (profile / "user.js").write_text("".join(lines))
+    command = (FIREFOX, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port=0", "about:blank")
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    reading: asyncio.Task[bytes] | None = None
+    try:
+        address = None
+        while address is None:
+            line = await asyncio.wait_for(process.stderr.readline(), 60)
+            assert line, "Firefox ended before it listened"
+            address = re.search(rb"WebDriver BiDi listening on (ws://\S+)", line)
+        reading = asyncio.create_task(process.stderr.read())
+        async with ClientSession() as session, session.ws_connect(f"{address[1].decode()}/session", max_msg_size=0) as socket:
+            browser = Firefox(socket, url)
+            await browser.command("session.new", capabilities={})
+            yield browser
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+        if reading is not None:
+            await reading
