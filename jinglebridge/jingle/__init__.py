@@ -1,6 +1,7 @@
 """Jingle as values: one file per XEP, each declares its elements once and maps them to SDP where the XEP says how.
 
-Adding a XEP: a file ``xep_NNNN.py`` with ``NS``, ``VERSION``, ``FEATURES``, dataclasses and Element tables, and its line in `_FILES`.
+Adding a XEP: a file ``xep_NNNN.py`` with ``NS``, ``VERSION``, ``FEATURES``, dataclasses and Element tables, and its line in `_FILES`. What
+XEP-0167 is in SDP fills a file of its own, `xep_0167_sdp`; how values of ICE are spelt is in `ice`, for XEP-0176 and XEP-0371.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ their form. Version 0; the schema is ``urn_jinglebridge_sdp_0.xsd``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,9 +21,9 @@ NS = "urn:jinglebridge:sdp:0"
 VERSION = "0"
 FEATURES = (NS,)
 
-MAX_LINES = 500  # literal lines in one <sdp/> or <section/>
-MAX_LINE = 4096  # characters of one
-WITHOUT = ("direction", "ice-options", "mid", "msid", "rtpmap", "ssrc-msid")
+MAX_LINES = 2000  # literal lines in one <sdp/> or <section/>: as many as an SDP may have
+MAX_LINE = 8 * 1024  # characters of one: likewise
+WITHOUT = ("direction", "ice-options", "mid", "msid", "rtpmap", "ssrc-cname", "ssrc-msid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,13 @@ def without_addresses(unknown: Iterable[XmlElement]) -> tuple[XmlElement, ...]:
     return tuple(found)
 
 
+# An address, or what may be one: better a line too few than an address too early.
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:|\.local\b").search
+_ADDRESSES = ("a=altc:", "a=candidate:", "a=remote-candidates:", "a=rtcp:", "a=source-filter:", "c=")
+
+
 def _tells_nothing(line: Line) -> bool:
-    return not line.text.startswith(("a=candidate:", "a=rtcp:", "c="))
+    return not line.text.lower().startswith(_ADDRESSES) and _ADDRESS(line.text) is None
 
 
 def read(unknown: Iterable[Any]) -> SdpExtras:

@@ -12,15 +12,20 @@ from jinglebridge.xml import Type
 
 
 class Role(StrEnum):
+    """Who began the session, and who was called; the same for as long as it lasts."""
+
     INITIATOR = "initiator"
     RESPONDER = "responder"
 
     @property
     def other(self) -> Role:
+        """The role of the other side."""
         return Role.RESPONDER if self is Role.INITIATOR else Role.INITIATOR
 
 
 class Senders(StrEnum):
+    """Which roles send media of a content."""
+
     BOTH = "both"
     INITIATOR = "initiator"
     RESPONDER = "responder"

@@ -1,26 +1,23 @@
 """XEP-0167: Jingle RTP Sessions, version 1.2.3 (2025-07).
 
-The description of a content: codecs and what belongs to them, and the payloads of session-info. SDES (`<encryption/>`) is read so
+The description of a content: codecs and what belongs to them, and the payloads of session-info; what they are in SDP is in
+`xep_0167_sdp`. SDES (`<encryption/>`) is read so
 far that its presence is known and is never written: with both, Dino encrypts twice and the call is noise. J-111 … J-144.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.etree.ElementTree import Element as XmlElement
 
-from jinglebridge.errors import SdpError
-from jinglebridge.jingle import xep_0293, xep_0294, xep_0339, xep_0507
+from jinglebridge.jingle import xep_0294
 from jinglebridge.jingle.roles import Role, role
 from jinglebridge.jingle.xep_0293 import RTCP_FB, TRR_INT, RtcpFb, TrrInt
 from jinglebridge.jingle.xep_0294 import RTP_HDREXT, HeaderExtension
 from jinglebridge.jingle.xep_0339 import SOURCE, SSRC_GROUP, STREAM, Source, SourceGroup, Stream
 from jinglebridge.jingle.xep_0507 import CATEGORY, Category
-from jinglebridge.kept import Kept
-from jinglebridge.sdp import MediaDescription
-from jinglebridge.sdp.attributes import encoding, milliseconds, parameters
 from jinglebridge.xml import Children, Element, Flag, Part, Text, Type, Unknown, attr, integer, line, word
 
 NS = "urn:xmpp:jingle:apps:rtp:1"
@@ -45,9 +42,6 @@ STATIC = {
     31: ("H261", 90000),
     34: ("H263", 90000),
 }
-# Formats that carry other formats: kept only with them. J-120
-_CARRIERS = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})
-_NO_PTIME = frozenset({"cn", "red", "telephone-event"})
 
 
 class Parameter(NamedTuple):
@@ -76,6 +70,9 @@ class PayloadType(NamedTuple):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PayloadType) and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # a tuple has its own
 
     def __hash__(self) -> int:
         return hash(self[:7])
@@ -129,7 +126,7 @@ class SessionInfo:
 _TOKEN_ONLY = frozenset("0123456789/,-")
 
 
-def _parameter(name: str = "", value: str | None = None) -> Parameter:
+def parameter(name: str = "", value: str | None = None) -> Parameter:
     """A token without "=" is read in all its forms: name='' or no name beside the value; alone as the name. J-118
 
     COMPAT(stanza 12, others): <parameter name='111/111'/>. With value='' that is a token as well if it looks like one, otherwise it
@@ -138,6 +135,19 @@ def _parameter(name: str = "", value: str | None = None) -> Parameter:
     if value is None or (not value and _TOKEN_ONLY.issuperset(name)):
         return Parameter("", name)
     return Parameter(name, value)
+
+
+def _part(value: str) -> str:
+    """A part of a=fmtp, where ";" begins the next one. J-118"""
+    if ";" in value:
+        raise ValueError("not one parameter")
+    return str(line.parse(value)).strip()
+
+
+def _name(value: str) -> str:
+    if "=" in value:
+        raise ValueError("not the name of a parameter")
+    return _part(value)
 
 
 def _codec(value: str) -> str:
@@ -149,7 +159,11 @@ def _codec(value: str) -> str:
 
 # A token is written without a name, since Conversations needs every name non-empty.
 PARAMETER = Element(
-    _parameter, NS, "parameter", (attr("name", line, default=""), attr("value", line, default=None, always=True)), keep=True
+    parameter,
+    NS,
+    "parameter",
+    (attr("name", Type(_name, str), default=""), attr("value", Type(_part, str), default=None, always=True)),
+    keep=True,
 )
 _MILLISECONDS = integer(1, 100_000)
 _TIMES = (attr("ptime", _MILLISECONDS, default=None), attr("maxptime", _MILLISECONDS, default=None))
@@ -170,8 +184,8 @@ PAYLOAD_TYPE = Element(
     ),
     keep=True,
 )
-_BANDWIDTH = integer(0, 2**31 - 1)
-BANDWIDTH = Element(Bandwidth, NS, "bandwidth", (attr("type"), Text("value", _BANDWIDTH)))
+BITRATE = integer(0, 2**31 - 1)
+BANDWIDTH = Element(Bandwidth, NS, "bandwidth", (attr("type"), Text("value", BITRATE)))
 
 
 def _description(parts: tuple[Part, ...]) -> Element[RtpDescription]:
@@ -214,184 +228,3 @@ _INFO_PARTS = (attr("creator", role, default=None), attr("name", line, default=N
 INFO: dict[str, Element[SessionInfo]] = {
     kind: Element(_info(kind), NS_INFO, kind, _INFO_PARTS) for kind in ("active", "hold", "mute", "ringing", "unhold", "unmute")
 }
-
-
-def usable(description: RtpDescription) -> tuple[PayloadType, ...]:
-    """The payload types that an SDP may list, names and rates completed. J-115 … J-117, J-120.
-
-    Dropped: an id that stands twice or collides with RTCP (64-95, RFC 5761 §4), a dynamic id without a name, an audio codec
-    without a clock rate, and a carrier (rtx, red, …) of something dropped.
-    """
-    found: dict[int, PayloadType] = {}
-    carriers: list[PayloadType] = []
-    for payload in description.payload_types:
-        id = payload.id
-        if id in found or 64 <= id <= 95:
-            continue
-        name = payload.name.lower()
-        if payload.clockrate is None or name == "" or name == "opus":
-            complete = _complete(payload, description.media)
-            if complete is None:
-                continue
-            payload = complete
-        found[id] = payload
-        if name in _CARRIERS:
-            carriers.append(payload)
-    if carriers:
-        lost = set()
-        if len(found) < len(description.payload_types):
-            lost = {str(payload.id) for payload in description.payload_types if payload.id not in found}
-        for id in [payload.id for payload in carriers if not _carried(payload, found, lost)]:
-            del found[id]
-    return tuple(found.values())
-
-
-def _complete(payload: PayloadType, media: str) -> PayloadType | None:
-    name, rate = payload.name, payload.clockrate
-    if not name or rate is None:
-        static = STATIC.get(payload.id)
-        if static is not None and name.upper() in ("", static[0]):
-            name, rate = name or static[0], rate or static[1]
-        elif media == "video":
-            rate = rate or 90000
-        if not name or rate is None:
-            return None
-    # COMPAT(Gajim 1.7): Opus without channels; RFC 7587 §7 always writes two.
-    channels = 2 if name.lower() == "opus" else payload.channels
-    if (name, rate, channels) == payload[1:4]:
-        return payload
-    return payload._replace(name=name, clockrate=rate, channels=channels)
-
-
-def _carried(payload: PayloadType, found: dict[int, PayloadType], lost: set[str]) -> bool:
-    """False for a carrier whose target was dropped or never was there."""
-    for name, value in payload.parameters:
-        if name == "apt":
-            return value.isascii() and value.isdigit() and len(value) < 4 and int(value) in found
-    named = {part for p in payload.parameters if not p.name for part in p.value.split("/")}
-    return payload.name.lower() != "rtx" and named.isdisjoint(lost)
-
-
-def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
-    """Description of one m= section. Malformed attribute lines are dropped, never raised."""
-    maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
-    feedback = xep_0293.values_by_id(media)
-    payloads = []
-    for id in dict.fromkeys(media.formats):
-        lines = (id, maps.get(id), formats.get(id), feedback.get(id, ()))
-        payload = _READ.get(lines) or _READ.keep(lines, _payload(lines), len(str(lines)))
-        if payload is not None:
-            payloads.append(payload)
-    everywhere = xep_0293.feedback(feedback.get("*", ()))
-    sources, groups = xep_0339.from_sdp(media)
-    return RtpDescription(
-        media.kind,
-        _with_ptime(media, payloads),
-        tuple(_bandwidths(media.values("b"))),
-        "rtcp-mux" in media or "rtcp-mux-only" in media,
-        "rtcp-rsize" in media,
-        False,
-        *everywhere,
-        xep_0294.from_sdp(media, author),
-        media.inherited("extmap-allow-mixed") is not None,
-        groups,
-        sources,
-        categories=xep_0507.from_sdp(media),
-    )
-
-
-def _by_id(values: Iterable[str]) -> dict[str, str]:
-    """Rest of each value by its payload type; of two for one the first counts (J-139)."""
-    found: dict[str, str] = {}
-    for value in values:
-        id, _, rest = value.partition(" ")
-        if id not in found:
-            found[id] = rest.strip()
-    return found
-
-
-# What an SDP says about one payload type: its number, and the values of its rtpmap, fmtp and rtcp-fb lines behind the number.
-_Lines = tuple[str, str | None, str | None, tuple[str, ...]]
-# Browsers write the same thirty codecs into every offer.
-_READ: Kept[_Lines, PayloadType | None] = Kept()
-_WRITTEN: Kept[PayloadType, tuple[str, ...]] = Kept()
-
-
-def _payload(lines: _Lines) -> PayloadType | None:
-    """One codec; None for a number that is none or has no meaning."""
-    id, described, format, feedback = lines
-    if not (id.isascii() and id.isdigit() and len(id) < 4 and int(id) < 128):
-        return None
-    number = int(id)
-    if described is not None:
-        try:
-            name, rate, channels = encoding(described)
-        except SdpError:
-            return None
-    elif number in STATIC:
-        (name, rate), channels = STATIC[number], 1
-    else:
-        return None
-    pairs = () if format is None else tuple(map(Parameter._make, parameters(format)))
-    return PayloadType(number, name, rate, channels, None, None, pairs, *xep_0293.feedback(feedback))
-
-
-def _with_ptime(media: MediaDescription, payloads: list[PayloadType]) -> tuple[PayloadType, ...]:
-    """SDP has one ptime per section: it goes to the first real audio codec. J-121"""
-    ptime, maxptime = (_milliseconds(media.get(name)) for name in ("ptime", "maxptime"))
-    if ptime is not None or maxptime is not None:
-        for index, p in enumerate(payloads):
-            if p.name.lower() not in _NO_PTIME:
-                payloads[index] = p._replace(ptime=ptime, maxptime=maxptime)
-                break
-    return tuple(payloads)
-
-
-def _milliseconds(value: str | None) -> int | None:
-    try:
-        return None if value is None else milliseconds(value)
-    except SdpError:
-        return None
-
-
-def _bandwidths(values: Iterable[str]) -> Iterable[Bandwidth]:
-    """AS before TIAS, one each; other types and non-numbers are dropped. J-126"""
-    found = {}
-    for value in values:
-        type, _, number = value.partition(":")
-        try:
-            if type in ("AS", "TIAS"):
-                found[type] = Bandwidth(type, _BANDWIDTH.parse(number))
-        except ValueError:
-            continue
-    return (found[type] for type in ("AS", "TIAS") if type in found)
-
-
-def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Iterable[PayloadType]) -> None:
-    """The codec lines of one section: rtpmap, rtcp-fb, fmtp, ptime."""
-    found: list[str] = []
-    for payload in payloads:
-        lines = _WRITTEN.get(payload)
-        if lines is None:
-            lines = _lines(payload)
-            _WRITTEN.keep(payload, lines, sum(map(len, lines)))
-        found += lines
-    media.extend(found)
-    xep_0293.to_sdp(media, "*", description.feedback, description.trr_int)
-    # COMPAT(Movim 0.2x): writes them on the description.
-    ptimes = [*[p.ptime for p in payloads if p.ptime is not None], description.ptime]
-    maxptimes = [*[p.maxptime for p in payloads if p.maxptime is not None], description.maxptime]
-    for name, value in (("ptime", ptimes[0]), ("maxptime", maxptimes[0])):
-        if value is not None:
-            media.add(name, str(value))
-
-
-def _lines(payload: PayloadType) -> tuple[str, ...]:
-    """The lines of one codec."""
-    channels = f"/{payload.channels}" if payload.channels > 1 else ""
-    lines = [f"a=rtpmap:{payload.id} {payload.name}/{payload.clockrate}{channels}"]
-    lines += [f"a=rtcp-fb:{value}" for value in xep_0293.values(str(payload.id), payload.feedback, payload.trr_int)]
-    format = ";".join([f"{p.name}={p.value}" if p.name else p.value for p in payload.parameters if p.name or p.value])
-    if format:
-        lines.append(f"a=fmtp:{payload.id} {format}")
-    return tuple(lines)

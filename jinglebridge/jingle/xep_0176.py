@@ -6,19 +6,17 @@ never its transport. J-145 … J-168, table M-4.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from dataclasses import dataclass, field
 from functools import partial
 from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
-from jinglebridge.jingle import xep_0343
+from jinglebridge.jingle import ice, xep_0343
 from jinglebridge.jingle.xep_0320 import FINGERPRINT, Fingerprint
 from jinglebridge.jingle.xep_0343 import CHANNEL, SCTPMAP, Channel, Sctpmap
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import CandidateLine, candidate, words
-from jinglebridge.xml import Attr, Child, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of
+from jinglebridge.xml import Attr, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of
 
 NS = "urn:xmpp:jingle:transports:ice-udp:1"
 NS_ICE = "urn:xmpp:jingle:transports:ice:0"  # the same elements in XEP-0371
@@ -27,7 +25,6 @@ VERSION = "1.1.1"
 FEATURES = (NS,)
 
 TYPES = ("host", "prflx", "relay", "srflx")
-_ICE_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,89 +75,56 @@ class IceUdpTransport:
     ns: str = NS
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
-
-def ice_chars(value: str, low: int, high: int) -> bool:
-    """RFC 8839 §5.4: letters, digits, + and /, of a certain length. J-146"""
-    return low <= len(value) <= high and _ICE_CHARS.issuperset(value)
-
-
-def _foundation(value: str) -> str:
-    if not ice_chars(value, 1, 32):
-        raise ValueError("not 1 to 32 ICE characters")
-    return value
+    @property
+    def sctpmaps(self) -> tuple[Sctpmap, ...]:
+        """The association as the element that carries it."""
+        return () if self.sctp is None else (self.sctp,)
 
 
-# What `ipaddress` takes as well, in a tenth of the time.
-_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
-
-
-def address(value: str) -> str:
-    """An IP literal that can be reached, or a name under .local. Raises ValueError. J-160, J-162."""
-    if value.endswith(".local"):
-        if len(value) > 255 or not value.isascii() or value.strip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."):
-            raise ValueError("not a name")
-        return value
-    if _IPV4(value) and value != "0.0.0.0" and value[:2] not in ("22", "23"):
-        return value
-    if "%" in value:
-        raise ValueError("has a zone")
-    ip = ipaddress.ip_address(value)
-    if ip.is_multicast or ip.is_unspecified:
-        raise ValueError("not an address to send to")
-    return value
-
-
-def _related(value: str) -> str:
-    """raddr says nothing that anybody connects to: 0.0.0.0 and :: are how browsers blank it."""
-    if not _IPV4(value):
-        ipaddress.ip_address(value)
-    if "%" in value:
-        raise ValueError("has a zone")
-    return value
-
-
-def _protocol(value: str) -> str:
-    # COMPAT(libpurple and others): upper case. J-150
-    value = value.lower()
-    if value not in ("udp", "tcp"):
-        raise ValueError("not udp or tcp")
-    return value
-
-
-def _optional_number(high: int) -> Type:
-    """Bad numbers of attributes without a use read as 0 instead of losing the candidate. J-150"""
-    strict = integer(0, high)
-
-    def parse(value: str) -> int:
-        try:
-            number: int = strict.parse(value)
-        except ValueError:
-            return 0
-        return number
-
-    return Type(parse, str, plain=True, known=strict.known)
+def _transport(
+    ufrag: str | None = None,
+    pwd: str | None = None,
+    fingerprints: tuple[Fingerprint, ...] = (),
+    candidates: tuple[Candidate, ...] = (),
+    remote_candidates: tuple[RemoteCandidate, ...] = (),
+    trickle: bool = False,
+    gathering_complete: bool = False,
+    sctpmaps: tuple[Sctpmap, ...] = (),
+    channels: tuple[Channel, ...] = (),
+    ice2: bool = False,
+    ns: str = NS,
+    unknown: tuple[XmlElement, ...] = (),
+) -> IceUdpTransport:
+    """A transport as read: the first well-formed <sctpmap/> counts, a malformed one drops only itself."""
+    sctp = sctpmaps[0] if sctpmaps else None
+    return IceUdpTransport(
+        ufrag, pwd, fingerprints, candidates, remote_candidates, trickle, gathering_complete, sctp, channels, ice2, ns, unknown
+    )
 
 
 _CANDIDATE_PARTS = (
     attr("component", integer(1, 256)),
-    attr("foundation", Type(_foundation, str)),
-    attr("generation", _optional_number(255), default=0, always=True),
+    attr("foundation", Type(ice.foundation, str)),
+    attr("generation", ice.optional_number(255), default=0, always=True),
     # Older clients leave out generation, id, network, protocol; Monal insists on them. J-149, J-150
     attr("id", line, default="", always=True),
-    attr("ip", Type(address, str)),
-    attr("network", _optional_number(255), default=0, always=True),
+    attr("ip", Type(ice.address, str)),
+    attr("network", ice.optional_number(255), default=0, always=True),
     attr("port", integer(1, 65535)),
     attr("priority", integer(1, 2**31 - 1)),
-    attr("protocol", Type(_protocol, str, known={"udp": "udp", "tcp": "tcp"}), default="udp", always=True),
-    attr("rel-addr", Type(_related, str), field="related_address", default=None),
+    attr("protocol", Type(ice.protocol, str, known={"udp": "udp", "tcp": "tcp"}), default="udp", always=True),
+    attr("rel-addr", Type(ice.related_or_none, str), field="related_address", default=None),
     # COMPAT(Monal 6): rel_port. J-150
-    attr("rel-port", integer(0, 65535), field="related_port", default=None, alias="rel_port"),
+    attr("rel-port", Type(ice.related_port_or_none, str, plain=True), field="related_port", default=None, alias="rel_port"),
     # Only XEP-0371 has it; towards readers of XEP-0176 the policies hold TCP back. J-161
     attr("tcptype", one_of("active", "passive", "so"), default=None),
     attr("type", one_of(*TYPES)),
     Unknown(),
 )
+
+
+# What could end an SDP line goes no further, not even to where it is refused.
+_CREDENTIAL = Type(lambda value: value if value.isprintable() else "", str)
 
 
 class Tables:
@@ -172,16 +136,16 @@ class Tables:
             RemoteCandidate, ns, "remote-candidate", (attr("component", integer(1, 256)), attr("ip"), attr("port", integer(0, 65535)))
         )
         self.transport = Element(
-            partial(IceUdpTransport, ns=ns),
+            partial(_transport, ns=ns),
             ns,
             "transport",
             (
                 *extra,
                 # Their grammar is checked where they are used, so that a violation ends as failed-transport (J-146).
-                attr("ufrag", line, default=None),
-                attr("pwd", line, default=None),
+                attr("ufrag", _CREDENTIAL, default=None),
+                attr("pwd", _CREDENTIAL, default=None),
                 Children(FINGERPRINT, "fingerprints", most=8, lenient=True),
-                Child(SCTPMAP, "sctp"),
+                Children(SCTPMAP, "sctpmaps", lenient=True),
                 Children(CHANNEL, "channels", most=100, lenient=True),
                 Children(self.candidate, "candidates", most=100, lenient=True),
                 Children(self.remote_candidate, "remote_candidates", lenient=True),
@@ -201,7 +165,7 @@ CANDIDATE, REMOTE_CANDIDATE, TRANSPORT = _TABLES.candidate, _TABLES.remote_candi
 def candidate_from_line(line: CandidateLine, id: str) -> Candidate | None:
     """None for what Jingle cannot or must not carry: a name outside .local, an address of nobody, a foreign type."""
     try:
-        ip, protocol, foundation = address(line.address), _protocol(line.protocol), _foundation(line.foundation)
+        ip, protocol, foundation = ice.address(line.address), ice.protocol(line.protocol), ice.foundation(line.foundation)
     except ValueError:
         return None
     if line.type not in TYPES or line.component != 1:
@@ -228,13 +192,13 @@ def candidate_from_line(line: CandidateLine, id: str) -> Candidate | None:
     )
 
 
-_GENERATION = _optional_number(255)
+_GENERATION = ice.optional_number(255)
 
 
 def _is_pair(related: str, port: str) -> bool:
     """raddr without rport is no use; browsers refuse it. M-4"""
     try:
-        _related(related)
+        ice.related(related)
     except ValueError:
         return False
     return port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535

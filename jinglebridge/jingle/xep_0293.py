@@ -22,20 +22,28 @@ Feedback = tuple["RtcpFb | TrrInt", ...]
 
 
 class FbParameter(NamedTuple):
+    """A further word of a=rtcp-fb, or name=value."""
+
     name: str
     value: str = ""
 
 
 class RtcpFb(NamedTuple):
+    """`unknown` does not count in ==."""
+
     type: str
     subtype: str | None = None
     parameters: tuple[FbParameter, ...] = ()
     unknown: tuple[XmlElement, ...] = ()
 
-    @property
-    def known(self) -> tuple[str, str | None, tuple[FbParameter, ...]]:
-        """What an answer is compared by."""
-        return self[:3]
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RtcpFb) and self[:3] == other[:3]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # a tuple has its own
+
+    def __hash__(self) -> int:
+        return hash(self[:3])
 
 
 class TrrInt(NamedTuple):
@@ -56,13 +64,8 @@ RTCP_FB = Element(
 TRR_INT = Element(TrrInt, NS, "rtcp-fb-trr-int", (attr("value", integer(0, 2**31 - 1)),), keep=True)
 
 
-def from_sdp(media: MediaDescription) -> dict[str, tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]]:
-    """Feedback by payload type as text, "*" for all of them. A malformed line is dropped."""
-    return {id: feedback(values) for id, values in values_by_id(media).items()}
-
-
 def values_by_id(media: MediaDescription) -> dict[str, tuple[str, ...]]:
-    """What stands behind the payload type in the a=rtcp-fb lines, by payload type as text."""
+    """What stands behind the payload type in the a=rtcp-fb lines, by payload type as text, "*" for all of them."""
     found: dict[str, list[str]] = {}
     for value in media.all("rtcp-fb"):
         id, _, rest = value.partition(" ")
@@ -74,7 +77,7 @@ def values_by_id(media: MediaDescription) -> dict[str, tuple[str, ...]]:
 
 
 def feedback(values: Iterable[str]) -> tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]:
-    """What the values of `values_by_id` for one payload type say."""
+    """What the values of `values_by_id` for one payload type say. A malformed one is dropped."""
     items = [_feedback(words(value)) for value in values]
     return tuple([item for item in items if isinstance(item, RtcpFb)]), tuple([item for item in items if isinstance(item, TrrInt)])
 

@@ -26,18 +26,29 @@ MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
 
 class HdrextParameter(NamedTuple):
+    """A word behind the URI of a=extmap, or name=value."""
+
     name: str
     value: str | None = None
 
 
 class HeaderExtension(NamedTuple):
-    """`senders` None: the extension is used in every direction in which media flows."""
+    """`senders` None: the extension is used in every direction in which media flows. `unknown` does not count in ==."""
 
     id: int
     uri: str
     senders: Senders | None = None
     parameters: tuple[HdrextParameter, ...] = ()
     unknown: tuple[XmlElement, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HeaderExtension) and self[:4] == other[:4]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # a tuple has its own
+
+    def __hash__(self) -> int:
+        return hash(self[:4])
 
 
 PARAMETER = Element(HdrextParameter, NS, "parameter", (attr("name", word), attr("value", line, default=None)), keep=True)
@@ -61,15 +72,16 @@ def usable(id: int) -> bool:
     return (1 <= id <= 255 and id != 15) or 4096 <= id <= 4351
 
 
-_READ: Kept[tuple[str, Role], HeaderExtension | None] = Kept()
-_WRITTEN: Kept[tuple[HeaderExtension, Role], str] = Kept()
+_READ: dict[Role, Kept[str, HeaderExtension]] = {role: Kept() for role in Role}
+_WRITTEN: dict[Role, Kept[int, tuple[HeaderExtension, str]]] = {role: Kept() for role in Role}
 
 
 def from_sdp(media: MediaDescription, author: Role) -> tuple[HeaderExtension, ...]:
     """Extensions of one section; malformed and unusable lines are dropped, and those with the number of another."""
     found: dict[int, HeaderExtension] = {}
+    known = _READ[author].get  # once: the hash of a role is slow
     for value in media.inherited_all("extmap"):
-        extension = _READ.get((value, author)) or _extension(value, author)
+        extension = known(value) or _extension(value, author)
         if extension is not None:
             found.setdefault(extension.id, extension)
     return tuple(found.values())
@@ -84,7 +96,7 @@ def _extension(value: str, author: Role) -> HeaderExtension | None:
         return None
     senders = direction_to_senders(Direction(direction), author) if direction else None
     found = HeaderExtension(id, uri, senders, tuple(_parameter(word) for word in attributes.split()))
-    return _READ.keep((value, author), found, len(value))
+    return _READ[author].keep(value, found, len(value))
 
 
 def _parameter(word: str) -> HdrextParameter:
@@ -95,9 +107,11 @@ def _parameter(word: str) -> HdrextParameter:
 def to_sdp(media: MediaDescription, extensions: Iterable[HeaderExtension], author: Role) -> None:
     """The a=extmap lines; an id that stands twice is written once (J-139)."""
     lines: dict[int, str] = {}
+    known = _WRITTEN[author].get  # once: the hash of a role is slow
     for extension in extensions:
         if extension.id not in lines and usable(extension.id):
-            lines[extension.id] = _WRITTEN.get((extension, author)) or _line(extension, author)
+            kept = known(id(extension))
+            lines[extension.id] = kept[1] if kept is not None else _line(extension, author)
     media.extend(lines.values())
 
 
@@ -106,4 +120,7 @@ def _line(extension: HeaderExtension, author: Role) -> str:
     words = [f"a=extmap:{extension.id}{direction}", extension.uri]
     words += [p.name if p.value is None else f"{p.name}={p.value}" for p in extension.parameters]
     line = " ".join(words)
-    return line if extension.unknown else _WRITTEN.keep((extension, author), line, len(line))
+    if not extension.unknown:
+        # By identity, which is quicker than by value: what is kept is held, so no other can have its number.
+        _WRITTEN[author].keep(id(extension), (extension, line), len(line))
+    return line

@@ -62,6 +62,18 @@ def strong(item: Fingerprint) -> bool:
     return size > 0 and shape and not value.strip("0123456789ABCDEF:")
 
 
+def setup_of(items: Iterable[Fingerprint]) -> str | None:
+    """What a transport says of its DTLS role: holdconn if any fingerprint does (J-182), else what the first says that says something."""
+    found = [item.setup for item in items if item.setup is not None]
+    return "holdconn" if "holdconn" in found else next(iter(found), None)
+
+
+def opposite(answered: str | None, offered: str | None, where: str) -> None:
+    """Raises Refused if both sides of an exchange take the same DTLS role. Table M-5; J-181"""
+    if answered == offered and answered in ("active", "passive"):
+        raise Refused(f"{where} answers setup {answered} to setup {offered}", reason="security-error", rule="J-181")
+
+
 def from_sdp(media: MediaDescription, *, answer: bool, default: str) -> tuple[Fingerprint, ...]:
     """Fingerprints of one section, the session's ones if it has none (Firefox). J-179.
 
@@ -69,15 +81,15 @@ def from_sdp(media: MediaDescription, *, answer: bool, default: str) -> tuple[Fi
         answer: actpass is repaired to `default` (J-181).
         default: setup where the line is missing.
 
-    Raises: Refused for a=setup:holdconn (J-182).
+    Raises: Refused for a=setup:holdconn and for what is no setup (J-182).
     """
     word = media.inherited("setup")
     try:
         setup = default if word is None else setup_word(word)
     except SdpError as problem:
-        raise Refused(str(problem), reason="security-error", rule="J-182") from None
+        raise Refused(f"section {media.index} has no known setup", reason="incompatible-parameters", rule=problem.rule) from None
     if setup == "holdconn":
-        raise Refused("setup holdconn cannot be carried", reason="security-error", rule="J-182")
+        raise Refused(f"section {media.index} says setup holdconn", reason="incompatible-parameters", rule="J-182")
     if answer and setup == "actpass":
         setup = default
     found = []

@@ -6,7 +6,7 @@ name is the tagged one, order is kept. J-189 … J-197.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element as XmlElement
 
@@ -25,6 +25,8 @@ FOR_BROWSERS = frozenset({"BUNDLE", "LS"})
 
 @dataclass(frozen=True, slots=True)
 class Member:
+    """The <content/> inside a <group/>."""
+
     name: str
 
 
@@ -41,14 +43,34 @@ class Group:
         """The names as the elements that carry them."""
         return tuple(Member(name) for name in self.names)
 
-    def renamed(self, names: dict[str, str]) -> Group | None:
-        """With other names; those that `names` lacks are dropped. None if nothing is left (J-191)."""
-        kept = tuple(names[name] for name in self.names if name in names)
+    def renamed(self, names: Mapping[str, str]) -> Group | None:
+        """With other names, each once; those that `names` lacks are dropped. None if nothing is left (J-191)."""
+        kept = tuple(dict.fromkeys([names[name] for name in self.names if name in names]))
         return Group(self.semantics, kept, self.unknown) if kept else None
 
-    def within(self, other: Group) -> Group | None:
-        """The part of it that `other` has too; None if the two have nothing in common. J-190"""
-        return self.renamed(dict(zip(other.names, other.names, strict=True))) if self.semantics == other.semantics else None
+
+def distinct(groups: Iterable[Group]) -> tuple[Group, ...]:
+    """The groups, none twice, and no name in two BUNDLE groups: it keeps its first one (RFC 9143 §7.1)."""
+    found: dict[tuple[str, tuple[str, ...]], Group] = {}
+    bundled: set[str] = set()
+    for item in groups:
+        kept: Group | None = item
+        if item.semantics == "BUNDLE":
+            kept = item.renamed({name: name for name in item.names if name not in bundled})
+            bundled.update(item.names)
+        if kept is not None:
+            found.setdefault((kept.semantics, kept.names), kept)
+    return tuple(found.values())
+
+
+def common(group: Group, others: Iterable[Group]) -> Group | None:
+    """The part of a group that the first fitting one of `others` has too; None if none has anything in common with it. J-190"""
+    for other in others:
+        if other.semantics == group.semantics:
+            kept = group.renamed({name: name for name in group.names if name in other.names})
+            if kept is not None:
+                return kept
+    return None
 
 
 def _group(semantics: str, members: tuple[Member, ...] = (), unknown: tuple[XmlElement, ...] = ()) -> Group:

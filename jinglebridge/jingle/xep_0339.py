@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element as XmlElement
 from jinglebridge.errors import SdpError
 from jinglebridge.sdp import Direction, MediaDescription
 from jinglebridge.sdp.attributes import ssrc, ssrc_group, words
-from jinglebridge.xml import Children, Element, Unknown, attr, integer, line, word
+from jinglebridge.xml import Children, Element, Type, Unknown, attr, integer, line, word
 
 NS = "urn:xmpp:jingle:apps:rtp:ssma:0"
 NS_STREAM = "urn:xmpp:jingle:apps:rtp:msid:0"
@@ -32,20 +32,41 @@ class SourceParameter(NamedTuple):
 
 
 class Source(NamedTuple):
+    """`unknown` does not count in ==."""
+
     ssrc: int
     parameters: tuple[SourceParameter, ...] = ()
     unknown: tuple[XmlElement, ...] = ()
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Source) and self[:2] == other[:2]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # a tuple has its own
+
+    def __hash__(self) -> int:
+        return hash(self[:2])
+
     def get(self, name: str) -> str | None:
+        """Value of an attribute."""
         return next((p.value for p in self.parameters if p.name == name), None)
 
 
 class SourceGroup(NamedTuple):
-    """`sources` in order: in FID the primary stream is first."""
+    """`sources` in order: in FID the primary stream is first. `unknown` does not count in ==."""
 
     semantics: str
     sources: tuple[Source, ...] = ()
     unknown: tuple[XmlElement, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SourceGroup) and self[:2] == other[:2]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # a tuple has its own
+
+    def __hash__(self) -> int:
+        return hash(self[:2])
 
 
 class Stream(NamedTuple):
@@ -55,7 +76,18 @@ class Stream(NamedTuple):
     track: str | None = None
 
 
-PARAMETER = Element(SourceParameter, NS, "parameter", (attr("name", word), attr("value", line, default=None)))
+def _name(value: str) -> str:
+    """A name that can stand in a=ssrc, where ":" begins the value."""
+    if ":" in value:
+        raise ValueError("not the name of an attribute")
+    return str(word.parse(value.strip(" ")))
+
+
+def _value(value: str) -> str:
+    return str(line.parse(value)).strip()
+
+
+PARAMETER = Element(SourceParameter, NS, "parameter", (attr("name", Type(_name, str)), attr("value", Type(_value, str), default=None)))
 SOURCE = Element(Source, NS, "source", (attr("ssrc", integer(0, 2**32 - 1)), Children(PARAMETER, "parameters", lenient=True), Unknown()))
 SSRC_GROUP = Element(SourceGroup, NS, "ssrc-group", (attr("semantics"), Children(SOURCE, "sources"), Unknown()))
 

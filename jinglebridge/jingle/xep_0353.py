@@ -23,6 +23,8 @@ FEATURES = (NS,)
 
 @dataclass(frozen=True, slots=True)
 class ProposedMedia:
+    """The <description/> of a propose."""
+
     media: str
 
 
@@ -35,16 +37,21 @@ class Propose:
 
     @property
     def descriptions(self) -> tuple[ProposedMedia, ...]:
+        """The media as the elements that carry them."""
         return tuple(map(ProposedMedia, self.media))
 
 
 @dataclass(frozen=True, slots=True)
 class Ringing:
+    """The callee's device rings."""
+
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Proceed:
+    """The callee took the call: the session may begin."""
+
     id: str
 
 
@@ -57,6 +64,8 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
+    """The callee will not take it, or both called at once (`tie_break`)."""
+
     id: str
     reason: Reason | None = None
     tie_break: bool = False
@@ -64,6 +73,8 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Retract:
+    """The caller gave up before anybody answered."""
+
     id: str
     reason: Reason | None = None
     tie_break: bool = False
@@ -79,6 +90,7 @@ class Finish:
 
     @property
     def migrated(self) -> _Migrated | None:
+        """`migrated_to` as the element that carries it."""
         return None if self.migrated_to is None else _Migrated(self.migrated_to)
 
 

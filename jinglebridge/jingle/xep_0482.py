@@ -60,16 +60,22 @@ class InviteAccept:
 
 @dataclass(frozen=True, slots=True)
 class InviteReject:
+    """The invited one will not come."""
+
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class InviteRetract:
+    """The invitation is over before anybody took it."""
+
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class InviteLeft:
+    """One who was in the call left it."""
+
     id: str
 
 

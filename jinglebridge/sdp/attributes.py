@@ -1,13 +1,12 @@
 """Values of a= attributes: each reader takes the text after the colon (of rtpmap and fmtp: behind the payload type) and raises
 SdpError on anything else.
 
-`READERS` has one line per attribute whose value is looked into; every other attribute is carried as text or dropped.
+Every other attribute is carried as text or dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinglebridge.errors import SdpError
 
@@ -51,7 +50,7 @@ def number(text: str, low: int, high: int) -> int:
         value = int(text)
         if low <= value <= high:
             return value
-    raise SdpError(f"{text[:20]!r} is not a number from {low} to {high}")
+    raise SdpError(f"{text[:20]!r} is not a number from {low} to {high}", rule="J-259")
 
 
 def encoding(text: str) -> Encoding:
@@ -59,7 +58,7 @@ def encoding(text: str) -> Encoding:
     name, _, rest = text.strip().partition("/")
     rate, slash, channels = rest.partition("/")
     if not name or " " in name:
-        raise SdpError(f"not an rtpmap: {text[:60]!r}")
+        raise SdpError(f"not an rtpmap: {text[:60]!r}", rule="J-115")
     return Encoding(name, number(rate, 1, 2**31 - 1), number(channels, 1, 255) if slash else 1)
 
 
@@ -77,12 +76,13 @@ def parameters(text: str) -> list[tuple[str, str]]:
 
 
 def extmap(value: str) -> Extmap:
+    """RFC 8285 §8. Which ids may be used is decided where extensions are translated."""
     fields = value.split(None, 2)
     if len(fields) < 2:
-        raise SdpError(f"not an extmap: {value[:60]!r}")
+        raise SdpError(f"not an extmap: {value[:60]!r}", rule="J-134")
     id, slash, direction = fields[0].partition("/")
     if slash and direction not in ("sendrecv", "sendonly", "recvonly", "inactive"):
-        raise SdpError(f"not a direction: {direction[:20]!r}")
+        raise SdpError(f"not a direction: {direction[:20]!r}", rule="J-136")
     return Extmap(number(id, 1, 4351), direction, fields[1], fields[2].strip() if len(fields) == 3 else "")
 
 
@@ -91,15 +91,15 @@ def ssrc(value: str) -> tuple[int, str, str | None]:
     id, _, rest = value.strip().partition(" ")
     name, colon, text = rest.lstrip().partition(":")
     if not name or " " in name:
-        raise SdpError(f"not an ssrc: {value[:60]!r}")
-    return number(id, 0, 2**32 - 1), name, text if colon else None
+        raise SdpError(f"not an ssrc: {value[:60]!r}", rule="J-198")
+    return number(id, 0, 2**32 - 1), name, text.strip() if colon else None
 
 
 def ssrc_group(value: str) -> tuple[str, tuple[int, ...]]:
     """RFC 5576 §4.2: semantics and its sources in order."""
     fields = value.split()
     if len(fields) < 2 or not TOKEN.issuperset(fields[0]):
-        raise SdpError(f"not an ssrc-group: {value[:60]!r}")
+        raise SdpError(f"not an ssrc-group: {value[:60]!r}", rule="J-200")
     return fields[0], tuple(number(field, 0, 2**32 - 1) for field in fields[1:])
 
 
@@ -107,7 +107,7 @@ def group(value: str) -> tuple[str, tuple[str, ...]]:
     """RFC 5888 §5: semantics and the mids, of which there may be none."""
     fields = value.split()
     if not fields or not TOKEN.issuperset(fields[0]):
-        raise SdpError(f"not a group: {value[:60]!r}")
+        raise SdpError(f"not a group: {value[:60]!r}", rule="J-189")
     return fields[0], tuple(fields[1:])
 
 
@@ -115,7 +115,7 @@ def fingerprint(value: str) -> tuple[str, str]:
     """RFC 8122 §5: hash function in lower case, value in upper case."""
     hash, _, digest = value.strip().partition(" ")
     if not hash or not digest:
-        raise SdpError("not a fingerprint")
+        raise SdpError("not a fingerprint", rule="J-178")
     return hash.lower(), digest.strip().upper()
 
 
@@ -150,7 +150,7 @@ def setup(value: str) -> str:
     """RFC 4145 §4."""
     word = value.strip()
     if word not in ("active", "passive", "actpass", "holdconn"):
-        raise SdpError(f"not a setup: {word[:20]!r}")
+        raise SdpError(f"not a setup: {word[:20]!r}", rule="J-182")
     return word
 
 
@@ -163,31 +163,10 @@ def sctpmap(value: str) -> tuple[int, str, int | None]:
     """The older form of it (draft-ietf-mmusic-sctp-sdp-05): port, protocol, number of streams if given."""
     fields = value.split()
     if not 2 <= len(fields) <= 3:
-        raise SdpError(f"not an sctpmap: {value[:60]!r}")
+        raise SdpError(f"not an sctpmap: {value[:60]!r}", rule="J-225")
     return number(fields[0], 1, 65535), fields[1], number(fields[2], 1, 65535) if len(fields) == 3 else None
 
 
 def content(value: str) -> tuple[str, ...]:
     """RFC 4796 §5: what the media shows, words separated by commas."""
     return tuple([word.strip() for word in value.split(",") if word.strip()])
-
-
-READERS: dict[str, Callable[[str], Any]] = {
-    "candidate": candidate,
-    "content": content,
-    "extmap": extmap,
-    "fingerprint": fingerprint,
-    "fmtp": parameters,
-    "group": group,
-    "ice-options": words,
-    "maxptime": milliseconds,
-    "msid": words,
-    "ptime": milliseconds,
-    "rtcp-fb": words,
-    "rtpmap": encoding,
-    "sctp-port": sctp_port,
-    "sctpmap": sctpmap,
-    "setup": setup,
-    "ssrc": ssrc,
-    "ssrc-group": ssrc_group,
-}

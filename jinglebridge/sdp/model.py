@@ -13,6 +13,8 @@ from jinglebridge.errors import SdpError
 
 
 class Direction(StrEnum):
+    """Who sends, as the author of the description sees it. RFC 8866 §6.7"""
+
     SENDRECV = "sendrecv"
     SENDONLY = "sendonly"
     RECVONLY = "recvonly"
@@ -101,15 +103,13 @@ class MediaDescription(Section):
         self.formats = formats
 
     @property
-    def media(self) -> str:
-        return self.kind
-
-    @property
     def mid(self) -> str | None:
+        """Its name in groups, None where it has none. RFC 5888 §4"""
         return self.get("mid")
 
     @property
     def rejected(self) -> bool:
+        """Does no media flow by it, now or ever?"""
         return self.port == 0 and "bundle-only" not in self.attributes
 
     @property

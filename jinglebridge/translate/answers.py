@@ -5,41 +5,68 @@ Spec: RFC 3264 §6.1, RFC 8285 §7; J-110, J-122, J-132, J-135.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import Generic, NamedTuple, TypeVar
 
 from jinglebridge.errors import Refused
-from jinglebridge.jingle import PayloadType, Role, RtcpFb, RtpDescription
-from jinglebridge.jingle.xep_0167 import from_sdp, usable
-from jinglebridge.jingle.xep_0294 import HeaderExtension
-from jinglebridge.sdp import MediaDescription
+from jinglebridge.jingle import PayloadType, RtcpFb, RtpDescription, TrrInt
+from jinglebridge.jingle.xep_0167_sdp import usable
+
+Payloads = tuple[PayloadType, ...]
+Item = TypeVar("Item", RtcpFb, TrrInt)
 
 
-def fit(
-    answered: RtpDescription, payloads: Sequence[PayloadType], offer: MediaDescription, author: Role
-) -> tuple[RtpDescription, list[PayloadType]]:
-    """The answer's description and payload types without what was not offered. `author` wrote the offer.
+def fit(answered: RtpDescription, payloads: Payloads, offered: RtpDescription, where: str) -> tuple[RtpDescription, Payloads]:
+    """The answer's description and payload types without what was not offered, whichever side offers. `where` names the section.
 
     Raises: Refused where no payload type keeps its number and meaning: the media does not pass us, nothing can be renumbered (J-122).
     """
-    offered = from_sdp(offer, author)
     by_id = {payload.id: payload for payload in usable(offered)}
-    everywhere = {item.known for item in offered.feedback}
-    kept = []
+    feedback = _Level(answered.feedback, frozenset(offered.feedback))
+    intervals = _Level(answered.trr_int, frozenset(offered.trr_int))
+    kept: list[PayloadType] = []
     for payload in payloads:
         twin = by_id.get(payload.id)
         if twin is not None and _same(payload, twin):
-            allowed = everywhere | {item.known for item in twin.feedback}
-            wanted = (*payload.feedback, *(item for item in answered.feedback if item.known not in everywhere))
-            feedback = tuple(item for item in dict.fromkeys(wanted) if item.known in allowed)
-            kept.append(payload if feedback == payload.feedback else payload._replace(feedback=feedback))
-    if len(kept) < len(payloads):
-        kept = list(usable(replace(answered, payload_types=tuple(kept))))  # what was dropped takes its retransmission with it (J-120)
-    if not kept:
-        raise Refused(f"no payload type of section {offer.index} was answered as offered", reason="incompatible-parameters", rule="J-122")
-    common: tuple[RtcpFb, ...] = tuple(item for item in answered.feedback if item.known in everywhere)
-    extensions = tuple(item for item in answered.header_extensions if _offered(item, offered.header_extensions))
-    return replace(answered, feedback=common, header_extensions=extensions), kept
+            items, times = feedback.of(payload.feedback, twin.feedback), intervals.of(payload.trr_int, twin.trr_int)
+            same = (items, times) == (payload.feedback, payload.trr_int)
+            kept.append(payload if same else payload._replace(feedback=items, trr_int=times))
+    fitted = tuple(kept)
+    if len(fitted) < len(payloads):
+        fitted = usable(replace(answered, payload_types=fitted))  # what was dropped takes its retransmission with it (J-120)
+    if not fitted:
+        raise Refused(f"{where} answers no payload type as offered", reason="incompatible-parameters", rule="J-122")
+    ids = {(item.uri, item.id) for item in offered.header_extensions}
+    free = {item.uri for item in offered.header_extensions if item.id >= OFFERED_ID}
+    extensions = tuple([item for item in answered.header_extensions if item.uri in free or (item.uri, item.id) in ids])
+    return replace(answered, feedback=feedback.common, trr_int=intervals.common, header_extensions=extensions), fitted
+
+
+class _Level(NamedTuple, Generic[Item]):
+    """What an answer and its offer say of all payload types. Items are compared after that is said of each one (J-132)."""
+
+    answered: tuple[Item, ...]
+    offered: frozenset[Item]
+
+    @property
+    def common(self) -> tuple[Item, ...]:
+        return tuple([item for item in self.answered if item in self.offered])
+
+    def of(self, answered: tuple[Item, ...], offered: tuple[Item, ...]) -> tuple[Item, ...]:
+        """The items of one payload type in the answer."""
+        allowed = self.offered.union(offered)
+        wanted = dict.fromkeys(answered) | dict.fromkeys([item for item in self.answered if item not in self.offered])
+        return tuple([item for item in wanted if item in allowed])
+
+
+OFFERED_ID = 4096  # from here on the id of a header extension only asks for one: RFC 8285 §7; part 3 row 3
+
+
+def without_offered_ids(answered: RtpDescription) -> RtpDescription:
+    """An answer's description without header extensions that name no real id. J-135"""
+    if all(item.id < OFFERED_ID for item in answered.header_extensions):
+        return answered
+    return replace(answered, header_extensions=tuple([item for item in answered.header_extensions if item.id < OFFERED_ID]))
 
 
 # Format parameters that make another codec of the same name, and what their absence means. RFC 6184 §8.2.2, RFC 9628 §6; J-124
@@ -63,8 +90,3 @@ def _same(answered: PayloadType, offered: PayloadType) -> bool:
         return False
     one, two = (payload.get("profile-level-id") or "" for payload in (answered, offered))
     return name != "h264" or not one or not two or one[:2].lower() == two[:2].lower()
-
-
-def _offered(extension: HeaderExtension, offered: tuple[HeaderExtension, ...]) -> bool:
-    """Same URI and id; an offered id from 4096 on only asks for one (RFC 8285 §7; part 3 row 3)."""
-    return any(item.uri == extension.uri and (item.id == extension.id or item.id >= 4096) for item in offered)

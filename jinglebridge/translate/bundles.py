@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jinglebridge.jingle import Content, PayloadType, Role, RtpDescription, xep_0167
+from jinglebridge.jingle import Content, PayloadType, Role, RtpDescription, xep_0167_sdp
 from jinglebridge.jingle.roles import senders_to_direction
 from jinglebridge.jingle.xep_0294 import MID_URI
 from jinglebridge.sdp import Direction
@@ -24,7 +24,7 @@ def clash(contents: Iterable[Content], author: Role) -> bool:
     if len(set(numbers)) == len(numbers):
         return False
     for content, description in described:
-        payloads = xep_0167.usable(description)
+        payloads = xep_0167_sdp.usable(description)
         for payload in payloads:
             other = meanings.setdefault(payload.id, payload)
             if other is not payload and _meaning(other) != _meaning(payload):

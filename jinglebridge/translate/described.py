@@ -28,6 +28,7 @@ class Described(NamedTuple):
     unknown: tuple[XmlElement, ...] = ()
 
     def content(self, name: str) -> Content | None:
+        """The first content of that name."""
         return next((content for content in self.contents if content.name == name), None)
 
     def bundle(self) -> tuple[str, ...]:
@@ -59,8 +60,15 @@ def _legal(name: str) -> bool:
 
 
 def name_of(media: MediaDescription) -> str:
-    """Content name of an m= section: its mid, else its position. M-3"""
-    return media.mid if media.mid is not None else str(media.index)
+    """Content name of an m= section: its mid, else its position, made different from every mid. M-3, J-194"""
+    if media.mid is not None:
+        return media.mid
+    name, taken = str(media.index), {other.mid for other in media.session.media}
+    if name in taken:
+        name = f"m{name}"
+    while name in taken:
+        name += "x"
+    return name
 
 
 def translatable(media: MediaDescription) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from jinglebridge.jingle import Candidate, Content, Group, IceUdpTransport, PayloadType, Role, RtpDescription, Senders, xep_0176, xep_0371
 from jinglebridge.jingle.private import NS as NS_PRIVATE
-from jinglebridge.jingle.xep_0167 import usable
+from jinglebridge.jingle.xep_0167_sdp import usable
 from jinglebridge.jingle.xep_0339 import Source
 from jinglebridge.translate.described import Described
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jinglebridge.errors import Refused
-from jinglebridge.jingle import Content, Group, IceUdpTransport, Role, RtpDescription, Senders, xep_0167, xep_0176, xep_0320, xep_0338
-from jinglebridge.jingle.roles import direction_to_senders
+from jinglebridge.jingle import Content, Group, IceUdpTransport, Role, RtpDescription, Senders, xep_0167_sdp, xep_0176, xep_0320, xep_0338
+from jinglebridge.jingle.ice import ice_chars
+from jinglebridge.jingle.roles import both_allow, direction_to_senders
 from jinglebridge.jingle.xep_0167 import MEDIA
-from jinglebridge.jingle.xep_0176 import ice_chars
 from jinglebridge.sdp import MediaDescription, SessionDescription
+from jinglebridge.translate.answers import fit, without_offered_ids
 from jinglebridge.translate.described import Described, mids, name_of, translatable, without_mid_extension
 from jinglebridge.translate.extensions import carry
 from jinglebridge.translate.policy import NONE, PeerPolicy
@@ -43,8 +44,9 @@ def from_sdp(
         extensions: carry also what has no Jingle form, in private elements (`jinglebridge.translate.extensions`).
 
     Raises: Refused, with `reason` and `rule`: no DTLS or weak hash (security-error), bad ICE credentials (failed-transport),
-        no rtcp-mux or no codec (incompatible-parameters), nothing that can be translated (unsupported-applications), an answer of
-        another kind of media than its offer (failed-application).
+        no rtcp-mux, no codec, setup holdconn, an answer without an offered codec (incompatible-parameters), nothing that can be translated
+        (unsupported-applications), an answer of another kind of media than its offer (failed-application) or with the setup of its offer
+        (security-error).
 
     Spec: XEP-0167 §5; J-109 … J-129, J-146, J-178 … J-194, table M-3.
     """
@@ -102,10 +104,12 @@ class _Reader:
             _same_kind(offered is None or offered.data, media)
             return Content(name, creator, transport=self.transport(media, offered, tag))
         _same_kind(offered is None or (offered.description is not None and offered.description.media == media.kind), media)
-        description = self.description(media, tag is not None)
+        description = self.description(media, offered, tag is not None)
         if name != mid:
             description = without_mid_extension(description)
         senders = direction_to_senders(media.effective_direction, self.author)
+        if offered is not None:
+            senders = both_allow(senders, offered.senders or Senders.BOTH)  # J-110
         return Content(
             name,
             creator,
@@ -114,13 +118,18 @@ class _Reader:
             transport=self.transport(media, offered, tag),
         )
 
-    def description(self, media: MediaDescription, bundled: bool) -> RtpDescription:
-        found = xep_0167.from_sdp(media, self.author)
-        payloads = xep_0167.usable(found)
+    def description(self, media: MediaDescription, offered: Content | None, bundled: bool) -> RtpDescription:
+        found = xep_0167_sdp.from_sdp(media, self.author)
+        payloads = xep_0167_sdp.usable(found)
         if not payloads:
             raise Refused(f"section {media.index} has no usable payload type", reason="incompatible-parameters", rule="J-117")
         if not found.rtcp_mux and not bundled:
             raise Refused(f"section {media.index} has no rtcp-mux", reason="incompatible-parameters", rule="J-127")
+        if self.answer:
+            found = without_offered_ids(found)
+        if offered is not None and offered.description is not None:
+            found, payloads = fit(found, payloads, offered.description, f"section {media.index}")
+            return replace(found, payload_types=xep_0167_sdp.with_ptime(media, payloads), rtcp_mux=True)
         if found.rtcp_mux and len(payloads) == len(found.payload_types):
             return found
         return replace(found, payload_types=payloads, rtcp_mux=True)
@@ -131,8 +140,9 @@ class _Reader:
         if offered is not None and offered.transport is not None:
             ns = offered.transport.ns  # J-176
         if self.answer:
-            setup = None if offered is None or offered.transport is None else _setup(offered.transport)
+            setup = None if offered is None or offered.transport is None else xep_0320.setup_of(offered.transport.fingerprints)
             default = "passive" if setup == "active" else "active"
+            xep_0320.opposite(media.inherited("setup"), setup, f"section {media.index}")
         prints = xep_0320.from_sdp(media, answer=self.answer, default=default)
         found = xep_0176.from_sdp(media, prints, ns)
         if tag is not None and tag is not media:
@@ -164,7 +174,7 @@ class _Reader:
         self.names[mid] = offered.name
         if mid not in self.bundle:
             self.bundle += (mid,)
-        wanted = {payload.id for payload in xep_0167.from_sdp(media, self.author).payload_types}
+        wanted = {payload.id for payload in xep_0167_sdp.from_sdp(media, self.author).payload_types}
         common = tuple(payload for payload in offered.description.payload_types if payload.id in wanted)
         description = RtpDescription(offered.description.media, common or offered.description.payload_types, rtcp_mux=True)
         return Content(
@@ -183,23 +193,21 @@ class _Reader:
             renamed = Group(group.semantics, names).renamed(self.names)
             if renamed is not None:
                 found.append(renamed)
-        return tuple(found)
+        return xep_0338.distinct(found)
 
 
 def _tags(sdp: SessionDescription, groups: tuple[Group, ...]) -> dict[str, MediaDescription]:
     """By mid: the section whose transport a bundled one shares, the first of its group that exists. RFC 9143 §7"""
+    sections = {media.mid: media for media in sdp.media}
     found: dict[str, MediaDescription] = {}
     for group in groups:
-        tag = next((section for mid in group.names if (section := sdp.section(mid)) is not None), None)
+        tag = next((sections[mid] for mid in group.names if mid in sections), None)
         if group.semantics == "BUNDLE" and tag is not None:
-            found = dict.fromkeys(group.names, tag) | found
+            for mid in group.names:
+                found.setdefault(mid, tag)
     return found
 
 
 def _same_kind(same: bool, media: MediaDescription) -> None:
     if not same:
         raise Refused(f"section {media.index} answers another kind of media", reason="failed-application", rule="J-089")
-
-
-def _setup(transport: IceUdpTransport) -> str | None:
-    return next((item.setup for item in transport.fingerprints), None)

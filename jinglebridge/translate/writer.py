@@ -17,7 +17,7 @@ from jinglebridge.jingle import (
     PayloadType,
     Role,
     RtpDescription,
-    xep_0167,
+    xep_0167_sdp,
     xep_0176,
     xep_0294,
     xep_0320,
@@ -26,13 +26,13 @@ from jinglebridge.jingle import (
     xep_0343,
     xep_0507,
 )
+from jinglebridge.jingle.ice import ice_chars
 from jinglebridge.jingle.roles import both_allow, direction_to_senders, senders_to_direction
 from jinglebridge.jingle.xep_0167 import MEDIA
-from jinglebridge.jingle.xep_0176 import ice_chars
 from jinglebridge.jingle.xep_0320 import strong
 from jinglebridge.sdp import Direction, MediaDescription, SessionDescription
-from jinglebridge.sdp.grammar import MAX_MEDIA
-from jinglebridge.translate.answers import fit
+from jinglebridge.sdp.grammar import MAX_MEDIA, within_limits
+from jinglebridge.translate.answers import fit, without_offered_ids
 from jinglebridge.translate.bundles import clash
 from jinglebridge.translate.described import Described, mids, name_of, without_mid_extension
 from jinglebridge.translate.restore import restore
@@ -81,20 +81,12 @@ def to_sdp(
         raise Refused("no content of the answer belongs to the offer", reason="incompatible-parameters", rule="J-091")
     writer = _Writer(author, session_id, offer is not None if answer is None else answer, offer, previous is not None)
     sdp = SessionDescription()
-    for line in ("v=0", f"o=- {session_id} {version} IN IP4 0.0.0.0", "s=-", "t=0 0"):
-        sdp.line(line)
-    groups = writer.groups(described.groups, filled)
-    xep_0338.to_sdp(sdp, groups)
-    writer.bundle(groups, filled)
-    for slot in slots:
-        if slot.content is None:
-            _rejected(sdp, slot)
-        else:
-            writer.section(sdp, slot, slot.content)
+    sdp.extend(("v=0", f"o=- {session_id} {version} IN IP4 0.0.0.0", "s=-", "t=0 0"))
+    writer.write(sdp, slots, described.groups)
     if extensions:
         fixed = MAX_MEDIA if offer is not None else 0 if previous is None else len(previous.media)
         return restore(sdp, described, {slot.mid: slot.content for slot in filled if slot.content is not None}, fixed)
-    return sdp
+    return within_limits(sdp)
 
 
 def _usable(described: Described) -> list[Content]:
@@ -118,7 +110,7 @@ def _usable(described: Described) -> list[Content]:
 
 
 def _answered(contents: list[Content], offer: SessionDescription) -> list[_Slot]:
-    by_name = {content.name: content for content in contents}
+    by_name = {content.name: content for content in reversed(contents)}
     return [_Slot(media, by_name.get(name_of(media)), name_of(media)) for media in offer.media]
 
 
@@ -159,23 +151,33 @@ class _Writer:
         self.author, self.session_id, self.answer, self.offer, self.later = author, session_id, answer, offer, later
         self.tags: dict[str, IceUdpTransport] = {}
 
+    def write(self, sdp: SessionDescription, slots: list[_Slot], groups: tuple[Group, ...]) -> None:
+        """The groups and all sections."""
+        filled = [slot for slot in slots if slot.content is not None]
+        grouped = self.groups(groups, filled)
+        xep_0338.to_sdp(sdp, grouped)
+        self.bundle(grouped, filled)
+        for slot in slots:
+            if slot.content is None:
+                _rejected(sdp, slot)
+            else:
+                self.section(sdp, slot, slot.content)
+
     def groups(self, groups: tuple[Group, ...], filled: list[_Slot]) -> list[Group]:
         """Groups under mids, of sections that exist, of what the offer grouped. J-190, J-191, J-196"""
-        names = {slot.content.name: slot.mid for slot in filled if slot.content is not None}
-        found = []
-        for group in groups:
-            renamed = group.renamed(names)
-            if renamed is None:
-                continue
-            members = [_as_written(slot.content, slot.mid) for slot in filled if slot.content is not None and slot.mid in renamed.names]
-            if group.semantics == "BUNDLE" and not self.answer and clash(members, self.author):
-                continue
-            found.append(renamed)
+        # Of two contents with one name a group means the first (part 3 row 16).
+        names = {slot.content.name: slot.mid for slot in reversed(filled) if slot.content is not None}
+        renamed = filter(None, [group.renamed(names) for group in groups])
+        found = [group for group in xep_0338.distinct(renamed) if self.answer or not self._clash(group, filled)]
         if self.offer is None:
             return found
-        offered = xep_0338.from_sdp(self.offer)
-        fitting = (next(filter(None, (group.within(other) for other in offered)), None) for group in found)
-        return [group for group in fitting if group is not None]
+        own = {name: name for name in map(name_of, self.offer.media)}
+        offered = list(filter(None, [group.renamed(own) for group in xep_0338.from_sdp(self.offer)]))
+        return list(filter(None, [xep_0338.common(group, offered) for group in found]))
+
+    def _clash(self, group: Group, filled: list[_Slot]) -> bool:
+        members = [_as_written(slot.content, slot.mid) for slot in filled if slot.content is not None and slot.mid in group.names]
+        return group.semantics == "BUNDLE" and clash(members, self.author)
 
     def bundle(self, groups: list[Group], filled: list[_Slot]) -> None:
         """Note which mids are bundled and whose transport they share."""
@@ -183,7 +185,7 @@ class _Writer:
         for group in groups:
             tag = transports[group.names[0]]
             if group.semantics == "BUNDLE" and tag is not None:
-                self.tags = dict.fromkeys(group.names, tag) | self.tags
+                self.tags |= dict.fromkeys(group.names, tag)  # a mid is in one of them
 
     def section(self, sdp: SessionDescription, slot: _Slot, content: Content) -> None:
         """One accepted m= section."""
@@ -196,11 +198,14 @@ class _Writer:
         if description is None:
             self._data(sdp, slot, transport, setup)
             return
-        payloads = list(xep_0167.usable(description))
+        payloads = xep_0167_sdp.usable(description)
         if not description.rtcp_mux and slot.mid not in self.tags:
             raise Refused(f"content {content.name[:40]} has no rtcp-mux", reason="incompatible-parameters", rule="J-127")
+        if self.answer:
+            description = without_offered_ids(description)
         if self.offer is not None and slot.old is not None:
-            description, payloads = fit(description, payloads, slot.old, self.author.other)
+            offered = xep_0167_sdp.from_sdp(slot.old, self.author.other)
+            description, payloads = fit(description, payloads, offered, f"content {content.name[:40]}")
         if not payloads:
             raise Refused(f"content {content.name[:40]} has no usable payload type", reason="incompatible-parameters", rule="J-117")
         if content.name != slot.mid:
@@ -228,7 +233,7 @@ class _Writer:
         xep_0343.to_sdp(media, transport.sctp)
 
     def _media(
-        self, media: MediaDescription, slot: _Slot, content: Content, description: RtpDescription, payloads: list[PayloadType]
+        self, media: MediaDescription, slot: _Slot, content: Content, description: RtpDescription, payloads: tuple[PayloadType, ...]
     ) -> None:
         xep_0294.to_sdp(media, description.header_extensions, self.author)
         if description.extmap_allow_mixed:
@@ -242,7 +247,7 @@ class _Writer:
         media.add("rtcp-mux")
         if description.rtcp_reduced_size:
             media.add("rtcp-rsize")
-        xep_0167.to_sdp(media, description, payloads)
+        xep_0167_sdp.to_sdp(media, description, payloads)
         xep_0339.to_sdp(media, *xep_0339.heard(description.sources, description.source_groups, direction))
 
     def _direction(self, slot: _Slot, content: Content) -> Direction:
@@ -266,17 +271,17 @@ class _Writer:
             raise Refused(f"content {slot.mid} has no DTLS fingerprint of sha-256 or better", reason="security-error", rule="J-129")
         if not ice_chars(transport.ufrag or "", 4, 256) or not ice_chars(transport.pwd or "", 22, 256):
             raise Refused(f"content {slot.mid} has no valid ICE credentials", reason="failed-transport", rule="J-146")
-        setups = [item.setup for item in prints if item.setup is not None]
-        setup = self._setup(slot, "holdconn" if "holdconn" in setups else next(iter(setups), None))
+        setup = self._setup(slot, xep_0320.setup_of(prints))
         return transport if len(prints) == len(transport.fingerprints) else replace(transport, fingerprints=prints), setup
 
     def _setup(self, slot: _Slot, setup: str | None) -> str:
         """Table M-5: an offer defaults to actpass, a later one always says it (J-184); an answer is active or passive."""
         if setup == "holdconn":
-            raise Refused(f"content {slot.mid} says holdconn", reason="security-error", rule="J-182")
+            raise Refused(f"content {slot.mid} says setup holdconn", reason="incompatible-parameters", rule="J-182")
         if not self.answer:
             return "actpass" if setup is None or self.later else setup
+        offered = None if slot.old is None else slot.old.inherited("setup")
+        xep_0320.opposite(setup, offered, f"content {slot.mid}")
         if setup in ("active", "passive"):
             return setup
-        offered = None if slot.old is None else slot.old.inherited("setup")
         return "passive" if offered == "active" else "active"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jinglebridge.jingle.roles import Role, Senders, both_allow, direction_to_senders, senders_to_direction
+from jinglebridge.jingle.roles import Role, Senders, both_allow, direction_to_senders, role, senders_to_direction
 from jinglebridge.sdp import Direction
 from jinglebridge.translate import roles as public
 
@@ -36,3 +36,9 @@ def test_an_answer_is_the_intersection(one, two):
 
 def test_the_public_name():
     assert public.senders_to_direction is senders_to_direction
+
+
+def test_another_word_is_no_role():
+    assert role.parse("responder") is Role.RESPONDER
+    with pytest.raises(ValueError, match="initiator, responder"):
+        role.parse("caller")

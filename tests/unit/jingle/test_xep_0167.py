@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jinglebridge.jingle import (
+    HeaderExtension,
     Parameter,
     PayloadType,
     Role,
@@ -12,26 +13,31 @@ from jinglebridge.jingle import (
     RtpDescription,
     Senders,
     Source,
+    SourceGroup,
     TrrInt,
-    xep_0167,
+    xep_0167_sdp,
     xep_0293,
     xep_0294,
     xep_0338,
     xep_0339,
 )
-from jinglebridge.jingle.xep_0167 import DESCRIPTION, PAYLOAD_TYPE, usable
+from jinglebridge.jingle.xep_0167 import DESCRIPTION, PAYLOAD_TYPE
+from jinglebridge.jingle.xep_0167_sdp import usable
+from jinglebridge.jingle.xep_0293 import RTCP_FB
+from jinglebridge.jingle.xep_0294 import RTP_HDREXT
+from jinglebridge.jingle.xep_0339 import SOURCE, SSRC_GROUP
 from jinglebridge.sdp import MediaDescription, SessionDescription, parse
 from jinglebridge.xml import parse_text
 from tests.unit.cases import small
 
 
 def described(*extra: str, **how) -> RtpDescription:
-    return xep_0167.from_sdp(parse(small(*extra, **how)).media[0], Role.INITIATOR)
+    return xep_0167_sdp.from_sdp(parse(small(*extra, **how)).media[0], Role.INITIATOR)
 
 
 def video(formats: str, *extra: str) -> RtpDescription:
     text = small(*extra, kind="video", drop=("rtpmap",)).replace("SAVPF 111", f"SAVPF {formats}")
-    return xep_0167.from_sdp(parse(text.replace("t=0 0\r\n", "t=0 0\r\n")).media[0], Role.INITIATOR)
+    return xep_0167_sdp.from_sdp(parse(text.replace("t=0 0\r\n", "t=0 0\r\n")).media[0], Role.INITIATOR)
 
 
 def section() -> MediaDescription:
@@ -73,6 +79,46 @@ def test_carriers_go_with_what_they_carry():
         96
     ]
     assert ids(vp8, PayloadType(98, "red", 90000), PayloadType(99, "ulpfec", 90000), media="video") == [96, 98, 99]
+
+
+def test_what_carries_a_dropped_carrier_goes_too():
+    """J-120, however long the chain is and in whatever order it stands."""
+
+    def carrier(id: int, name: str, of: str) -> PayloadType:
+        return PayloadType(id, name, 90000, parameters=(Parameter("apt" if name == "rtx" else "", of),))
+
+    vp8 = PayloadType(96, "VP8", 90000)
+    vp9 = PayloadType(70, "VP9", 90000)  # collides with RTCP
+    assert ids(vp9, carrier(116, "red", "70/70"), carrier(117, "rtx", "116"), vp8, media="video") == [96]
+    assert ids(carrier(117, "rtx", "116"), carrier(116, "red", "96/70"), vp9, vp8, media="video") == [96]
+    assert ids(carrier(117, "rtx", "116"), carrier(116, "red", "96/96"), vp8, media="video") == [117, 116, 96]
+    assert ids(vp8, carrier(116, "red", "99/70"), media="video") == [96]
+    both = carrier(118, "red", "116/117")
+    assert ids(both, carrier(116, "red", "96"), carrier(117, "rtx", "96"), vp8, media="video") == [118, 116, 117, 96]
+    assert ids(vp8, carrier(116, "rtx", "117"), carrier(117, "rtx", "116"), media="video") == [96]
+    chain = [carrier(128 - i, "rtx", str(127 - i)) for i in range(1, 30)]
+    assert ids(*chain, vp8, media="video") == [96] and len(ids(*chain, PayloadType(98, "VP8", 90000), media="video")) == 30
+
+
+@pytest.mark.parametrize(
+    ("xml", "expected"),
+    [
+        ('name=" a " value=" 1 2 "', ["a=1 2"]),
+        ('name="a;b" value="1"', []),
+        ('name="a=b" value="1"', []),
+        ('name="a" value="1;b=2"', []),
+        ('value="0-16;x"', []),
+        ('value=" 0-16 "', ["0-16"]),
+        ('name="a" value="b=="', ["a=b=="]),
+    ],
+)
+def test_a_parameter_is_one_part_of_its_line_or_nothing(xml, expected):
+    """J-118."""
+    source = f'<payload-type xmlns="urn:xmpp:jingle:apps:rtp:1" id="0"><parameter {xml}/></payload-type>'
+    found = PAYLOAD_TYPE.parse(parse_text(source))
+    media = section()
+    xep_0167_sdp.to_sdp(media, RtpDescription("audio"), [found])
+    assert media.all("fmtp") == [f"0 {value}" for value in expected]
 
 
 @pytest.mark.parametrize(
@@ -126,14 +172,23 @@ def test_formats_without_meaning_are_dropped():
 def test_ptime_goes_to_the_first_real_codec_and_back():
     """J-121."""
     text = small("a=rtpmap:13 CN/8000", "a=ptime:20", "a=maxptime:60").replace("SAVPF 111", "SAVPF 13 111")
-    found = xep_0167.from_sdp(parse(text).media[0], Role.INITIATOR)
+    found = xep_0167_sdp.from_sdp(parse(text).media[0], Role.INITIATOR)
     assert [(p.ptime, p.maxptime) for p in found.payload_types] == [(None, None), (20, 60)]
     media = section()
-    xep_0167.to_sdp(media, found, found.payload_types)
+    xep_0167_sdp.to_sdp(media, found, found.payload_types)
     assert (media.get("ptime"), media.get("maxptime")) == ("20", "60")
     assert described("a=ptime:x").payload_types[0].ptime is None
-    only = xep_0167.from_sdp(parse(small("a=ptime:20").replace("SAVPF 111", "SAVPF 13")).media[0], Role.INITIATOR)
+    only = xep_0167_sdp.from_sdp(parse(small("a=ptime:20").replace("SAVPF 111", "SAVPF 13")).media[0], Role.INITIATOR)
     assert only.payload_types[0].ptime is None
+
+
+def test_ptime_is_for_audio_and_for_a_codec_that_stays():
+    """J-121: 70 collides with RTCP and will be dropped."""
+    text = small("a=rtpmap:70 x/8000", "a=ptime:20").replace("SAVPF 111", "SAVPF 70 111")
+    found = xep_0167_sdp.from_sdp(parse(text).media[0], Role.INITIATOR)
+    assert [p.ptime for p in found.payload_types] == [None, 20]
+    seen = xep_0167_sdp.from_sdp(parse(text.replace("m=audio", "m=video")).media[0], Role.INITIATOR)
+    assert [p.ptime for p in seen.payload_types] == [None, None]
 
 
 def test_ptime_of_a_description():
@@ -142,7 +197,7 @@ def test_ptime_of_a_description():
         parse_text('<description xmlns="urn:xmpp:jingle:apps:rtp:1" media="audio" ptime="20"><payload-type id="0"/></description>')
     )
     media = section()
-    xep_0167.to_sdp(media, found, usable(found))
+    xep_0167_sdp.to_sdp(media, found, usable(found))
     assert media.get("ptime") == "20" and media.all("rtpmap") == ["0 PCMU/8000"]
 
 
@@ -181,7 +236,7 @@ def test_sdes_is_noticed_and_never_written():
 def test_feedback_both_ways(value, item):
     """J-131."""
     id = value.partition(" ")[0]
-    items, intervals = xep_0293.from_sdp(parse(small(f"a=rtcp-fb:{value}")).media[0])[id]
+    items, intervals = xep_0293.feedback(xep_0293.values_by_id(parse(small(f"a=rtcp-fb:{value}")).media[0])[id])
     assert [*items, *intervals] == [item]
     media = section()
     xep_0293.to_sdp(media, id, items, intervals)
@@ -190,7 +245,8 @@ def test_feedback_both_ways(value, item):
 
 @pytest.mark.parametrize("value", ["96", "96 ", "96 trr-int x", "96 trr-int ٣"])
 def test_malformed_feedback_is_dropped(value):
-    assert xep_0293.from_sdp(parse(small(f"a=rtcp-fb:{value}")).media[0]) == {"96": ((), ())}
+    found = xep_0293.values_by_id(parse(small(f"a=rtcp-fb:{value}")).media[0])
+    assert list(found) == ["96"] and xep_0293.feedback(found["96"]) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -272,5 +328,23 @@ def test_groups():
 def test_unknown_children_do_not_count_in_comparisons():
     source = '<payload-type xmlns="urn:xmpp:jingle:apps:rtp:1" id="0"><x xmlns="urn:x"/></payload-type>'
     found = PAYLOAD_TYPE.parse(parse_text(source))
-    assert found == PayloadType(0) and hash(found) == hash(PayloadType(0)) and found != (0,)
+    assert found == PayloadType(0) and not found != PayloadType(0) and hash(found) == hash(PayloadType(0)) and found != (0,)
     assert PAYLOAD_TYPE.text(found) == source
+    for table, text, other in (
+        (RTCP_FB, 'rtcp-fb xmlns="urn:xmpp:jingle:apps:rtp:rtcp-fb:0" type="nack"', RtcpFb("nack")),
+        (RTP_HDREXT, 'rtp-hdrext xmlns="urn:xmpp:jingle:apps:rtp:rtp-hdrext:0" id="1" uri="u"', HeaderExtension(1, "u")),
+        (SOURCE, 'source xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" ssrc="1"', Source(1)),
+        (SSRC_GROUP, 'ssrc-group xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" semantics="FID"', SourceGroup("FID")),
+    ):
+        one, two = (table.parse(parse_text(f'<{text}><x xmlns="urn:x"/></{text.partition(" ")[0]}>')) for _ in range(2))
+        assert one.unknown and one == two == other and not one != two and len({one, two, other}) == 1 and one != tuple(one)
+
+
+def test_foreign_children_do_not_change_the_lines():
+    """The lines of what is the same in every call are remembered; those of what holds foreign elements are not."""
+    foreign = (parse_text('<x xmlns="urn:x"/>'),)
+    for _ in range(2):
+        media = section()
+        xep_0167_sdp.to_sdp(media, RtpDescription("audio"), [PayloadType(0, "PCMU", 8000, unknown=foreign)])
+        xep_0294.to_sdp(media, [HeaderExtension(1, "urn:a", unknown=foreign)], Role.INITIATOR)
+        assert media.lines[1:] == ["a=rtpmap:0 PCMU/8000", "a=extmap:1 urn:a"]

@@ -40,7 +40,6 @@ def transport(inner: str, attributes: str = "") -> xep_0176.IceUdpTransport:
         ('id="i"', 'id="a&#13;b"'),
         ('type="host"', 'type="local"'),
         ('protocol="udp"', 'protocol="sctp"'),
-        ('type="host"', 'type="srflx" rel-addr="fe80::1%eth0" rel-port="9"'),
         ('type="host"', 'type="host" tcptype="x"'),
     ],
 )
@@ -49,6 +48,39 @@ def test_a_bad_candidate_drops_itself_only(old, new):
     assert old in GOOD
     found = transport(f"<candidate {GOOD.replace(old, new)}/><candidate {GOOD}/>")
     assert len(found.candidates) == 1
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        ('rel-addr="fe80::1%eth0" rel-port="9"', "0.0.0.0 rport 9"),
+        ('rel-addr="x.local" rel-port="7"', "0.0.0.0 rport 9"),
+        ('rel-addr="" rel-port="7"', "0.0.0.0 rport 9"),
+        ('rel-addr="10.0.0.1" rel-port="99999"', "0.0.0.0 rport 9"),
+        ('rel-addr="10.0.0.1" rel-port="x"', "0.0.0.0 rport 9"),
+        ('rel-addr="10.0.0.1" rel_port="7"', "10.0.0.1 rport 7"),
+    ],
+)
+def test_a_bad_related_address_drops_its_pair_and_keeps_the_candidate(pair, expected):
+    """M-4: if only one is good, both go."""
+    found = transport(f"<candidate {GOOD.replace('host', 'srflx')} {pair}/>").candidates
+    assert [candidate_to_line(c) for c in found] == [f"candidate:f 1 udp 5 192.0.2.1 9 typ srflx raddr {expected} generation 0"]
+
+
+@pytest.mark.parametrize("name", ["ufrag", "pwd"])
+def test_credentials_with_a_line_end_are_none(name):
+    """J-146: the transport is read, and what uses it ends with failed-transport."""
+    assert getattr(transport("", f'{name}="abcd&#10;a=x"'), name) == ""
+
+
+@pytest.mark.parametrize("bad", ['streams="0"', 'number="x"', 'protocol="a b"'])
+def test_a_bad_sctpmap_drops_itself_only(bad):
+    """The next one counts, and a transport without any is one for media."""
+    ns = 'xmlns="urn:xmpp:jingle:transports:dtls-sctp:1"'
+    start = bad if "number" in bad else f'number="5000" {bad}'
+    assert transport(f"<sctpmap {ns} {start}/><candidate {GOOD}/>").sctp is None
+    found = transport(f'<sctpmap {ns} {start}/><sctpmap {ns} number="6000"/><candidate {GOOD}/>')
+    assert found.sctp is not None and found.sctp.port == 6000 and len(found.candidates) == 1
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,7 @@ CANDIDATES = st.builds(
 WORDS = st.from_regex(r"[!-~]{1,20}", fullmatch=True)
 LINES = st.text(alphabet=st.characters(blacklist_categories=("C", "Z")), max_size=20)
 NONE = st.just(())
+PARTS = LINES.filter(lambda value: ";" not in value)
 FEEDBACK = st.builds(
     xep_0293.RtcpFb, WORDS, st.none() | WORDS, st.lists(st.builds(xep_0293.FbParameter, WORDS, LINES), max_size=2).map(tuple), NONE
 )
@@ -148,8 +149,8 @@ PAYLOADS = st.builds(
     channels=st.integers(0, 255),
     ptime=st.none() | st.integers(1, 100),
     parameters=st.lists(
-        st.builds(xep_0167.Parameter, LINES.filter(lambda name: name.strip("0123456789/,-")), LINES)
-        | st.builds(xep_0167.Parameter, st.just(""), LINES),
+        st.builds(xep_0167.Parameter, PARTS.filter(lambda name: "=" not in name and name.strip("0123456789/,-")), PARTS)
+        | st.builds(xep_0167.Parameter, st.just(""), PARTS),
         max_size=3,
     ).map(tuple),
     feedback=st.lists(FEEDBACK, max_size=3).map(tuple),
@@ -168,7 +169,7 @@ EXTENSIONS = st.builds(
 SOURCES = st.builds(
     xep_0339.Source,
     st.integers(0, 2**32 - 1),
-    st.lists(st.builds(xep_0339.SourceParameter, WORDS, st.none() | LINES), max_size=2).map(tuple),
+    st.lists(st.builds(xep_0339.SourceParameter, WORDS.filter(lambda name: ":" not in name), st.none() | LINES), max_size=2).map(tuple),
     NONE,
 )
 DESCRIPTIONS = st.builds(

@@ -6,7 +6,7 @@ import pytest
 
 from jinglebridge.errors import SdpError
 from jinglebridge.sdp import attributes
-from jinglebridge.sdp.attributes import READERS
+from tests.unit.readers import READERS
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,7 @@ from jinglebridge.sdp.attributes import READERS
         ("setup", "actpass ", "actpass"),
         ("rtpmap", " opus/48000/2 ", ("opus", 48000, 2)),
         ("ssrc", "1  cname:a b", (1, "cname", "a b")),
+        ("ssrc", "1 cname: a b", (1, "cname", "a b")),
         (
             "candidate",
             "1 1 UDP 5 192.0.2.1 9 typ srflx raddr 10.0.0.1 rport 8",
@@ -81,8 +82,9 @@ def test_values(name, value, expected):
     ],
 )
 def test_malformed_values_are_one_error(name, value):
-    with pytest.raises(SdpError):
+    with pytest.raises(SdpError) as caught:
         READERS[name](value)
+    assert caught.value.rule.startswith("J-")
 
 
 def test_numbers_are_ascii_digits_in_a_range():

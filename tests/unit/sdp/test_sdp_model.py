@@ -15,7 +15,7 @@ def test_attributes_are_found_in_order():
     assert media.get("none") is None and media.all("none") == []
     assert "flag" in media and media.get("flag") == ""
     assert media.values("b") == ["AS:9"]
-    assert (media.media, media.kind, media.formats) == ("audio", "audio", ("111",))
+    assert (media.kind, media.formats) == ("audio", ("111",))
 
 
 def test_session_level_applies_where_the_section_is_silent():

@@ -113,7 +113,9 @@ def test_several_groups_each_with_the_transport_of_their_own_tag():
     assert answer.all("group") == offer.all("group") and [m.get("ice-ufrag") for m in answer.media] == ["aaaa", "aaaa", "bbbb", "bbbb"]
     cut = answered._replace(groups=(Group("LS", ("1", "3")), Group("LS", ("2", "1")), Group("BUNDLE", ("3",)), Group("LS", ("0",))))
     assert to_sdp(cut, R, session_id=1, version=1, offer=offer).all("group") == ["LS 1 3", "LS 2", "BUNDLE 3", "LS 0"]
-    assert to_sdp(cut, R, session_id=1, version=1, offer=parse(text.replace("LS", "FID"))).all("group") == ["BUNDLE 3"]
+    assert to_sdp(cut, R, session_id=1, version=1, offer=parse(text.replace("LS", "FID").replace("active", "actpass"))).all("group") == [
+        "BUNDLE 3"
+    ]
 
 
 def test_groups_that_browsers_do_not_know_stay_away_from_them():
@@ -121,7 +123,30 @@ def test_groups_that_browsers_do_not_know_stay_away_from_them():
     described = from_sdp(parse(small(head=("a=group:FID 0", "a=group:LS 0"))), I)
     assert [g.semantics for g in described.groups] == ["FID", "LS"]
     assert to_sdp(described, I, session_id=1, version=1).all("group") == ["LS 0"]
-    assert xep_0338.Group("LS", ("0",)).within(xep_0338.Group("FID", ("0",))) is None
+    assert xep_0338.common(Group("LS", ("0",)), [Group("FID", ("0",)), Group("LS", ("1",))]) is None
+
+
+def test_a_name_stands_once_in_a_group_and_in_one_bundle():
+    """RFC 9143 §7.1, both ways: the first BUNDLE keeps it; a group that stands twice is one."""
+    text = HEAD + "a=group:BUNDLE 0 1 0\r\na=group:LS 0 1\r\na=group:LS 0 1\r\na=group:BUNDLE 1 2\r\na=group:BUNDLE 1\r\n"
+    text += section("0", "aaaa") + section("1") + section("2", "bbbb")
+    expected = (Group("BUNDLE", ("0", "1")), Group("LS", ("0", "1")), Group("BUNDLE", ("2",)))
+    described = from_sdp(parse(text), R)
+    assert described.groups == expected and [c.transport.ufrag for c in described.contents] == ["aaaa", "aaaa", "bbbb"]
+    doubled = (Group("BUNDLE", ("0", "1", "0")), Group("LS", ("0", "1")), Group("LS", ("0", "1")), Group("BUNDLE", ("1", "2", "2")))
+    written = to_sdp(described._replace(groups=doubled), R, session_id=1, version=1, answer=True)
+    assert written.all("group") == ["BUNDLE 0 1", "LS 0 1", "BUNDLE 2"]
+
+
+def test_a_group_names_the_first_of_two_contents_with_one_name():
+    """Part 3 row 16."""
+    described = from_sdp(parse(small(head=("a=group:BUNDLE 0",))), I)
+    first = described.contents[0]
+    second = replace(first, creator=R, transport=replace(first.transport, ufrag="other"))
+    written = to_sdp(described._replace(contents=(first, second)), I, session_id=1, version=1)
+    assert [m.mid for m in written.media] == ["0", "m1"] and written.all("group") == ["BUNDLE 0"]
+    answer = to_sdp(described._replace(contents=(first, second)), R, session_id=1, version=1, offer=parse(small()))
+    assert [m.get("ice-ufrag") for m in answer.media] == ["ufra"]
 
 
 def test_the_rejected_section_of_an_answer_joins_only_the_first_bundle():
@@ -208,6 +233,6 @@ def test_one_fingerprint_with_holdconn_spoils_all():
         prints = tuple(replace(one, setup=setup) for setup in setups)
         described = Described((replace(given.contents[0], transport=replace(transport, fingerprints=prints)),))
         if expected is None:
-            assert refusal(lambda d=described: to_sdp(d, I, session_id=1, version=1)) == ("security-error", "J-182")
+            assert refusal(lambda d=described: to_sdp(d, I, session_id=1, version=1)) == ("incompatible-parameters", "J-182")
         else:
             assert to_sdp(described, I, session_id=1, version=1).media[0].get("setup") == expected

@@ -53,6 +53,52 @@ def test_only_an_offer_says_actpass():
     assert 'action="session-accept"' in sdp_to_xml(small().replace("actpass", "passive"), "responder")
 
 
+def test_the_action_says_whose_it_is():
+    """XEP-0166 §7.2: a session-initiate is the initiator's and a session-accept the responder's; the argument is for the others."""
+    sdp = small("a=sendonly", drop=("sendrecv",))
+    for author, wrong, setup in (("initiator", "responder", "actpass"), ("responder", "initiator", "active")):
+        xml = sdp_to_xml(sdp.replace("actpass", setup), author)
+        assert "a=sendonly" in xml_to_sdp(xml, author) and xml_to_sdp(xml, wrong) == xml_to_sdp(xml, author) == xml_to_sdp(
+            xml, author=wrong
+        )
+    added = sdp_to_xml(sdp, "responder")
+    assert "a=sendonly" in xml_to_sdp(added, "responder") and "a=recvonly" in xml_to_sdp(added, "initiator")
+
+
+@pytest.mark.parametrize("bad", [None, b"v=0", 7, ["v=0"]])
+def test_what_is_no_text_is_a_wrong_argument(bad):
+    for translate in (sdp_to_xml, xml_to_sdp):
+        with pytest.raises(InvalidState):
+            translate(bad)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"peer": ["x"]}, {"peer": ""}, {"peer": 1}, {"answer": "no"}, {"extensions": "no"}, {"author": ["x"]}, {"author": None}]
+)
+def test_other_arguments_that_are_wrong(wrong):
+    with pytest.raises(InvalidState):
+        sdp_to_xml(small(), **wrong)
+    if "answer" not in wrong:
+        with pytest.raises(InvalidState):
+            xml_to_sdp(sdp_to_xml(small()), **wrong)
+
+
+def test_every_refusal_names_its_rule():
+    """J-261."""
+    for sdp in ("", "x", small("a="), small("a"), small("a=\0"), small("m=audio 9"), small("m=audio x RTP/AVP 0")):
+        with pytest.raises(SdpError) as caught:
+            sdp_to_xml(sdp)
+        assert caught.value.rule.startswith("J-") and caught.value.reason == "failed-application"
+    with pytest.raises(Refused) as refused:
+        xml_to_sdp(sdp_to_xml(small()).replace('ufrag="ufra"', 'ufrag="ufra&#10;a=x"'))
+    assert (refused.value.reason, refused.value.rule) == ("failed-transport", "J-146")
+
+
+def test_a_bad_sctpmap_leaves_the_audio():
+    sctp = '<sctpmap xmlns="urn:xmpp:jingle:transports:dtls-sctp:1" number="5000" streams="0"/></transport>'
+    assert "m=audio 9" in xml_to_sdp(sdp_to_xml(small()).replace("</transport>", sctp))
+
+
 def test_peer_policies_and_arguments():
     sdp = small("a=candidate:1 1 udp 5 a.local 9 typ host")
     assert "a.local" in sdp_to_xml(sdp) and "a.local" not in sdp_to_xml(sdp, peer="safe")

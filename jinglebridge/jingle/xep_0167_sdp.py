@@ -1,0 +1,235 @@
+"""XEP-0167 and SDP: the codecs of a description and the lines of an m= section, both ways.
+
+Which codecs an SDP may list is decided here for both. J-113 … J-126, J-139.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jinglebridge.errors import SdpError
+from jinglebridge.jingle import xep_0293, xep_0294, xep_0339, xep_0507
+from jinglebridge.jingle.roles import Role
+from jinglebridge.jingle.xep_0167 import BITRATE, STATIC, Bandwidth, PayloadType, RtpDescription, parameter
+from jinglebridge.kept import Kept
+from jinglebridge.sdp import MediaDescription
+from jinglebridge.sdp.attributes import encoding, milliseconds, parameters
+from jinglebridge.xmlcode import holds_foreign
+
+# Formats that carry other formats: kept only with them. J-120
+_CARRIERS = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})
+_NO_PTIME = frozenset({"cn", "red", "telephone-event"})
+
+
+def usable(description: RtpDescription) -> tuple[PayloadType, ...]:
+    """The payload types that an SDP may list, names and rates completed. J-115 … J-117, J-120.
+
+    Dropped: an id that stands twice or collides with RTCP (64-95, RFC 5761 §4), a dynamic id without a name, an audio codec
+    without a clock rate, and a carrier (rtx, red, …) of something dropped.
+    """
+    found: dict[int, PayloadType] = {}
+    carriers: list[PayloadType] = []
+    for payload in description.payload_types:
+        id = payload.id
+        if id in found or 64 <= id <= 95:
+            continue
+        name = payload.name.lower()
+        if payload.clockrate is None or name == "" or name == "opus":
+            complete = _complete(payload, description.media)
+            if complete is None:
+                continue
+            payload = complete
+        found[id] = payload
+        if name in _CARRIERS:
+            carriers.append(payload)
+    if carriers:
+        kept = _carried(found, carriers)
+        if len(kept) < len(found):
+            return tuple([payload for id, payload in found.items() if id in kept])
+    return tuple(found.values())
+
+
+def _complete(payload: PayloadType, media: str) -> PayloadType | None:
+    name, rate = payload.name, payload.clockrate
+    if not name or rate is None:
+        static = STATIC.get(payload.id)
+        if static is not None and name.upper() in ("", static[0]):
+            name, rate = name or static[0], rate or static[1]
+        elif media == "video":
+            rate = rate or 90000
+        if not name or rate is None:
+            return None
+    # COMPAT(Gajim 1.7): Opus without channels; RFC 7587 §7 always writes two.
+    channels = 2 if name.lower() == "opus" else payload.channels
+    if (name, rate, channels) == payload[1:4]:
+        return payload
+    return payload._replace(name=name, clockrate=rate, channels=channels)
+
+
+def _carried(found: dict[int, PayloadType], carriers: Iterable[PayloadType]) -> set[int]:
+    """Ids without the carriers of something that is not there, and without what carries only those."""
+    kept = found.keys() - {payload.id for payload in carriers}
+    waiting, ready = {}, []
+    for payload in carriers:
+        missing = _targets(payload).difference(kept)
+        if missing:
+            waiting[payload.id] = missing
+        else:
+            ready.append(payload.id)
+    if not waiting:
+        return kept.union(ready)
+    users: dict[int, list[int]] = {}
+    for id, missing in waiting.items():
+        for target in missing:
+            users.setdefault(target, []).append(id)
+    while ready:
+        target = ready.pop()
+        kept.add(target)
+        for id in users.get(target, ()):
+            waiting[id].discard(target)
+            if not waiting[id]:
+                ready.append(id)
+    return kept
+
+
+_NOTHING = -1  # a target that nobody has
+
+
+def _targets(payload: PayloadType) -> set[int]:
+    """Ids of what a carrier carries; empty if it does not say."""
+    for name, value in payload.parameters:
+        if name == "apt":
+            return {_id(value)}
+    if payload.name.lower() == "rtx":
+        return {_NOTHING}
+    return {_id(part) for p in payload.parameters if not p.name for part in p.value.split("/") if part.isdigit()}
+
+
+def _id(value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 4 else _NOTHING
+
+
+def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
+    """Description of one m= section. Malformed attribute lines are dropped, never raised."""
+    maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
+    feedback = xep_0293.values_by_id(media)
+    payloads = []
+    for id in dict.fromkeys(media.formats):
+        lines = (id, maps.get(id), formats.get(id), feedback.get(id, ()))
+        payload = _READ.get(lines) or _READ.keep(lines, _payload(lines), len(str(lines)))
+        if payload is not None:
+            payloads.append(payload)
+    everywhere = xep_0293.feedback(feedback.get("*", ()))
+    sources, groups = xep_0339.from_sdp(media)
+    return RtpDescription(
+        media.kind,
+        with_ptime(media, tuple(payloads)),
+        tuple(_bandwidths(media.values("b"))),
+        "rtcp-mux" in media or "rtcp-mux-only" in media,
+        "rtcp-rsize" in media,
+        False,
+        *everywhere,
+        xep_0294.from_sdp(media, author),
+        media.inherited("extmap-allow-mixed") is not None,
+        groups,
+        sources,
+        categories=xep_0507.from_sdp(media),
+    )
+
+
+def _by_id(values: Iterable[str]) -> dict[str, str]:
+    """Rest of each value by its payload type; of two for one the first counts (J-139)."""
+    found: dict[str, str] = {}
+    for value in values:
+        id, _, rest = value.partition(" ")
+        if id not in found:
+            found[id] = rest.strip()
+    return found
+
+
+# What an SDP says about one payload type: its number, and the values of its rtpmap, fmtp and rtcp-fb lines behind the number.
+_Lines = tuple[str, str | None, str | None, tuple[str, ...]]
+# Browsers write the same thirty codecs into every offer.
+_READ: Kept[_Lines, PayloadType | None] = Kept()
+_WRITTEN: Kept[int, tuple[PayloadType, tuple[str, ...]]] = Kept()
+
+
+def _payload(lines: _Lines) -> PayloadType | None:
+    """One codec; None for a number that is none or has no meaning."""
+    id, described, format, feedback = lines
+    if not (id.isascii() and id.isdigit() and len(id) < 4 and int(id) < 128):
+        return None
+    number = int(id)
+    if described is not None:
+        try:
+            name, rate, channels = encoding(described)
+        except SdpError:
+            return None
+    elif number in STATIC:
+        (name, rate), channels = STATIC[number], 1
+    else:
+        return None
+    pairs = () if format is None else tuple([parameter(name, value) for name, value in parameters(format)])
+    return PayloadType(number, name, rate, channels, None, None, pairs, *xep_0293.feedback(feedback))
+
+
+def with_ptime(media: MediaDescription, payloads: tuple[PayloadType, ...]) -> tuple[PayloadType, ...]:
+    """The codecs of a section with its ptime and maxptime. SDP has one of each: the first real audio codec gets them. J-121"""
+    ptime, maxptime = (_milliseconds(media.get(name)) for name in ("ptime", "maxptime"))
+    if media.kind != "audio" or (ptime is None and maxptime is None):
+        return payloads
+    real = (p.id for p in usable(RtpDescription(media.kind, payloads)) if p.name.lower() not in _NO_PTIME)
+    first = next(real, None)
+    return tuple(p._replace(ptime=ptime if p.id == first else None, maxptime=maxptime if p.id == first else None) for p in payloads)
+
+
+def _milliseconds(value: str | None) -> int | None:
+    try:
+        return None if value is None else milliseconds(value)
+    except SdpError:
+        return None
+
+
+def _bandwidths(values: Iterable[str]) -> Iterable[Bandwidth]:
+    """AS before TIAS, one each; other types and non-numbers are dropped. J-126"""
+    found = {}
+    for value in values:
+        type, _, number = value.partition(":")
+        try:
+            if type in ("AS", "TIAS"):
+                found[type] = Bandwidth(type, BITRATE.parse(number))
+        except ValueError:
+            continue
+    return (found[type] for type in ("AS", "TIAS") if type in found)
+
+
+def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Iterable[PayloadType]) -> None:
+    """The codec lines of one section: rtpmap, rtcp-fb, fmtp, ptime."""
+    found: list[str] = []
+    for payload in payloads:
+        known = _WRITTEN.get(id(payload))
+        if known is None:
+            known = payload, _lines(payload)
+            if not holds_foreign(payload):
+                # By identity, which is quicker than by value: what is kept is held, so no other can have its number.
+                _WRITTEN.keep(id(payload), known, sum(map(len, known[1])))
+        found += known[1]
+    media.extend(found)
+    xep_0293.to_sdp(media, "*", description.feedback, description.trr_int)
+    # COMPAT(Movim 0.2x): writes them on the description.
+    ptimes = [*[p.ptime for p in payloads if p.ptime is not None], description.ptime]
+    maxptimes = [*[p.maxptime for p in payloads if p.maxptime is not None], description.maxptime]
+    for name, value in (("ptime", ptimes[0]), ("maxptime", maxptimes[0])):
+        if value is not None:
+            media.add(name, str(value))
+
+
+def _lines(payload: PayloadType) -> tuple[str, ...]:
+    """The lines of one codec."""
+    channels = f"/{payload.channels}" if payload.channels > 1 else ""
+    lines = [f"a=rtpmap:{payload.id} {payload.name}/{payload.clockrate}{channels}"]
+    lines += [f"a=rtcp-fb:{value}" for value in xep_0293.values(str(payload.id), payload.feedback, payload.trr_int)]
+    format = ";".join([f"{p.name}={p.value}" if p.name else p.value for p in payload.parameters if p.name or p.value])
+    if format:
+        lines.append(f"a=fmtp:{payload.id} {format}")
+    return tuple(lines)
