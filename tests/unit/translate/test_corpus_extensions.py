@@ -25,6 +25,7 @@ from tests.fuzz.targets import without_private
 from tests.unit.corpus import Description, whole_corpus
 from tests.unit.expected import differences, kept
 
+DIRECTIONS = {"sendrecv", "sendonly", "recvonly", "inactive"}
 NS_JINGLE = "urn:xmpp:jingle:1"
 NS_RTP = "urn:xmpp:jingle:apps:rtp:1"
 NS_ICE = "urn:xmpp:jingle:transports:ice-udp:1"
@@ -193,7 +194,7 @@ def direction_changed(tree, chance):
         new = "none" if content.get("senders") != "none" else "both"
         content.set("senders", new)
         line = {"none": "inactive", "both": "sendrecv"}[new]
-        others = "|".join({"sendrecv", "sendonly", "recvonly", "inactive"} - {line})
+        others = "|".join(DIRECTIONS - {line})
         return Change(content.get("name"), [f"a={line}"], [f"a=({others})"])
 
 
@@ -334,6 +335,7 @@ def altered(one: Description, alter: Alteration, seed: int) -> list[str]:
         media = next(m for m in back.media if (m.mid or str(m.index)) == change.name)
         # What stands at session level is true for the section that has none of it.
         own = {line[2:].partition(":")[0] for line in media.lines if line.startswith("a=")}
+        own |= DIRECTIONS if own & DIRECTIONS else set()
         lines = [*media.lines, *(line for line in back.lines if line.startswith("a=") and line[2:].partition(":")[0] not in own)]
     found = [f"{there} is missing" for there in change.there if not any(re.fullmatch(there, line) for line in lines)]
     found += [f"{line} is left" for gone in change.gone for line in lines if re.fullmatch(gone, line)]
