@@ -37,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == wanted:  # only the one that runs is imported
             getattr(importlib.import_module(f"jinglebridge.{module}"), add_arguments)(command)
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:  # with the usage of the command, not of the whole program
+        commands.choices[args.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     module, _, run, _ = COMMANDS[args.command]
     handler: Callable[[argparse.Namespace], int] = getattr(importlib.import_module(f"jinglebridge.{module}"), run)
     try:

@@ -19,6 +19,7 @@
      +- InvalidState             our own code was called wrongly: a bug, logged with traceback
      +- OperatorError            the operator can mend it; `str()` says what and how, `exit_status` is the process's
          +- ConfigError          configuration file, environment or secret
+         +- UsageError           options of a command that contradict each other
 
 Protocol errors are answered in one place per shell (stanza error, JSON ``error`` frame, exit status).
 The core raises nothing else on any input.
@@ -130,4 +131,8 @@ class OperatorError(JingleBridgeError):
 
 
 class ConfigError(OperatorError):
+    exit_status = 2
+
+
+class UsageError(OperatorError):
     exit_status = 2

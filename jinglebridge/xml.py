@@ -132,8 +132,7 @@ def _generate(part: Part, code: Code) -> None:
             if wanted:
                 code.child(field, element.writer(code.ns))
         case Children(element, field):
-            unknown = next((p.field for p in element.parts if isinstance(p, Unknown)), None)
-            code.children(field, element.writer(code.ns), Kept() if element.keep else None, unknown)
+            code.children(field, element.writer(code.ns), Kept() if element.keep else None)
         case Flag(ns, tag, field, wanted):
             if wanted:
                 code.flag(field, f"<{tag}/>" if ns == code.ns else f'<{tag} xmlns="{ns}"/>')

@@ -26,6 +26,11 @@ def foreign(elements: tuple[ET.Element, ...], ns: str) -> str:
     return "".join(out)
 
 
+def holds_foreign(value: object) -> bool:
+    """Does it hold elements kept aside? Nobody knows what they say, and they could be altered."""
+    return isinstance(value, ET.Element) or (isinstance(value, tuple) and any(map(holds_foreign, value)))
+
+
 class Code:
     """The source of one writer, collected line by line; `names` are the values that the source refers to."""
 
@@ -57,16 +62,16 @@ class Code:
     def child(self, field: str, writer: Writer) -> None:
         self.inner += [f"v = obj.{field}", "if v is not None:", f"    b += {self.name(writer)}(v)"]
 
-    def children(self, field: str, writer: Writer, kept: Kept[Any, str] | None = None, unknown: str | None = None) -> None:
-        """`kept`: memory for the text of values; those with elements in their field `unknown` are not remembered."""
+    def children(self, field: str, writer: Writer, kept: Kept[int, tuple[Any, str]] | None = None) -> None:
+        """`kept`: memory for the text of values; those that hold foreign elements are not remembered."""
         write = self.name(writer)
         self.inner.append(f"for v in obj.{field}:")
         if kept is not None:
             memory = self.name(kept)
-            known = f"{memory}.get(v)" if unknown is None else f"None if v.{unknown} else {memory}.get(v)"
-            self.inner += [f"    t = {known}", "    if t is None:", f"        t = {write}(v)"]
-            self.inner.append(f"        {'' if unknown is None else f'if not v.{unknown}: '}{memory}.keep(v, t, len(t))")
-            self.inner.append("    b += t")
+            # By identity, which is quicker than by value: what is kept is held, so no other can have its number.
+            self.inner += [f"    t = {memory}.get(id(v))", "    if t is None:", f"        t = v, {write}(v)"]
+            self.inner.append(f"        if not {self.name(holds_foreign)}(v): {memory}.keep(id(v), t, len(t[1]))")
+            self.inner.append("    b += t[1]")
         else:
             self.inner.append(f"    b += {write}(v)")
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from jinglebridge.errors import BadRequest
 from jinglebridge.kept import Kept
+from jinglebridge.xmlcode import holds_foreign
 from jinglebridge.xmlread import Found, Plan, Reader, Shape
 from jinglebridge.xmltext import MAX_DEPTH
 
@@ -125,14 +126,9 @@ def _whole(table: Reader, piece: str) -> Found | None:
     pair = _child(table, first, pieces)
     if next(pieces, None) is not None:
         raise Unsure
-    if pair is None or pair[1].__class__ is BadRequest or _foreign(pair[1]):
+    if pair is None or pair[1].__class__ is BadRequest or holds_foreign(pair[1]):
         return pair
     return table.known.keep(piece, pair, len(piece))
-
-
-def _foreign(value: object) -> bool:
-    """Does it hold elements kept aside? Nobody knows what they say, and they could be altered."""
-    return isinstance(value, ET.Element) or (isinstance(value, tuple) and any(map(_foreign, value)))
 
 
 def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Found | None:

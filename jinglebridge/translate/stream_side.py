@@ -15,12 +15,15 @@ from jinglebridge.errors import OutOfOrder, Refused
 from jinglebridge.jingle import Candidate, Content, IceUdpTransport, Jingle, Role
 from jinglebridge.sdp import SessionDescription
 from jinglebridge.translate.agreed import answering, as_offer, renamed, settled, with_creators, with_roles, without
-from jinglebridge.translate.changes import MAX_CANDIDATES, Unknown, apply, apply_all, changes, credentials, reminder, transport_info
+from jinglebridge.translate.applied import MAX_CANDIDATES, Unknown, apply, apply_all, credentials
+from jinglebridge.translate.changes import changes, reminder, transport_info
 from jinglebridge.translate.described import name_of
 from jinglebridge.translate.policy import NONE, PeerPolicy
 from jinglebridge.translate.session import Described, from_sdp, mids, to_sdp
 from jinglebridge.translate.tails import candidate_extras, candidate_with_extras
 from jinglebridge.translate.trickle import candidate_from_sdp, ufrag_of
+
+LINE = 100  # what a line costs beside its characters, when sizes are compared
 
 
 @dataclass(slots=True)
@@ -29,7 +32,7 @@ class Side:
 
     `own`: what the other side knows of our endpoint. `peer`: what we know of the other side. `said`: the endpoint's last SDP; `shown`: the
     last SDP whose sections the endpoint has, its own or one that it got. `names`: content names by the endpoint's mids. `added`: contents
-    that the other side added and the endpoint has not answered.
+    that the other side added and the endpoint has not answered. `trickled`: size of the candidates that were told one by one.
     """
 
     role: Role
@@ -45,6 +48,7 @@ class Side:
     active: bool = False
     version: int = 0
     candidates: int = 0
+    trickled: int = 0
 
     def offer(self, sdp: SessionDescription) -> list[Jingle]:
         """What the endpoint's offer tells the other side. Raises Refused; OutOfOrder for a first offer of the responder."""
@@ -142,8 +146,9 @@ class Side:
         content = self._own_content(init)
         if content is None or content.transport is None or self.own is None:
             return None
-        text = init.get("candidate") or ""
-        text = text if isinstance(text, str) else repr(text)
+        text = "" if init.get("candidate") is None else init["candidate"]
+        if not isinstance(text, str):
+            raise Refused("not a candidate: a string is expected", rule="J-151")
         ufrag = ufrag_of(text) or init.get("usernameFragment") or content.transport.ufrag
         if ufrag != content.transport.ufrag or len(content.transport.candidates) >= MAX_CANDIDATES:
             return None  # of a generation that is over (J-169), or one too many
@@ -154,7 +159,8 @@ class Side:
         if not self.policy.admits(found):
             return None
         self.candidates += 1
-        extras = candidate_extras(text, found) if self.extensions else ()
+        self.trickled += LINE + len(text)
+        extras = candidate_extras(text, found, content.transport.ufrag) if self.extensions else ()
         return self._told(content, candidates=(found,), unknown=extras)
 
     def end(self) -> list[Jingle]:
@@ -184,7 +190,7 @@ class Side:
                 continue
             mid = mids.get(content.name, content.name)
             index = next((media.index for media in self.shown.media if name_of(media) == mid), 0)
-            texts = [candidate_with_extras(item, content.unknown) for item in transport.candidates]
+            texts = [candidate_with_extras(item, content.unknown, transport.ufrag) for item in transport.candidates]
             texts += [""] if transport.gathering_complete else []
             found += [{"candidate": text, "sdpMid": mid, "sdpMLineIndex": index, "usernameFragment": transport.ufrag} for text in texts]
             kept.append(content)
@@ -195,6 +201,16 @@ class Side:
         """Has the other side said of every content that no candidate will follow?"""
         contents = () if self.peer is None else self.peer.contents
         return contents != () and all(content.transport is None or content.transport.gathering_complete for content in contents)
+
+    @property
+    def size(self) -> int:
+        """How much SDP this state holds, in characters and `LINE` for each line: what the endpoint said, what it got, its candidates.
+
+        All else in the state is made of these.
+        """
+        sdps = [sdp for sdp in (self.said, None if self.shown is self.said else self.shown) if sdp is not None]
+        sections = [section for sdp in sdps for section in (sdp, *sdp.media)]
+        return self.trickled + sum(LINE * len(section.lines) + sum(map(len, section.lines)) for section in sections)
 
     @property
     def mids(self) -> dict[str, str]:

@@ -77,9 +77,8 @@ def test_translate_in_a_pipe():
     assert xml.returncode == 0 and xml.stdout.startswith(b"<jingle") and xml.stderr == b""
     back = program("translate", "--to", "sdp", stdin=xml.stdout)
     assert b"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n" in back.stdout
-    for nonsense in (b"nonsense", b"\xff\xfe"):
-        bad = program("translate", stdin=nonsense)
-        assert bad.returncode == 1 and bad.stderr.startswith(b"jinglebridge: cannot translate") and bad.stderr.count(b"\n") == 1
+    bad = program("translate", stdin=b"nonsense")
+    assert bad.returncode == 1 and bad.stderr.startswith(b"jinglebridge: cannot translate") and bad.stderr.count(b"\n") == 1
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed():

@@ -13,7 +13,8 @@ from jinglebridge.jingle.private import read
 from jinglebridge.jingle.xep_0166 import CONTENT, MAX_CONTENTS
 from jinglebridge.sdp import parse
 from jinglebridge.translate.agreed import answering, as_offer, renamed, settled, with_creators, with_roles, without
-from jinglebridge.translate.changes import MAX_CANDIDATES, apply, apply_all, changes, reminder
+from jinglebridge.translate.applied import MAX_CANDIDATES, apply, apply_all
+from jinglebridge.translate.changes import changes, reminder
 from jinglebridge.translate.session import Described, from_sdp
 from jinglebridge.xml import parse_text
 from tests.unit.cases import FINGERPRINT, small

@@ -10,7 +10,6 @@ import pkgutil
 import re
 import xml.etree.ElementTree as ET
 from copy import deepcopy
-from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,7 +25,7 @@ from jinglebridge.xmlparts import REQUIRED
 from tests.fuzz.mutations import NASTY
 from tests.fuzz.targets import SEEDS, TARGETS, alike, seeds, well_formed
 
-examples = settings(derandomize=True, deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+examples = settings(max_examples=100, suppress_health_check=list(HealthCheck))
 
 # Values of which every attribute of Jingle takes some.
 POOL = (
@@ -66,8 +65,17 @@ def tables() -> dict[str, Element]:
 TABLES = tables()
 
 
-@cache
 def values_of(part: Attr | Text | TextChild, tidy: bool) -> st.SearchStrategy[str]:
+    """`_values_of`, made once for each part."""
+    if (id(part), tidy) not in _VALUES:
+        _VALUES[id(part), tidy] = _values_of(part, tidy)
+    return _VALUES[id(part), tidy]
+
+
+_VALUES: dict[tuple[int, bool], st.SearchStrategy[str]] = {}
+
+
+def _values_of(part: Attr | Text | TextChild, tidy: bool) -> st.SearchStrategy[str]:
     """What the type of the part takes; if not `tidy` also anything that XML can hold."""
     good = []
     for value in POOL:

@@ -13,6 +13,7 @@ from jinglebridge.errors import BadRequest, OutOfOrder, Refused
 from jinglebridge.jingle import Role
 from jinglebridge.jingle.xep_0166 import CONTENT
 from jinglebridge.sdp import parse
+from jinglebridge.translate import applied, changes
 from jinglebridge.translate.policy import NONE, SAFE
 from jinglebridge.translate.stream import MAX_CALLS, StreamTranslator
 from jinglebridge.translate.stream_side import Side
@@ -286,7 +287,9 @@ def test_candidates_of_the_stream():
     assert stream.say("a2b", "candidate", candidate=init(""))["candidate"]["candidate"] == ""
     assert "unknown section" in stream.say("a2b", "candidate", candidate=init(mid="9"))["error"]
     assert "not a candidate" in stream.say("a2b", "candidate", candidate=init("x"))["error"]
-    assert "not a candidate" in stream.say("a2b", "candidate", candidate=init(["x"]))["error"]
+    for other in (["x"], [], 0, False):
+        assert "not a candidate" in stream.say("a2b", "candidate", candidate=init(other))["error"]
+    assert stream.say("a2b", "candidate", candidate=init(None))["candidate"]["candidate"] == ""
     assert "before" in stream.say("b2a", "candidate", candidate=init())["error"]
 
 
@@ -477,3 +480,79 @@ def test_calls_do_not_pile_up():
     end(0)
     end(MAX_CALLS)
     assert len(translator.calls) == MAX_CALLS and "0" in translator.calls and "1" not in translator.calls
+
+
+def test_sdp_does_not_pile_up(monkeypatch):
+    """The size of what is remembered counts, not only the number of calls; one call alone is always remembered."""
+    translator = StreamTranslator(extensions=True)
+
+    def say(call: str, **what) -> None:
+        assert "error" not in translator.handle({"id": 1, "call": call, "dir": "a2b", "kind": "offer", "sdp": two(), **what})
+
+    def size() -> int:
+        return sum(side.size for call in translator.calls.values() for side in call.values())
+
+    say("a")
+    one = translator.held
+    assert one == size() > 2 * len(two())
+    monkeypatch.setattr("jinglebridge.translate.stream.MAX_HELD", 3 * one + one // 2)
+    for call in "bcad":
+        say(call)
+    assert list(translator.calls) == ["c", "a", "d"] and translator.held == size()
+    say("c", kind="candidate", candidate=init())
+    assert translator.held == size() > 3 * one + len(LINE)
+    monkeypatch.setattr("jinglebridge.translate.stream.MAX_HELD", 1)
+    say("e")
+    assert list(translator.calls) == ["e"] and translator.held == size()
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ({"dir": None}, "dir is missing"),
+        ({"dir": ["a2b"]}, "dir is a string"),
+        ({"dir": "x"}, "dir is a2b or b2a"),
+        ({"call": None}, "call is missing"),
+        ({"call": ["c"]}, "call is a string"),
+        ({"call": ""}, "call is a name of 1 to 200 characters"),
+        ({"call": "c" * 201}, "call is a name of 1 to 200 characters"),
+        ({"kind": "offers"}, "kind is offer, answer, candidate or end"),
+        ({}, "sdp is missing"),
+        ({"kind": "answer"}, "sdp is missing"),
+        ({"sdp": {}}, "sdp is a string"),
+        ({"kind": "candidate", "sdp": small()}, "candidate is missing"),
+        ({"kind": "candidate", "candidate": LINE}, "candidate is an object"),
+    ],
+)
+def test_a_message_that_lacks_something_is_told_what(message, error):
+    assert StreamTranslator().handle({"id": "m", "call": 1, "dir": "a2b", "kind": "offer"} | message) == {"id": "m", "error": error}
+
+
+@pytest.mark.parametrize("id", [[], {}, [[1]]])
+def test_an_id_that_cannot_be_repeated_is_an_error_without_one(id):
+    assert StreamTranslator().handle({"id": id, "call": "c", "dir": "a2b", "kind": "end"}) == {
+        "id": None,
+        "error": "id is a string or a number",
+    }
+
+
+def test_many_candidates_take_time_in_proportion_to_their_number(monkeypatch):
+    """With extensions each candidate has an element of its own; those that are known are not read again for each new one."""
+    read, work = applied.read, 0
+
+    def counting(unknown):
+        nonlocal work
+        work += sum(len(el) for el in unknown)
+        return read(unknown)
+
+    for module in (applied, changes):
+        monkeypatch.setattr(module, "read", counting)
+    found = []
+    for number in (20, 80):
+        call, work = established(Stream(extensions=True)), 0
+        more = tuple(f"a={LINE.replace(' 9 ', f' {port} ')} network-cost 10" for port in range(1, number + 1))
+        given = call.sdp("a2b", "offer", two(*more))
+        assert call.actions == ["transport-info"] * number and given.count("network-cost 10") == number
+        call.agree()
+        found.append(work)
+    assert found[1] < 6 * found[0]
