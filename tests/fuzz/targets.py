@@ -76,7 +76,7 @@ def same(one: ET.Element, two: ET.Element) -> bool:
 def stays(sdp: str, author: str, extensions: bool, answer: bool) -> None:
     """An SDP that we wrote survives another journey, and a third changes nothing any more.
 
-    The first ones may spread a=msid over the sources, where Jingle has it (J-202), and o= has another number.
+    The first ones may spread a=msid over the sources, where Jingle has it (J-202), and a cname over the groups; o= has another number.
     """
 
     def again(text: str) -> str:
@@ -92,8 +92,8 @@ def stays(sdp: str, author: str, extensions: bool, answer: bool) -> None:
 
 
 def settled(sdp: SessionDescription) -> list[set[str]]:
-    """The lines of each section as words, whose order may change, as may that of lines; but o= and msid."""
-    return [{words(line) for line in section.lines if not _MSID(line)} for section in (sdp, *sdp.media)]
+    """The lines of each section as words, whose order may change, as may that of lines; but what `stays` excepts."""
+    return [{words(line) for line in section.lines if not _SPREAD(line)} for section in (sdp, *sdp.media)]
 
 
 def words(line: str) -> str:
@@ -103,7 +103,7 @@ def words(line: str) -> str:
     return " ".join(word.rstrip("=") for word in line.split())
 
 
-_MSID = re.compile(r"o=|a=msid:|a=ssrc:\d+ msid:").match
+_SPREAD = re.compile(r"o=|a=msid:|a=ssrc:\d+ (msid|cname):").match
 
 
 def sdp_target(text: str) -> None:
