@@ -31,6 +31,7 @@ class MediaEndpoint:
         self._submit = submit
         self._connections: dict[str, RTCPeerConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     # --- what subclasses decide
 
@@ -92,7 +93,7 @@ class MediaEndpoint:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(c.close() for c in self._connections.values()), return_exceptions=True)
+        await asyncio.gather(*(c.close() for c in self._connections.values()), *self._closing, return_exceptions=True)
         self._connections.clear()
 
     async def _describe(self, effect: fx.TellDescription) -> None:
@@ -107,7 +108,11 @@ class MediaEndpoint:
     async def _hang_up(self, call: str) -> None:
         connection = self._connections.pop(call, None)
         if connection is not None:
-            await connection.close()
+            # Never cancelled: aiortc may be closing it by itself, and who waits for that and is cancelled breaks it.
+            closing = asyncio.create_task(connection.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            await asyncio.shield(closing)
 
     async def _add(self, effect: fx.TellCandidate) -> None:
         from aiortc.sdp import candidate_from_sdp

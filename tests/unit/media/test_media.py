@@ -198,3 +198,26 @@ async def test_the_probe_believes_only_its_own_tone(of: int):
             await asyncio.wait_for(asyncio.shield(probe._result), 0.5)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_a_connection_that_is_closing_is_closed_to_the_end():
+    """aiortc closes by itself what its peer has closed; who waits for that and is cancelled breaks it."""
+
+    class Slow:
+        closed = ""
+
+        async def close(self) -> None:
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                self.closed = "cancelled"
+                raise
+            self.closed = "closed"
+
+    endpoint = MediaEndpoint(JID, lambda jid, event: None)
+    connection: Any = Slow()
+    endpoint._connections["c"] = connection
+    endpoint.tell(fx.TellEnded(JID, "c", "ended"))
+    await asyncio.sleep(0.01)
+    await endpoint.close()
+    assert connection.closed == "closed"
