@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
 from jinglebridge.sdp import Direction, MediaDescription
-from jinglebridge.sdp.attributes import ssrc, ssrc_group, words
+from jinglebridge.sdp.attributes import TOKEN, ssrc, ssrc_group, words
 from jinglebridge.xml import Children, Element, Type, Unknown, attr, integer, line, word
 
 NS = "urn:xmpp:jingle:apps:rtp:ssma:0"
@@ -158,7 +158,7 @@ def to_sdp(media: MediaDescription, sources: Iterable[Source], groups: Iterable[
     sources, groups = tuple(sources), tuple(groups)
     sources += _companions(sources, groups)
     for group in groups:
-        if group.sources:
+        if group.sources and TOKEN.issuperset(group.semantics):
             media.add("ssrc-group", " ".join((group.semantics, *(str(source.ssrc) for source in group.sources))))
     seen: set[int] = set()
     for source in sources:

@@ -72,3 +72,10 @@ def test_a_source_of_which_nothing_is_said_is_one_that_only_its_group_names():
     empty = xml.replace("</source></description>", '</source><source xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" ssrc="2"/></description>')
     assert empty != xml and xml_to_sdp(empty) == xml_to_sdp(xml)
     assert "a=ssrc:2 cname:a\r\n" in xml_to_sdp(xml)
+
+
+def test_semantics_that_are_no_token_make_no_line():
+    """J-200: what we would not read from an endpoint is not written to one."""
+    xml = sdp_to_xml(small("a=ssrc:1 cname:a", "a=ssrc-group:FID 1 1", kind="video"))
+    assert "a=ssrc-group:FID 1 1\r\n" in xml_to_sdp(xml)
+    assert "ssrc-group" not in xml_to_sdp(xml.replace('semantics="FID"', 'semantics="F\u00cdD"'))
