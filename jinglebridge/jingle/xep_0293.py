@@ -18,8 +18,6 @@ NS = "urn:xmpp:jingle:apps:rtp:rtcp-fb:0"
 VERSION = "1.0.2"
 FEATURES = (NS,)
 
-Feedback = tuple["RtcpFb | TrrInt", ...]
-
 
 class FbParameter(NamedTuple):
     """A further word of a=rtcp-fb, or name=value."""

@@ -20,6 +20,7 @@ from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
 from jinglebridge.errors import InvalidState
 from jinglebridge.jingle import build_jingle, build_jmi
+from jinglebridge.jingle.xep_0353 import NS_HINTS
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.requests import Requests
@@ -29,7 +30,7 @@ log = structlog.get_logger()
 
 Clock = Callable[[], float]
 MAX_REMEMBERED = 4096  # message ids whose bounce we would recognise
-STORE_HINT = "{urn:xmpp:hints}store"
+STORE_HINT = f"{{{NS_HINTS}}}store"
 RECEIVED = "{urn:xmpp:receipts}received"
 
 

@@ -157,7 +157,8 @@ def _spell(spellings: list[str], lines: list[str]) -> None:
     places = {meaning(line): at for at, line in enumerate(lines) if line[0] not in "mc"} if spellings else {}
     for line in spellings:
         said = meaning(line)
-        if said is not None and said in places:
+        # The name in other letters says nothing to a browser that tells them apart.
+        if said is not None and said in places and line.partition(":")[0] == lines[places[said]].partition(":")[0]:
             lines[places.pop(said)] = line
 
 

@@ -12,10 +12,10 @@ from functools import lru_cache
 from slixmpp.jid import JID, InvalidJID
 
 from jinglebridge.errors import BadRequest, ProtocolError
+from jinglebridge.jingle.xep_0166 import NS_JINGLE_ERRORS
 
 NS = "jabber:component:accept"
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
-JINGLE_ERRORS = "urn:xmpp:jingle:errors:1"
 CHILDREN_OF_ERRORS = frozenset({f"{{{NS}}}error", "{jabber:client}error"})
 
 
@@ -78,7 +78,7 @@ def error_reply(stanza: Stanza, error: ProtocolError | None) -> ET.Element:
     child = ET.SubElement(reply, f"{{{NS}}}error", {"type": kind})
     ET.SubElement(child, f"{{{STANZAS}}}{condition}")
     if error is not None and error.jingle:
-        ET.SubElement(child, f"{{{JINGLE_ERRORS}}}{error.jingle}")
+        ET.SubElement(child, f"{{{NS_JINGLE_ERRORS}}}{error.jingle}")
     if error is not None and str(error):
         ET.SubElement(child, f"{{{STANZAS}}}text").text = str(error)[:200]
     return reply
@@ -92,7 +92,7 @@ def read_error(element: ET.Element) -> tuple[str, str | None]:
         namespace, _, name = child.tag[1:].partition("}")
         if namespace == STANZAS and name != "text":
             condition = name
-        elif namespace == JINGLE_ERRORS:
+        elif namespace == NS_JINGLE_ERRORS:
             # COMPAT(Gajim 1.7): misspells tie-break.
             jingle = "tie-break" if name == "tiebreak" else name
     return condition, jingle

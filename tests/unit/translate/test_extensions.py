@@ -505,6 +505,11 @@ class TestHostile:
             back = xml_to_sdp(xml.replace(at, extra), extensions=True)
             assert back[back.index("m=") :] == xml_to_sdp(xml)[xml_to_sdp(xml).index("m=") :]
 
+    @pytest.mark.parametrize("line", ["a=MID:0", "a=Fingerprint:" + FINGERPRINT, "a=ICE-ufrag:ufra", "a=SendRecv"])
+    def test_no_name_is_spelt_in_other_letters(self, line: str) -> None:
+        xml = sdp_to_xml(small()).replace("</content>", f'<sdp xmlns="{NS}"><as>{line}</as></sdp></content>')
+        assert xml_to_sdp(xml, extensions=True) == xml_to_sdp(xml)
+
     def test_another_number_of_channels_is_another_meaning(self) -> None:
         xml = sdp_to_xml(small()).replace("</content>", f'<sdp xmlns="{NS}"><as>a=rtpmap:111 opus/48000/99</as></sdp></content>')
         assert "opus/48000/2\r\n" in xml_to_sdp(xml, extensions=True)
