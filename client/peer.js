@@ -137,9 +137,16 @@ export class Peer {
 
   /** @returns {Promise<object>} the fields of a `stats` frame */
   async stats() {
-    const stats = { connectionState: this.connection.connectionState, bytesReceived: 0, bytesSent: 0, relayed: /** @type {boolean | null} */ (null) }
+    const stats = {
+      connectionState: this.connection.connectionState,
+      bytesReceived: 0,
+      bytesSent: 0,
+      mediaReceived: 0,
+      relayed: /** @type {boolean | null} */ (null),
+    }
     const report = /** @type {Map<string, any>} */ (/** @type {unknown} */ (await this.connection.getStats()))
     for (const pair of report.values()) {
+      if (pair.type === 'inbound-rtp') stats.mediaReceived += pair.bytesReceived ?? 0
       if (pair.type !== 'candidate-pair' || pair.state !== 'succeeded' || !pair.nominated) continue
       stats.bytesReceived += pair.bytesReceived ?? 0
       stats.bytesSent += pair.bytesSent ?? 0
