@@ -295,6 +295,7 @@ class Registry:
                     self._of_endpoint.pop(jid, None)
         self._seen_by[key] = seeing
         if turn.state.ended:
+            self.timeline.over(turn)
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until
             for index, name in ((self._of_peer, key[1]), (self._of_person, key[0])):

@@ -52,7 +52,7 @@ def of_refusal(event: ev.CallEvent, error: ProtocolError) -> Step:
     )
 
 
-def ends(event: ev.CallEvent) -> str:
+def ends(event: ev.CallEvent | ev.Placed) -> str:
     """Who ends a call, if it ends with this event: "bridge" too when it does not like what it got."""
     match event:
         case ev.HungUp() | ev.Rejected() | ev.EndpointGone():
@@ -98,6 +98,10 @@ def _sdp(type: str, sdp: str) -> str:
 
 
 def _jingle(jingle: Jingle) -> str:
+    if jingle.action == "transport-info" and len(jingle.contents) == 1:  # most of what a call consists of
+        name, transport = jingle.contents[0].name, jingle.contents[0].transport
+        if transport is not None and len(transport.candidates) == 1 and not transport.gathering_complete:
+            return f"{name[:MAX_NAME]}: {transport.candidates[0].type}"
     words: list[str] = []
     transports = [content.transport for content in jingle.contents if content.transport is not None]
     if candidates := [candidate.type for transport in transports for candidate in transport.candidates]:
@@ -126,9 +130,8 @@ def _jmi(jmi: Jmi) -> tuple[str, str]:
 
 
 def _gathered(event: ev.Gathered) -> Said:
-    candidate = event.candidate
-    line = (candidate or {}).get("candidate") or ""
-    mid = (candidate or {}).get("sdpMid")
+    candidate = event.candidate or {}
+    line, mid = candidate.get("candidate") or "", candidate.get("sdpMid")
     return (PAGE, BRIDGE, "candidate", kind(line) if mid is None else f"{mid[:MAX_NAME]}: {kind(line)}"), line or None
 
 

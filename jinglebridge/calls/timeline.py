@@ -32,12 +32,12 @@ MAX_WORDS = 16 * 1024  # bytes, about, of different steps of one call; further o
 STEP_COSTS = 100  # bytes of a step beside its words
 MAX_DETAIL = 120  # characters
 MAX_ENDED = 4000  # calls that are over
-MAX_TEXTS = 4 * 1024 * 1024  # bytes of texts of all calls
+MAX_TEXTS = 3 * 1024 * 1024  # bytes of texts of all calls
 TEXT_COSTS = 256  # bytes that keeping a text takes beside it
 LATEST = 2**32 - 1  # milliseconds
 JINGLE_COSTS = 8 * 1024  # bytes, about, of a <jingle/> with descriptions that was not made a text yet
 
-_WITH_CANDIDATES = (ev.Gathered, ev.Placed, ev.Described)
+_WITH_CANDIDATES = frozenset({ev.Gathered, ev.Placed, ev.Described})
 _shared: Kept[Step, Step] = Kept()  # of all calls
 
 
@@ -73,7 +73,7 @@ class Record:
     relayed: bool | None = None
     left_out: int = 0  # steps
     texts: dict[int, Text] = field(default_factory=dict)  # number of the step, those left out counted -> text
-    cause: str = steps.BRIDGE
+    cause: ev.CallEvent | ev.Placed | None = None  # the event that is being handled
     stats: str = ""
     received: int = 0
     _log: array[int] = field(default_factory=lambda: array("I"))  # milliseconds and index in `_steps`, in turn
@@ -91,7 +91,8 @@ class Record:
             drop = MAX_STEPS // 8
             del log[2 * FIRST_STEPS : 2 * (FIRST_STEPS + drop)]
             self.left_out += drop
-        log.append(min(max(0, int((now - self.state.created) * 1000)), LATEST))
+        at = int((now - self.state.created) * 1000)
+        log.append(at if 0 <= at <= LATEST else LATEST if at > 0 else 0)
         log.append(index)
         return len(log) // 2 - 1 + self.left_out
 
@@ -124,53 +125,63 @@ class Timeline:
         self._ended: deque[Record] = deque()
         self._texts: deque[tuple[Record, int, int]] = deque()  # (record, number of the step, bytes), oldest first
         self._size = 0
+        self._current = Record(Past("", "", "", "", "", [], 0.0))  # the one asked for last
 
     # --- what the registry tells
 
     def of(self, state: CallState) -> Record:
         """The record of a live call; a new one for a call that is new here, or was brought back after a restart."""
+        if self._current.state is state:
+            return self._current
         key = bare(state.own), state.call
         record = self._live.get(key)
         if record is None:
             record = self._live[key] = Record(state)
+        self._current = record
         return record
 
     def came(self, turn: Turn, event: ev.CallEvent | ev.Placed) -> None:
         """An event, before it is handled."""
-        record = self.of(turn.state)
-        record.cause = steps.ends(event)
-        if type(event) is ev.Reported and not self._news(record, event):
-            return
         said = steps.of_event(event)
         if said is None:
             return
+        record = self.of(turn.state)
+        record.cause = event
+        kind = type(event)
+        if kind is ev.Reported and not self._news(record, event):  # type: ignore[arg-type]
+            return
         self._keep(record, said, turn.now)
-        if type(event) is ev.JingleReceived:
+        if kind is ev.JingleReceived:
             record.relay_theirs = record.relay_theirs or steps.has_relay(said[0][3])
-        elif isinstance(event, _WITH_CANDIDATES):
+        elif kind in _WITH_CANDIDATES:
             record.relay_ours = record.relay_ours or steps.has_relay(said[0][3])
 
     def refused(self, turn: Turn, event: ev.CallEvent, error: ProtocolError) -> None:
         """The event was illegal: it changed nothing, and this is what its sender hears."""
         record = self.of(turn.state)
-        record.cause = steps.BRIDGE
+        record.cause = None
         record.add(steps.of_refusal(event, error), turn.now)
 
     def left(self, turn: Turn) -> None:
-        """The effects of a turn, which may have been the last."""
+        """The effects of a turn."""
         record = self.of(turn.state)
         for effect in turn.effects:
-            said = steps.of_effect(effect)
-            if said is None:
-                continue
             if type(effect) is fx.Note and effect.event == "call-ended":
-                record.reason, record.by = effect.detail, record.cause
+                record.reason, record.by = effect.detail, steps.BRIDGE if record.cause is None else steps.ends(record.cause)
                 record.add((steps.BRIDGE, steps.BRIDGE, "call-ended", f"{record.reason}, by {record.by}"), turn.now)
-            else:
+            elif (said := steps.of_effect(effect)) is not None:
                 self._keep(record, said, turn.now)
-        record.cause = steps.BRIDGE
-        if turn.state.ended:
-            self._end(record, turn.now)
+        record.cause = None
+
+    def over(self, turn: Turn) -> None:
+        """That was the call's last turn."""
+        record, state = self.of(turn.state), turn.state
+        record.ended = turn.now
+        record.state = Past(state.call, state.sid, state.direction, state.own, state.peer, state.media, state.created)
+        del self._live[bare(state.own), state.call]
+        self._ended.append(record)
+        if len(self._ended) > MAX_ENDED:
+            self._forget()
 
     def sweep(self, now: float) -> None:
         """Forget what ended long ago."""
@@ -204,15 +215,6 @@ class Timeline:
             oldest, number, size = self._texts.popleft()
             oldest.texts.pop(number, None)
             self._size -= size
-
-    def _end(self, record: Record, now: float) -> None:
-        state = record.state
-        record.ended, record.cause, record.stats = now, "", ""
-        record.state = Past(state.call, state.sid, state.direction, state.own, state.peer, state.media, state.created)
-        del self._live[bare(state.own), state.call]
-        self._ended.append(record)
-        if len(self._ended) > MAX_ENDED:
-            self._forget()
 
     def _forget(self) -> None:
         """The oldest. Its texts count until their turn comes, but are gone now."""
