@@ -148,8 +148,8 @@ class Timeline:
         record = self.of(turn.state)
         record.cause = event
         kind = type(event)
-        if kind is ev.Reported and not self._news(record, event):  # type: ignore[arg-type]
-            return
+        if kind is ev.TimerFired or (kind is ev.Reported and not self._news(record, event)):  # type: ignore[arg-type]
+            return  # a timer is told with what it does, which is mostly nothing
         self._keep(record, said, turn.now)
         if kind is ev.JingleReceived:
             record.relay_theirs = record.relay_theirs or steps.has_relay(said[0][3])
@@ -165,6 +165,8 @@ class Timeline:
     def left(self, turn: Turn) -> None:
         """The effects of a turn."""
         record = self.of(turn.state)
+        if turn.effects and type(record.cause) is ev.TimerFired:
+            record.add((steps.BRIDGE, steps.BRIDGE, "timer", record.cause.name), turn.now)
         for effect in turn.effects:
             if type(effect) is fx.Note and effect.event == "call-ended":
                 record.reason, record.by = effect.detail, steps.BRIDGE if record.cause is None else steps.ends(record.cause)

@@ -27,7 +27,7 @@ def listed(calls: list[dict[str, Any]]) -> Iterator[str]:
     """Those that are over first, then the live ones, then how many they are."""
     for call in calls:
         arrow = "->" if call["direction"] == "out" else "<-"
-        state = f"ended {call['reason']}, by {call['by']}" if call["ended"] else call["state"]
+        state = f"ended: {call['reason']}, by {call['by']}" if call["ended"] else call["state"]
         words = (call["call"], f"{call['own']} {arrow} {call['peer']}", state, "+".join(call["media"]), f"{call['seconds']:.0f} s")
         yield safe("  ".join((*words, media_words(call), relay_words(call))))
     live = sum(1 for call in calls if not call["ended"])
@@ -40,7 +40,7 @@ def one(call: dict[str, Any], *, unsafe: bool) -> Iterator[str]:
     yield safe(f"{call['own']} {arrow} {call['peer']}  {'+'.join(call['media'])}")
     yield safe(f"call {call['call']}  sid {call['sid']}")
     began = datetime.fromtimestamp(call["began"], UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    now = f"ended {call['reason']}, by {call['by']}," if call["ended"] else f"{call['state']},"
+    now = f"ended: {call['reason']}, by {call['by']}," if call["ended"] else f"{call['state']},"
     yield safe(f"began {began}; {now} after {call['seconds']:.1f} s")
     yield f"{media_words(call)}; {relay_words(call)}"
     yield ""

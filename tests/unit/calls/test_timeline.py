@@ -188,6 +188,17 @@ def test_a_candidate_that_was_acked_is_no_step():
     assert said(only(w), after=count)[0] == "peer: error transport-info: bad-request"
 
 
+def test_a_timer_is_told_when_it_does_something():
+    w = up()
+    count = len(said(only(w)))
+    w.fires("accept")
+    assert said(only(w), after=count) == []
+    w.presence(False)
+    w.fires("gone")
+    assert said(only(w), after=count)[:3] == ["peer: presence unavailable", "-- timer gone", "> peer: session-terminate gone"]
+    assert (only(w).by, only(w).reason) == ("peer", "gone")
+
+
 # --- how long, how much
 
 

@@ -64,7 +64,7 @@ Capture = pytest.CaptureFixture[str]
 def test_the_list(config: list[str], asked: object, capsys: Capture):
     assert cli.main(["calls", *config]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "c2  anna@c.test/w <- bob@im.test/r  ended failed-ice, by page  audio+video  61 s  no media seen  relay candidates: none",
+        "c2  anna@c.test/w <- bob@im.test/r  ended: failed-ice, by page  audio+video  61 s  no media seen  relay candidates: none",
         "c1  anna@c.test/w -> bob@im.test/r  connected  audio+video  61 s  media seen  relay candidates: ours and theirs, not used",
         "1 live call, 1 that ended in the last hour",
     ]
@@ -98,7 +98,7 @@ def test_one_call(config: list[str], asked: list[Any], capsys: Capture, id: str)
 def test_what_is_printed_of_a_call_that_is_over():
     call = OVER | {"steps": [STEPS[0] | {"text": "v=0\r\na=mid:0\x1b[2J\r\n"}], "texts": True, "leftOut": 50}
     lines = list(ladder.one(call, unsafe=True))
-    assert lines[2] == "began 2023-11-14 22:13:20 UTC; ended failed-ice, by page, after 61.4 s"
+    assert lines[2] == "began 2023-11-14 22:13:20 UTC; ended: failed-ice, by page, after 61.4 s"
     assert lines[5:] == [
         "   +0.000 s  page  -> bridge           call offer 0 1",
         "             | v=0",
