@@ -29,7 +29,8 @@ Said = tuple[Step, Text]
 
 def of_event(event: ev.CallEvent | ev.Placed) -> Said | None:
     """What came in. None for what is no news: the replies to our candidates when all is well."""
-    return _EVENTS[type(event)](event)
+    make = _EVENTS.get(type(event))
+    return None if make is None else make(event)
 
 
 def of_effect(effect: fx.Effect) -> Said | None:

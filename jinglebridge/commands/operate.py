@@ -15,9 +15,6 @@ from jinglebridge.errors import OperatorError, UsageError
 if TYPE_CHECKING:
     from jinglebridge.config import Config
 
-STOP_HELP = "stop the running bridge in good order"
-CALLS_HELP = "list the calls of now and of the last hour, or show what happened in one"
-DOCTOR_HELP = "look whether everything works, and say what to do about what does not"
 MARKS = {"good": "ok  ", "warning": "WARN", "bad": "FAIL"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import get_args
 
 import pytest
 
@@ -126,6 +127,13 @@ EFFECTS = [
 def test_what_goes_out(effect: fx.Effect, step: steps.Step):
     said = steps.of_effect(effect)
     assert said is not None and said[0] == step
+
+
+def test_everything_that_can_happen_has_a_step():
+    """A new event or effect needs a line in the tables: an operator must see it."""
+    events, effects = set(get_args(ev.CallEvent)) | {ev.Placed}, set(get_args(fx.Effect))
+    assert set(steps._EVENTS) == events == {type(e) for e, _ in EVENTS}
+    assert set(steps._EFFECTS) == effects - {fx.StartTimer, fx.StopTimers} == {type(e) for e, _ in EFFECTS}
 
 
 def test_timers_are_nobodys_business():

@@ -100,6 +100,28 @@ describe('a call that we make', () => {
     call.hangUp()
   })
 
+  it('tells a second after it is connected what media it got, and by which way', async () => {
+    const { call, pc } = await outgoing()
+    pc.getStats = async () => new Map(Object.entries({
+      audio: { type: 'inbound-rtp', bytesReceived: 70 },
+      video: { type: 'inbound-rtp', bytesReceived: 7 },
+      path: { type: 'candidate-pair', state: 'succeeded', nominated: true, bytesReceived: 100, bytesSent: 50, localCandidateId: 'l', remoteCandidateId: 'r' },
+      other: { type: 'candidate-pair', state: 'succeeded', nominated: false, bytesReceived: 1000 },
+      l: { type: 'local-candidate', candidateType: 'relay' },
+      r: { type: 'remote-candidate', candidateType: 'host' },
+    }))
+    pc.become('connected')
+    await settle()
+    assert.equal(socket.of('stats').length, 1)
+    const deadline = Date.now() + 5_000
+    while (socket.of('stats').length < 2 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
+    const { id: _, ...frame } = socket.of('stats')[1]
+    assert.deepEqual(frame, {
+      type: 'stats', call: call.id, connectionState: 'connected', bytesReceived: 100, bytesSent: 50, mediaReceived: 77, relayed: true,
+    })
+    call.hangUp()
+  })
+
   it('asks for pictures only when there is no camera', async () => {
     devices.video = refusal('NotFoundError')
     const problems = []
