@@ -107,6 +107,7 @@ describe('a call that we make', () => {
       video: { type: 'inbound-rtp', bytesReceived: 7 },
       path: { type: 'candidate-pair', state: 'succeeded', nominated: true, bytesReceived: 100, bytesSent: 50, localCandidateId: 'l', remoteCandidateId: 'r' },
       other: { type: 'candidate-pair', state: 'succeeded', nominated: false, bytesReceived: 1000 },
+      before: { type: 'candidate-pair', state: 'succeeded', nominated: true, bytesReceived: 30, bytesSent: 5, localCandidateId: 'r', remoteCandidateId: 'r' },
       l: { type: 'local-candidate', candidateType: 'relay' },
       r: { type: 'remote-candidate', candidateType: 'host' },
     }))
@@ -117,8 +118,13 @@ describe('a call that we make', () => {
     while (socket.of('stats').length < 2 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
     const { id: _, ...frame } = socket.of('stats')[1]
     assert.deepEqual(frame, {
-      type: 'stats', call: call.id, connectionState: 'connected', bytesReceived: 100, bytesSent: 50, mediaReceived: 77, relayed: true,
+      type: 'stats', call: call.id, connectionState: 'connected', bytesReceived: 130, bytesSent: 55, mediaReceived: 77, relayed: true,
     })
+    const stats = await pc.getStats()
+    pc.getStats = async () => new Map([...stats, ['transport', { type: 'transport', selectedCandidatePairId: 'before' }]])
+    pc.become('connected')
+    await settle()
+    assert.deepEqual(socket.of('stats').map(({ relayed }) => relayed), [true, true, false])
     call.hangUp()
   })
 
