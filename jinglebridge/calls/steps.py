@@ -194,6 +194,7 @@ _EFFECTS: dict[type, Callable[[Any], Said]] = {
     fx.TellIncoming: lambda e: ((BRIDGE, PAGE, "incoming", " ".join(e.media)), None),
     fx.TellState: lambda e: ((BRIDGE, PAGE, "state", e.state), None),
     fx.TellDescription: lambda e: ((BRIDGE, PAGE, "description", _sdp(e.type, e.sdp)), e.sdp),
+    fx.TellRollback: lambda e: ((BRIDGE, PAGE, "rollback", str(e.what)), None),
     fx.TellCandidate: _candidate_told,
     fx.TellInfo: lambda e: ((BRIDGE, PAGE, "info", e.info if e.mid is None else f"{e.info} {e.mid[:MAX_NAME]}"), None),
     fx.TellEnded: lambda e: ((BRIDGE, PAGE, "ended", e.reason), None),

@@ -1,8 +1,8 @@
 """What happened in each call, for the operator: kept while the call lives and for an hour after.
 
 Nothing is formatted before somebody asks. A record is two numbers per step (milliseconds, which step), and steps that say the same
-are one object in all calls. The texts behind them (SDP, candidates, <jingle/>), for whoever may see them, are references to what is
-there anyway; the newest of the whole bridge stay, whichever call they belong to. Never on disk, never in the log.
+are one object in all calls. The texts behind them (SDP, candidates, <jingle/>), for whoever may see them, are kept as they came, without
+work; the newest of the whole bridge stay, whichever call they belong to. Never on disk, never in the log.
 
 Everything is bounded: per call by MAX_STEPS and MAX_WORDS, in total by MAX_ENDED and MAX_TEXTS.
 """

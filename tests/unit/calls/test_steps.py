@@ -113,6 +113,7 @@ EFFECTS = [
     (fx.TellIncoming(PAGE, "c", "r", "", ("audio",), Abilities()), (*TO_PAGE, "incoming", "audio")),
     (fx.TellState(PAGE, "c", "ringing", Abilities()), (*TO_PAGE, "state", "ringing")),
     (fx.TellDescription(PAGE, "c", "offer", OFFER), (*TO_PAGE, "description", "offer 0 1")),
+    (fx.TellRollback(PAGE, "c", "add"), (*TO_PAGE, "rollback", "add")),
     (fx.TellCandidate(PAGE, "c", LINE, "0", 0, "u"), (*TO_PAGE, "candidate", "0: host")),
     (fx.TellCandidate(PAGE, "c", "", "0", 0, "u"), (*TO_PAGE, "candidate", "0: end of candidates")),
     (fx.TellInfo(PAGE, "c", "mute", "0"), (*TO_PAGE, "info", "mute 0")),

@@ -26,7 +26,7 @@ from jinglebridge.service.admin import AdminSocket, ask
 from tests.unit.fakes import logged, until
 
 STATE = CallState("c1", "s1", "out", "anna@call.test/w", "bob@im.test/r", "Bob", ["audio"], 0.0)
-STATE.own_sdp, STATE.own_transports = "a=ice-pwd:secret", {"0": ["u", "secret"]}
+STATE.own_sdp, STATE.peer_xml = "a=ice-pwd:secret", "<jingle pwd='secret'/>"
 
 
 SDP = "v=0\r\na=ice-pwd:secret\r\na=mid:0\r\n"
