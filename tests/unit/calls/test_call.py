@@ -35,7 +35,7 @@ def test_what_starts_a_call_does_not_continue_one():
     w = World()
     placed(w)
     with pytest.raises(InvalidState):
-        call.handle(w.registry._turn(w.state, w.now), ev.Placed("c1", ROMEO, OFFER))
+        call.handle(w.registry.turn(w.state, w.now), ev.Placed("c1", ROMEO, OFFER))
 
 
 # --- replies to our IQs: J-097
