@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import negotiation, ringing
-from jinglebridge.calls.ending import end, over, refuse
+from jinglebridge.calls.ending import end, refuse
 from jinglebridge.calls.events import JingleReceived, JmiReceived
 from jinglebridge.calls.model import CallState, Endpoint, bare
 from jinglebridge.calls.states import Session, step
@@ -51,7 +51,7 @@ def proposed(registry: Registry, event: JmiReceived, propose: Propose, now: floa
         return []
     if event.age > registry.timers.ring or not pages:
         return _missed(registry, event, propose, now)
-    crossing = registry.crossing(own, bare(sender))
+    crossing = [s for s in registry.unanswered(own, bare(sender)) if s.jmi]
     if any(_same(s, propose) and s.sid.encode() < propose.id.encode() for s in crossing):
         registry.remember(key, now)
         page = next(s.own for s in crossing if s.sid.encode() < propose.id.encode())
@@ -166,7 +166,7 @@ def initiated(registry: Registry, event: JingleReceived, now: float) -> list[fx.
     effects = registry.done(turn)
     for ours in lost:
         other = registry.turn(ours, now)
-        over(other, "moved", ringing.CROSSED)
+        ringing.yield_call(other)
         effects += registry.done(other)
     return effects
 
@@ -175,9 +175,8 @@ def _lost_to(registry: Registry, event: JingleReceived) -> list[CallState]:
     """Our side of crossing session-initiates of the same two full JIDs: the lower sid wins. Raises TieBreak if ours does. J-098."""
     ours = [
         state
-        for state in registry.between(bare(event.to), bare(event.sender))
-        if state.own == event.to and state.peer == event.sender
-        if state.direction == "out" and state.session is Session.PENDING and not state.jmi
+        for state in registry.unanswered(bare(event.to), bare(event.sender))
+        if not state.jmi and state.own == event.to and state.peer == event.sender
     ]
     if any(state.sid.encode() < event.jingle.sid.encode() for state in ours):
         raise TieBreak("the session with the lower sid goes on")

@@ -94,7 +94,9 @@ class Registry:
     def _crossing_gives_way(self, key: fx.CallKey, now: float) -> Effects:
         """The person took a peer's call while theirs to that peer still rings: one of them is enough."""
         effects: Effects = []
-        for ours in self.crossing(key[0], key[1]):
+        for ours in self.unanswered(key[0], key[1]):
+            if ours.ended:
+                continue  # a branch that went with another
             turn = self.turn(ours, now)
             ringing.yield_call(turn)
             effects += self.done(turn)
@@ -200,9 +202,9 @@ class Registry:
         """Live calls of two people, by their bare JIDs."""
         return [self.calls[key] for key in self._of_peer.get(peer, ()) if key[0] == own]
 
-    def crossing(self, own: str, peer: str) -> list[CallState]:
-        """Proposes of ours to this peer that nobody has answered yet. J-067."""
-        return [state for state in self.between(own, peer) if ringing.crosses(state)]
+    def unanswered(self, own: str, peer: str) -> list[CallState]:
+        """Our calls to this peer that nobody has taken yet. J-067, J-098."""
+        return [state for state in self.between(own, peer) if ringing.unanswered(state)]
 
     def ringing_for(self, own: str) -> int:
         """How many calls ring at this person's pages."""

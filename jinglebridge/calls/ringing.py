@@ -195,15 +195,23 @@ def ring_timeout(turn: Turn) -> None:
             end(turn, "no-answer")
 
 
-def crosses(state: CallState) -> bool:
-    """Is this a propose of ours that nobody answered yet? J-067."""
-    return state.direction == "out" and state.ringing in (Ringing.PROPOSED, Ringing.RINGING)
+def unanswered(state: CallState) -> bool:
+    """Is this a call of ours that nobody has taken yet?"""
+    if state.jmi:
+        return state.direction == "out" and state.ringing in (Ringing.PROPOSED, Ringing.RINGING)
+    return state.direction == "out" and state.session is Session.PENDING
 
 
 def yield_call(turn: Turn) -> None:
-    """Our propose lost the tie, or the person took the peer's: take it back. J-067."""
-    turn.send_jmi(Retract(turn.state.sid, reason=Reason("expired"), tie_break=True))
-    over(turn, "moved", CROSSED)
+    """Our call lost the tie, or the person took the peer's: take it back. J-067, J-098.
+
+    A session too: a peer that breaks no ties (stanza.js), or gave up its own call meanwhile, would ring on for it.
+    """
+    if turn.state.jmi:
+        turn.send_jmi(Retract(turn.state.sid, reason=Reason("expired"), tie_break=True))
+        over(turn, "moved", CROSSED)
+    else:
+        end(turn, "moved", CROSSED, said=Reason("cancel"))
 
 
 def migrate(turn: Turn, sid: str) -> None:

@@ -225,6 +225,7 @@ def test_a_device_calls_us_while_we_call_it_and_wins():
         "page > phone session-info ringing",
         "page: incoming audio,video from romeo instead of c1",
         "timer ring 60",
+        "page > phone session-terminate cancel",
         "page: ended moved",
         "no more timers",
         *STOPS,

@@ -349,7 +349,7 @@ def test_crossing_session_initiates_ours_has_the_lower_sid():
 
 
 def test_crossing_session_initiates_the_peers_has_the_lower_sid():
-    """J-098: ours goes without a word; the peer answers it with tie-break."""
+    """J-098: the peer answers ours with tie-break; one that does not must not ring on."""
     w = World(PLAIN, ids=ids("b", "id1"))
     direct_out(w)
     key = w.key
@@ -358,10 +358,15 @@ def test_crossing_session_initiates_the_peers_has_the_lower_sid():
         "page > phone session-info ringing",
         "page: incoming audio,video from romeo instead of c1",
         "timer ring 60",
+        "page > phone session-terminate cancel",
         "page: ended moved",
         "no more timers",
     ]
-    assert w.registry.handle(key, ev.Answered("session-initiate", "conflict", "tie-break"), w.now) == []
+    for answer in (
+        ev.Answered("session-initiate", "conflict", "tie-break"),
+        ev.Answered("session-terminate", "item-not-found", "unknown-session"),
+    ):
+        assert w.registry.handle(key, answer, w.now) == []
 
 
 def test_a_crossing_offer_that_cannot_be_carried_still_tells_our_page():
