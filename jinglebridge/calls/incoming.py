@@ -22,6 +22,7 @@ from jinglebridge.calls import negotiation, ringing
 from jinglebridge.calls.ending import end, refuse
 from jinglebridge.calls.events import JingleReceived, JmiReceived
 from jinglebridge.calls.model import CallState, Endpoint, bare
+from jinglebridge.calls.offers import complete, usable
 from jinglebridge.calls.states import Session, step
 from jinglebridge.errors import ResourceConstraint, ServiceUnavailable, TieBreak
 from jinglebridge.jingle import Propose, Reason, Reject
@@ -148,9 +149,9 @@ def initiated(registry: Registry, event: JingleReceived, now: float) -> list[fx.
     alone = page.dnd and not lost
     if not rings or (alone and not contact):
         raise ServiceUnavailable("not available")
-    negotiation.complete(event.jingle)
+    complete(event.jingle)
     info = registry.peer_info(own, peer)
-    media = media_of(Described(negotiation.usable(event.jingle), event.jingle.groups))
+    media = media_of(Described(usable(event.jingle, info.kind(event.sender)), event.jingle.groups))
     state = CallState(registry.new_id(), event.jingle.sid, "in", event.to, event.sender, info.name, list(media), now)
     state.session = step(Session.IDLE, state.peer_role, "session-initiate")
     turn = registry.turn(state, now, info)

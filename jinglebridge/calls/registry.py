@@ -20,7 +20,6 @@ from jinglebridge.calls.states import Ringing, Session
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import EndpointError, OutOfOrder, ResourceConstraint, UnknownSession
 from jinglebridge.jingle import Propose
-from jinglebridge.translate.policy import SAFE
 
 Effects = list[fx.Effect]
 MAX_XML = 64 * 1024  # characters of one <jingle/>; J-011
@@ -109,7 +108,7 @@ class Registry:
             raise EndpointError("not-authorized", "this session is over")
         if event.call in self._of_endpoint.get(jid, {}) or (jid, event.call) in self._ended_ids:
             raise EndpointError("duplicate-call", "this call id was used before")
-        media = negotiation.proposed_media(event.sdp, SAFE)
+        media = negotiation.proposed_media(event.sdp)
         running = len({self.calls[key].call for key in self._of_person.get(own, ())})  # however many branches each has
         self.admission.outgoing(endpoint, to, running, now)
         peer = self.peer_info(own, to)
