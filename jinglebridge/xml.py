@@ -26,7 +26,7 @@ from jinglebridge.kept import Kept
 from jinglebridge.xmlcode import Code, Writer
 from jinglebridge.xmlparts import Attr, Child, Children, Choice, Flag, Part, Text, TextChild, Unknown, Variants, attr
 from jinglebridge.xmlread import Reader
-from jinglebridge.xmltext import guard, parse_text, to_text, xml_safe
+from jinglebridge.xmltext import escaped, guard, parse_text, to_text, xml_safe
 from jinglebridge.xmltypes import Type, integer, line, one_of, text, word
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Unknown",
     "Variants",
     "attr",
+    "escaped",
     "integer",
     "line",
     "one_of",

@@ -45,6 +45,7 @@ from jinglebridge.jingle.xep_0353 import (
     Retract,
     Ringing,
     build_jmi,
+    jmi_text,
     parse_jmi,
 )
 from jinglebridge.jingle.xep_0507 import Category
@@ -140,6 +141,7 @@ __all__ = [
     "build_jmi",
     "features",
     "jingle_text",
+    "jmi_text",
     "parse_jingle",
     "parse_jmi",
     "read_jingle",

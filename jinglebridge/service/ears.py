@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 
 from jinglebridge.calls import events as ev
-from jinglebridge.calls.registry import Registry
+from jinglebridge.calls.registry import MAX_XML, Registry
 from jinglebridge.errors import BadRequest
 from jinglebridge.jingle import JMI_TAGS, parse_jingle, parse_jmi
 from jinglebridge.service.performer import Clock, Performer
@@ -20,6 +20,8 @@ from jinglebridge.xmpp.router import Answer, Router
 from jinglebridge.xmpp.stanza import Stanza, read_error
 
 JINGLE = "{urn:xmpp:jingle:1}jingle"
+KEPT = frozenset({"session-initiate", "session-accept", "content-add", "content-accept"})  # actions whose text a call keeps
+SMALL = MAX_XML // 20  # counted characters: written out, the worst element (`<a xmlns=""></a>`) is not twenty times that
 RECEIPT = "{urn:xmpp:receipts}request"
 DELAY = "{urn:xmpp:delay}delay"
 
@@ -40,7 +42,8 @@ class Ears:
         """A Jingle IQ. What it raises is the error reply; the effects follow the ack."""
         assert stanza.payload is not None
         jingle = parse_jingle(stanza.payload)
-        xml = to_text(stanza.payload)
+        # The text is for the call's memory, and for the limit of what is carried: a small transport-info needs none.
+        xml = to_text(stanza.payload) if jingle.action in KEPT or stanza.size > SMALL else ""
         event = ev.JingleReceived(jingle, stanza.sender, stanza.to, xml)
         effects = self._registry.from_peer(event, self._clock())
         return Answer(then=lambda: self._performer.perform(effects))

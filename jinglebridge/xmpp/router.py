@@ -18,7 +18,8 @@ import structlog
 from jinglebridge.errors import BadRequest, ProtocolError, ServiceUnavailable
 from jinglebridge.xmpp import guard
 from jinglebridge.xmpp.requests import Requests
-from jinglebridge.xmpp.stanza import Stanza, error_reply, iq, prepare
+from jinglebridge.xml import to_text
+from jinglebridge.xmpp.stanza import NS, Send, Stanza, error_reply, prepare, written
 
 log = structlog.get_logger()
 
@@ -38,7 +39,7 @@ Handler = Callable[[Stanza], None]
 class Router:
     """`iq` is keyed by (type, payload tag), `message` by child tag; presence has one handler."""
 
-    def __init__(self, domain: str, send: Callable[[ET.Element], bool], requests: Requests) -> None:
+    def __init__(self, domain: str, send: Send, requests: Requests) -> None:
         self.domain = domain
         self.iq: dict[tuple[str, str], IqHandler] = {}
         self.message: dict[str, Handler] = {}
@@ -74,7 +75,7 @@ class Router:
             return None
         stanza = Stanza(kind, type, id, sender, to, element)
         try:
-            guard.check(element)
+            stanza.size = guard.check(element)
         except guard.TooBig as error:
             log.warning("stanza-too-big", sender=sender, error=str(error))
             if kind == "iq" and type in ("get", "set"):
@@ -99,17 +100,18 @@ class Router:
             log.exception("iq-handler-failed")
             self._send(error_reply(stanza, None))
             return
-        self._send(iq("result", stanza.to, stanza.sender, stanza.id, answer.payload))
+        payload = "" if answer.payload is None else to_text(answer.payload, NS)
+        self._send(written("iq", "result", stanza.to, stanza.sender, stanza.id, payload))
         if answer.then is not None:
             answer.then()
 
     def _answer(self, stanza: Stanza) -> Answer:
         if stanza.type not in ("get", "set") or len(stanza.element) != 1:
             raise BadRequest("an IQ request has exactly one payload")
-        payload = stanza.element[0]
+        payload = stanza.payload = stanza.element[0]
         handler = self.iq.get((stanza.type, payload.tag))
         if handler is not None:
-            return handler(Stanza(stanza.kind, stanza.type, stanza.id, stanza.sender, stanza.to, stanza.element, payload))
+            return handler(stanza)
         if any(tag == payload.tag for _, tag in self.iq):
             raise BadRequest(f"not as type {stanza.type}")
         raise ServiceUnavailable("")
@@ -122,5 +124,6 @@ class Router:
         for child in stanza.element:
             handler = self.message.get(child.tag)
             if handler is not None:
-                handler(Stanza(stanza.kind, stanza.type, stanza.id, stanza.sender, stanza.to, stanza.element, child))
+                stanza.payload = child
+                handler(stanza)
                 return
