@@ -88,10 +88,15 @@ class Element(Generic[T]):
         `whole`: tag of the kept element that fills most of such a text.
         """
         guard(source)
+        value = self.read_plain(source, whole)
+        return self.parse(parse_text(source)) if value is None else value
+
+    def read_plain(self, source: str, whole: str = "") -> T | None:
+        """As `read`, but None where the text is not plain."""
         try:
             value: T = xmlpieces.read(self.reader, source, whole)
         except xmlpieces.Unsure:
-            return self.parse(parse_text(source))
+            return None
         return value
 
     def build(self, obj: T) -> ET.Element:

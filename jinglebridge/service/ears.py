@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.registry import MAX_XML, Registry
 from jinglebridge.errors import BadRequest
-from jinglebridge.jingle import JMI_TAGS, parse_jingle, parse_jmi
+from jinglebridge.jingle import JMI_TAGS, parse_jingle, parse_jmi, plain_jingle
 from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.xml import to_text
 from jinglebridge.xmpp.router import Answer, Router
@@ -34,6 +34,7 @@ class Ears:
 
     def register(self, router: Router) -> None:
         router.iq["set", JINGLE] = self.jingle
+        router.jingle = self.jingle_text
         for tag in JMI_TAGS:
             router.message[tag] = self.jmi
         router.message_error = self.bounced
@@ -44,7 +45,14 @@ class Ears:
         jingle = parse_jingle(stanza.payload)
         # The text is for the call's memory, and for the limit of what is carried: a small transport-info needs none.
         xml = to_text(stanza.payload) if jingle.action in KEPT or stanza.size > SMALL else ""
-        event = ev.JingleReceived(jingle, stanza.sender, stanza.to, xml)
+        return self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, xml))
+
+    def jingle_text(self, stanza: Stanza, text: str) -> Answer | None:
+        """The same for one that is still text; None if it is not plain."""
+        jingle = plain_jingle(text)
+        return None if jingle is None else self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, text))
+
+    def _heard(self, event: ev.JingleReceived) -> Answer:
         effects = self._registry.from_peer(event, self._clock())
         return Answer(then=lambda: self._performer.perform(effects))
 

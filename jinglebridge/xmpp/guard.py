@@ -53,7 +53,5 @@ def _walk(stanza: ET.Element) -> int:
             raise TooBig(f"more than {MAX_ELEMENTS} elements")
         if size > MAX_SIZE:
             raise TooBig(f"larger than {MAX_SIZE} characters")
-        depth += 1
-        for child in element:
-            stack.append((child, depth))
+        stack += [(child, depth + 1) for child in element]
     return size
