@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 LONG = 2048  # bytes; below that a tree costs no more than reading the text
+TELLING = b"<payload-type "  # bytes without one hold no description, and are not worth cutting
 
 _START = re.compile(rb"<(iq|message|presence) [^<>]*?(/?)>").match
 _VALUE = r"(?:'[^'<>&]*'|\"[^\"<>&]*\")"
