@@ -20,7 +20,6 @@ from jinglebridge.xmpp.router import Answer, Router
 from jinglebridge.xmpp.stanza import Stanza, read_error
 
 JINGLE = "{urn:xmpp:jingle:1}jingle"
-KEPT = frozenset({"session-initiate", "session-accept", "content-add", "content-accept"})  # actions whose text a call keeps
 SMALL = MAX_XML // 20  # counted characters: written out, the worst element (`<a xmlns=""></a>`) is not twenty times that
 RECEIPT = "{urn:xmpp:receipts}request"
 DELAY = "{urn:xmpp:delay}delay"
@@ -43,8 +42,7 @@ class Ears:
         """A Jingle IQ. What it raises is the error reply; the effects follow the ack."""
         assert stanza.payload is not None
         jingle = parse_jingle(stanza.payload)
-        # The text is for the call's memory, and for the limit of what is carried: a small transport-info needs none.
-        xml = to_text(stanza.payload) if jingle.action in KEPT or stanza.size > SMALL else ""
+        xml = to_text(stanza.payload) if stanza.size > SMALL else ""  # for the limit of what is carried, which a small one is far from
         return self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, xml))
 
     def jingle_text(self, stanza: Stanza, text: str) -> Answer | None:

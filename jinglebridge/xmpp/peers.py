@@ -36,6 +36,7 @@ class Resource:
     status: str
     priority: int
     features: frozenset[str] | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Peers:
             stanza.element.findtext(f"{{{NS}}}status", "")[:1024],
             _priority(stanza.element.findtext(f"{{{NS}}}priority", "0")),
             known.features if known else None,
+            _node(stanza.element),
         )
         self._learn(pair, stanza)
         self.on_resource(stanza.sender, True)
@@ -126,7 +128,7 @@ class Peers:
         info = self._infos.get(pair)
         if info is None:
             resources = self._resources.get(pair, {}).values()
-            info = PeerInfo(self.name(own, peer), tuple(PeerResource(r.jid, r.features, r.priority) for r in resources))
+            info = PeerInfo(self.name(own, peer), tuple(PeerResource(r.jid, r.features, r.priority, r.node) for r in resources))
             if resources:  # what is known of strangers is nothing, and is not kept
                 self._infos[pair] = info
         return info
@@ -204,6 +206,11 @@ class Peers:
 
 def _takes(features: frozenset[str], medium: str) -> bool:
     return medium in features and (CALLABLE <= features or JMI in features)
+
+
+def _node(presence: ET.Element) -> str:
+    c = presence.find(f"{{{caps.NS}}}c")
+    return "" if c is None else c.get("node", "")[:256]
 
 
 def _priority(text: str) -> int:
