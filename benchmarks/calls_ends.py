@@ -1,4 +1,7 @@
-"""The two kinds of ends of a call: a page on a WebSocket, an IM client on a c2s stream. As thin as they can be; their CPU is not counted."""
+"""The two kinds of ends of a call: a page on a WebSocket, an IM client on a c2s stream.
+
+They are as thin as they can be, and their CPU is not counted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A private ejabberd and a bridge, both as processes of their own, and what they spend: CPU from /proc/PID/stat, memory from /proc/PID/status."""
+"""A private ejabberd and a bridge, as processes of their own, and what they spend.
+
+CPU is from /proc/PID/stat, memory from /proc/PID/status.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +124,6 @@ class BridgeProcess:
 
     def complaints(self) -> list[str]:
         """Lines of the log that a run without trouble does not have."""
+        words = ("warning", "error", "failed", "Traceback")
         lines = self.log.read_text(errors="replace").splitlines()
-        return [
-            line for line in lines if any(word in line for word in ("warning", "error", "failed", "Traceback")) and "no-turn" not in line
-        ]
+        return [line for line in lines if any(word in line for word in words) and "no-turn" not in line]
