@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
 from jinglebridge.errors import BadRequest
 from jinglebridge.kept import Kept
 from jinglebridge.xmlcode import holds_foreign
-from jinglebridge.xmlread import Found, Plan, Reader, Shape
+from jinglebridge.xmlread import Found, Pair, Plan, Reader, Shape
 from jinglebridge.xmltext import MAX_DEPTH
 
 _NAME = "[A-Za-z_][A-Za-z0-9_-]*"
@@ -35,11 +35,11 @@ def read(table: Reader, source: str, whole: str) -> Any:
     if "&" in source:
         raise Unsure
     pieces = iter(_pieces(source.strip(" \t\r\n"), whole))
-    parts, shape, text = cut(next(pieces, ""))
-    tag, attributes, empty = start(parts, shape)
+    parts, text = cut(next(pieces, ""))
+    tag, attributes, empty = start(parts)
     if _clark(attributes.pop("xmlns", ""), tag) != table.clark:
         raise Unsure
-    children = [] if empty else _inside(table, pieces)
+    children = () if empty else _inside(table, pieces)
     if next(pieces, None) is not None:
         raise Unsure
     return table.make(tuple(map(attributes.get, table.attributes)), text, children)
@@ -66,28 +66,29 @@ def _pieces(source: str, whole: str) -> list[str]:
     return found + pieces
 
 
-def cut(piece: str) -> tuple[list[str], Shape, str]:
-    """A piece cut at its quotes, what of it is not a value (the shape), and the text behind the tag. Raises Unsure.
-
-    There are few shapes, and each is judged once.
-    """
+def cut(piece: str) -> tuple[list[str], str]:
+    """A piece cut at its quotes, so that each second part is a value, and the text behind the tag. Raises Unsure."""
     parts = piece.split('"' if '"' in piece else "'")
     text = ""
-    if parts[-1][-1:] != ">":
+    if piece[-1:] != ">":
         end, mark, text = parts[-1].partition(">")
         parts[-1] = end + mark
-        if end[-1:] == "/":
+        if end[-1:] == "/" or ">" in text:
             raise Unsure  # text behind an empty element is the parent's, and no closing tag follows
-    if len(parts) % 2 == 0 or ">" in text or not piece.isprintable():
+    if not len(parts) % 2 or not piece.isprintable():
         raise Unsure
-    return parts, tuple(parts[::2]), text
+    return parts, text
 
 
 _SHAPES: Kept[Shape, tuple[str, tuple[str, ...], bool]] = Kept()
 
 
-def start(parts: list[str], shape: Shape) -> tuple[str, dict[str, str], bool]:
-    """Tag, attributes, and whether the element is empty. Raises Unsure."""
+def start(parts: list[str]) -> tuple[str, dict[str, str], bool]:
+    """Tag, attributes, and whether the element is empty. Raises Unsure.
+
+    There are few shapes (what of a piece is no value), and each is judged once.
+    """
+    shape = tuple(parts[::2])
     known = _SHAPES.get(shape)
     if known is None:
         found = _TAG('""'.join(shape))
@@ -104,9 +105,9 @@ def _clark(ns: str, tag: str) -> str:
     return f"{{{ns}}}{tag}" if ns else tag
 
 
-def _inside(table: Reader, pieces: Iterator[str]) -> list[list[Any]]:
+def _inside(table: Reader, pieces: Iterator[str]) -> Found:
     """The values of all children by part, up to the closing tag, which is consumed. Raises Unsure."""
-    found: list[list[Any]] = [[] for _ in table.parts]
+    found: Found = {}
     known, closing = table.known.get, table.closing
     for piece in pieces:
         pair = known(piece)
@@ -114,12 +115,17 @@ def _inside(table: Reader, pieces: Iterator[str]) -> list[list[Any]]:
             if piece == closing:
                 return found
             pair = _whole(table, piece) if "<" in piece else _child(table, piece, pieces)
-        if pair is not None:
-            found[pair[0]].append(pair[1])
+            if pair is None:
+                continue
+        part, value = pair
+        if part in found:
+            found[part].append(value)
+        else:
+            found[part] = [value]
     raise Unsure
 
 
-def _whole(table: Reader, piece: str) -> Found | None:
+def _whole(table: Reader, piece: str) -> Pair | None:
     """The pair of an element in one piece with all that is in it. Raises Unsure."""
     first, *more = piece.split("<")
     pieces = iter(more)
@@ -131,34 +137,44 @@ def _whole(table: Reader, piece: str) -> Found | None:
     return table.known.keep(piece, pair, len(piece))
 
 
-def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Found | None:
+def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Pair | None:
     """The pair of one child; None if it is of no interest. Raises Unsure."""
-    parts, shape, text = cut(piece)
-    plan = table.plans.get(shape)
-    if plan is not None and (plan.ns is None or plan.ns == parts[1]):
-        place, reader, empty, values, _ = plan
-        raw = values([*parts, None])
-    else:
-        tag, attributes, empty = start(parts, shape)
-        index = {name: 2 * number + 1 for number, name in enumerate(attributes)}
-        ns = attributes.pop("xmlns", table.ns)
-        known = table.places.get(_clark(ns, tag))
-        if known is None:
-            return table.other(_tree(ns, tag, attributes, empty, text, pieces))
-        if known.table is None:
-            pair = known.part, known.read(_tree(ns, tag, attributes, empty, text, pieces))
-            return table.known.keep(piece, pair, len(piece)) if empty and known.keep else pair
-        place, reader = known, known.table
-        raw = tuple(map(attributes.get, reader.attributes))
-        if index.get("xmlns", 1) == 1:
-            values = itemgetter(*[index.get(name, -1) for name in reader.attributes])
-            table.plans.keep(shape, Plan(place, reader, empty, values, ns if "xmlns" in index else None), len(piece))
-    children = [] if empty else _inside(reader, pieces)
+    parts, text = cut(piece)
+    plan = table.plans.get((parts[0], len(parts)))
+    if plan is None or plan.shape != parts[::2] or (plan.ns is not None and plan.ns != parts[1]):
+        return _other(table, piece, parts, text, pieces)
+    parts.append(None)  # type: ignore[arg-type] # what an absent attribute is
+    return _made(table, piece, plan, plan.values(parts), text, pieces)
+
+
+def _made(table: Reader, piece: str, plan: Plan, raw: Sequence[str | None], text: str, pieces: Iterator[str]) -> Pair | None:
+    """The pair of a child that has a table, with these attributes."""
+    place, reader, empty = plan.place, plan.reader, plan.empty
+    children = () if empty else _inside(reader, pieces)
     try:
         pair = place.part, reader.make(raw, text, children)
     except BadRequest as problem:
         return None if place.lenient else (place.part, problem.with_traceback(None))
     return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
+
+
+def _other(table: Reader, piece: str, parts: list[str], text: str, pieces: Iterator[str]) -> Pair | None:
+    """The pair of a child whose shape is not the last one that was seen of its tag."""
+    tag, attributes, empty = start(parts)
+    index = {name: 2 * number + 1 for number, name in enumerate(attributes)}
+    ns = attributes.pop("xmlns", table.ns)
+    place = table.places.get(_clark(ns, tag))
+    if place is None:
+        return table.other(_tree(ns, tag, attributes, empty, text, pieces))
+    reader = place.table
+    if reader is None:
+        pair = place.part, place.read(_tree(ns, tag, attributes, empty, text, pieces))
+        return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
+    values = itemgetter(*[index.get(name, -1) for name in reader.attributes])
+    plan = Plan(place, reader, empty, values, parts[::2], ns if "xmlns" in index else None)
+    if index.get("xmlns", 1) == 1:
+        table.plans.keep((parts[0], len(parts)), plan, len(piece))
+    return _made(table, piece, plan, tuple(map(attributes.get, reader.attributes)), text, pieces)
 
 
 def _tree(ns: str, tag: str, attributes: dict[str, str], empty: bool, text: str, pieces: Iterator[str], depth: int = 0) -> ET.Element:
@@ -173,7 +189,7 @@ def _tree(ns: str, tag: str, attributes: dict[str, str], empty: bool, text: str,
     for piece in pieces:
         if piece == closing:
             return el
-        parts, shape, text = cut(piece)
-        inner, attributes, empty = start(parts, shape)
+        parts, text = cut(piece)
+        inner, attributes, empty = start(parts)
         el.append(_tree(attributes.pop("xmlns", ns), inner, attributes, empty, text, pieces, depth + 1))
     raise Unsure

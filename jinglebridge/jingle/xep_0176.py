@@ -6,7 +6,7 @@ never its transport. J-145 … J-168, table M-4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from xml.etree.ElementTree import Element as XmlElement
 
@@ -16,6 +16,7 @@ from jinglebridge.jingle.xep_0320 import FINGERPRINT, Fingerprint
 from jinglebridge.jingle.xep_0343 import CHANNEL, SCTPMAP, Channel, Sctpmap
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import CandidateLine, candidate, words
+from jinglebridge.values import frozen
 from jinglebridge.xml import Attr, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of
 
 NS = "urn:xmpp:jingle:transports:ice-udp:1"
@@ -27,7 +28,7 @@ FEATURES = (NS,)
 TYPES = ("host", "prflx", "relay", "srflx")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """One ICE candidate; fields as in RFC 8839 §5.1. `id` and `network` have no meaning in SDP."""
 
@@ -47,7 +48,7 @@ class Candidate:
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoteCandidate:
     """The pair that the controlling side uses: acknowledged and ignored (J-168)."""
 
@@ -56,7 +57,7 @@ class RemoteCandidate:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IceUdpTransport:
     """`gathering_complete`: no candidate will follow (XEP-0371 §7, also read here; J-166). `sctp`: it carries data channels (XEP-0343),
     those of `channels` without asking. `ns`: the namespace it is written in, this XEP's or that of XEP-0371, which also has `ice2`.

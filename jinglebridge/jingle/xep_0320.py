@@ -7,13 +7,14 @@ transport. The value reaches the other side byte for byte. J-178 … J-187, tabl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import Refused, SdpError
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import fingerprint
 from jinglebridge.sdp.attributes import setup as setup_word
+from jinglebridge.values import frozen
 from jinglebridge.xml import Element, Text, Type, Unknown, attr, one_of
 
 NS = "urn:xmpp:jingle:apps:dtls:0"
@@ -24,7 +25,7 @@ FEATURES = (NS,)
 HASHES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fingerprint:
     """`value` is upper-case hex pairs with colons; `setup` None where absent."""
 
