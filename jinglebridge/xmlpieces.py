@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
 from jinglebridge.errors import BadRequest
-from jinglebridge.kept import Kept
 from jinglebridge.xmlcode import holds_foreign
-from jinglebridge.xmlread import Found, Pair, Plan, Reader, Shape
+from jinglebridge.xmlread import Found, Pair, Plan, Reader
 from jinglebridge.xmltext import MAX_DEPTH
 
 _NAME = "[A-Za-z_][A-Za-z0-9_-]*"
@@ -36,7 +35,8 @@ def read(table: Reader, source: str, whole: str) -> Any:
         raise Unsure
     pieces = iter(_pieces(source.strip(" \t\r\n"), whole))
     parts, text = cut(next(pieces, ""))
-    tag, attributes, empty = start(parts)
+    tag, names, empty = start(parts)
+    attributes = dict(zip(names, parts[1::2], strict=True))
     if _clark(attributes.pop("xmlns", ""), tag) != table.clark:
         raise Unsure
     children = () if empty else _inside(table, pieces)
@@ -80,25 +80,16 @@ def cut(piece: str) -> tuple[list[str], str]:
     return parts, text
 
 
-_SHAPES: Kept[Shape, tuple[str, tuple[str, ...], bool]] = Kept()
-
-
-def start(parts: list[str]) -> tuple[str, dict[str, str], bool]:
-    """Tag, attributes, and whether the element is empty. Raises Unsure.
-
-    There are few shapes (what of a piece is no value), and each is judged once.
-    """
-    shape = tuple(parts[::2])
-    known = _SHAPES.get(shape)
-    if known is None:
-        found = _TAG('""'.join(shape))
-        if found is None:
-            raise Unsure
-        names = tuple(found[2].replace('=""', "").split())
-        if len(set(names)) < len(names):
-            raise Unsure
-        known = _SHAPES.keep(shape, (found[1], names, found[3] == "/"), sum(map(len, shape)))
-    return known[0], dict(zip(known[1], parts[1::2], strict=True)), known[2]
+def start(parts: list[str]) -> tuple[str, list[str], bool]:
+    """Tag, names of the attributes, and whether the element is empty. Raises Unsure."""
+    found = _TAG('""'.join(parts[::2]))
+    if found is None:
+        raise Unsure
+    tag, attributes, end = found.groups()
+    names = attributes.replace('=""', "").split()
+    if len(set(names)) < len(names):
+        raise Unsure
+    return tag, names, end == "/"
 
 
 def _clark(ns: str, tag: str) -> str:
@@ -108,6 +99,7 @@ def _clark(ns: str, tag: str) -> str:
 def _inside(table: Reader, pieces: Iterator[str]) -> Found:
     """The values of all children by part, up to the closing tag, which is consumed. Raises Unsure."""
     found: Found = {}
+    last = -1
     known, closing = table.known.get, table.closing
     for piece in pieces:
         pair = known(piece)
@@ -118,10 +110,9 @@ def _inside(table: Reader, pieces: Iterator[str]) -> Found:
             if pair is None:
                 continue
         part, value = pair
-        if part in found:
-            found[part].append(value)
-        else:
-            found[part] = [value]
+        if part != last:
+            last, append = part, found.setdefault(part, []).append
+        append(value)
     raise Unsure
 
 
@@ -141,44 +132,48 @@ def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Pair | None:
     """The pair of one child; None if it is of no interest. Raises Unsure."""
     parts, text = cut(piece)
     plan = table.plans.get((parts[0], len(parts)))
-    if plan is None or plan.shape != parts[::2] or (plan.ns is not None and plan.ns != parts[1]):
+    if plan is None or plan.shape != parts[::2] or (plan.at and parts[plan.at] != plan.ns):
         return _other(table, piece, parts, text, pieces)
+    return _made(table, piece, parts, plan, text, pieces)
+
+
+def _made(table: Reader, piece: str, parts: list[str], plan: Plan, text: str, pieces: Iterator[str]) -> Pair | None:
+    """The pair of a child that has a table."""
+    place, reader, empty, values, *_ = plan
     parts.append(None)  # type: ignore[arg-type] # what an absent attribute is
-    return _made(table, piece, plan, plan.values(parts), text, pieces)
-
-
-def _made(table: Reader, piece: str, plan: Plan, raw: Sequence[str | None], text: str, pieces: Iterator[str]) -> Pair | None:
-    """The pair of a child that has a table, with these attributes."""
-    place, reader, empty = plan.place, plan.reader, plan.empty
     children = () if empty else _inside(reader, pieces)
     try:
-        pair = place.part, reader.make(raw, text, children)
+        pair = place.part, reader.make(values(parts), text, children)
     except BadRequest as problem:
         return None if place.lenient else (place.part, problem.with_traceback(None))
     return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
 
 
 def _other(table: Reader, piece: str, parts: list[str], text: str, pieces: Iterator[str]) -> Pair | None:
-    """The pair of a child whose shape is not the last one that was seen of its tag."""
-    tag, attributes, empty = start(parts)
-    index = {name: 2 * number + 1 for number, name in enumerate(attributes)}
-    ns = attributes.pop("xmlns", table.ns)
+    """The pair of a child whose shape is not the last one that was seen with its beginning and length."""
+    tag, names, empty = start(parts)
+    index = {name: 2 * number + 1 for number, name in enumerate(names)}
+    at = index.get("xmlns", 0)
+    ns = parts[at] if at else table.ns
     place = table.places.get(_clark(ns, tag))
     if place is None:
-        return table.other(_tree(ns, tag, attributes, empty, text, pieces))
+        return table.other(_tree(table.ns, tag, names, parts, empty, text, pieces))
     reader = place.table
     if reader is None:
-        pair = place.part, place.read(_tree(ns, tag, attributes, empty, text, pieces))
+        pair = place.part, place.read(_tree(table.ns, tag, names, parts, empty, text, pieces))
         return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
     values = itemgetter(*[index.get(name, -1) for name in reader.attributes])
-    plan = Plan(place, reader, empty, values, parts[::2], ns if "xmlns" in index else None)
-    if index.get("xmlns", 1) == 1:
-        table.plans.keep((parts[0], len(parts)), plan, len(piece))
-    return _made(table, piece, plan, tuple(map(attributes.get, reader.attributes)), text, pieces)
+    plan = Plan(place, reader, empty, values, parts[::2], at, ns)
+    table.plans.keep((parts[0], len(parts)), plan, len(piece))
+    return _made(table, piece, parts, plan, text, pieces)
 
 
-def _tree(ns: str, tag: str, attributes: dict[str, str], empty: bool, text: str, pieces: Iterator[str], depth: int = 0) -> ET.Element:
-    """An element that no table describes. Raises Unsure."""
+def _tree(
+    ns: str, tag: str, names: list[str], parts: list[str], empty: bool, text: str, pieces: Iterator[str], depth: int = 0
+) -> ET.Element:
+    """An element that no table describes, inside a parent of namespace `ns`. Raises Unsure."""
+    attributes = dict(zip(names, parts[1::2], strict=True))
+    ns = attributes.pop("xmlns", ns)
     if depth > MAX_DEPTH or (ns and not _NAMESPACE(ns)):
         raise Unsure
     el = ET.Element(_clark(ns, tag), attributes)
@@ -190,6 +185,6 @@ def _tree(ns: str, tag: str, attributes: dict[str, str], empty: bool, text: str,
         if piece == closing:
             return el
         parts, text = cut(piece)
-        inner, attributes, empty = start(parts)
-        el.append(_tree(attributes.pop("xmlns", ns), inner, attributes, empty, text, pieces, depth + 1))
+        inner, names, empty = start(parts)
+        el.append(_tree(ns, inner, names, parts, empty, text, pieces, depth + 1))
     raise Unsure

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Pair = tuple[int, Any]
 Found = dict[int, list[Any]]  # values by part
-Shape = tuple[str, ...]  # a tag without the values of its attributes
 # Attributes in the order of `Reader.attributes` (None: absent), text, children (anything empty: there are none).
 Make = Callable[[Sequence[str | None], str | None, Found | tuple[()]], Any]
 
@@ -39,14 +38,19 @@ class Place(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a tag of a certain shape is: its place, the attributes as `Make` wants them, the namespace that it says itself."""
+    """What a tag of a certain shape (all of it that is no value) is.
+
+    `values`: takes the attributes as `Make` wants them from the parts between its quotes, of which `at` is its namespace (0: that of its
+    parent).
+    """
 
     place: Place
     reader: Reader
     empty: bool
     values: Callable[[Sequence[str | None]], tuple[str | None, ...]]
     shape: list[str]
-    ns: str | None
+    at: int
+    ns: str
 
 
 class Reader:

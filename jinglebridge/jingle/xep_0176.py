@@ -241,11 +241,10 @@ def from_sdp(media: MediaDescription, fingerprints: tuple[Fingerprint, ...], ns:
 
 def to_sdp(media: MediaDescription, transport: IceUdpTransport) -> None:
     """Candidates and credentials; every SDP says that we trickle (J-158)."""
-    for item in transport.candidates:
-        if item.component == 1:
-            media.add("candidate", candidate_to_line(item).removeprefix("candidate:"))
+    lines = [f"a={candidate_to_line(item)}" for item in transport.candidates if item.component == 1]
     if transport.gathering_complete:
-        media.add("end-of-candidates")
-    media.add("ice-ufrag", transport.ufrag or "")
-    media.add("ice-pwd", transport.pwd or "")
-    media.add("ice-options", "trickle ice2" if transport.ice2 else "trickle")
+        lines.append("a=end-of-candidates")
+    lines.append(f"a=ice-ufrag:{transport.ufrag or ''}")
+    lines.append(f"a=ice-pwd:{transport.pwd or ''}")
+    lines.append("a=ice-options:trickle ice2" if transport.ice2 else "a=ice-options:trickle")
+    media.extend(lines)

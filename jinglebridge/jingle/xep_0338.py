@@ -47,6 +47,8 @@ class Group:
     def renamed(self, names: Mapping[str, str]) -> Group | None:
         """With other names, each once; those that `names` lacks are dropped. None if nothing is left (J-191)."""
         kept = tuple(dict.fromkeys([names[name] for name in self.names if name in names]))
+        if kept == self.names and kept:
+            return self
         return Group(self.semantics, kept, self.unknown) if kept else None
 
 
