@@ -49,19 +49,19 @@ def _pieces(source: str, whole: str) -> list[str]:
     """The text cut at each "<"; elements of the tag `whole` that have an end tag stay in one piece. Raises Unsure."""
     begin, end = f"<{whole} ", f"</{whole}>"
     found: list[str] = []
+    between = ""
     *chunks, last = source.split(end) if whole else (source,)
     for chunk in chunks:
-        before, mark, inside = chunk.rpartition(begin)
-        if not mark:
+        at = chunk.rfind(begin)
+        if at < 0:
             raise Unsure
-        if before:
-            between, *pieces = before.split("<")
-            if between:
-                raise Unsure
+        if at:
+            first, *pieces = chunk[:at].split("<")
+            between += first
             found += pieces
-        found.append(f"{whole} {inside}{end}")
-    between, *pieces = last.split("<")
-    if between:
+        found.append(chunk[at + 1 :] + end)
+    first, *pieces = last.split("<")
+    if between or first:
         raise Unsure
     return found + pieces
 

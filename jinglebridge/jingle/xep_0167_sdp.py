@@ -106,7 +106,13 @@ def _targets(payload: PayloadType) -> set[int]:
     return {_id(part) for p in payload.parameters if not p.name for part in p.value.split("/") if part.isdigit()}
 
 
+_IDS = {str(number): number for number in range(128)}
+
+
 def _id(value: str) -> int:
+    known = _IDS.get(value)
+    if known is not None:
+        return known
     return int(value) if value.isascii() and value.isdigit() and len(value) < 4 else _NOTHING
 
 
@@ -114,10 +120,10 @@ def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
     """Description of one m= section. Malformed attribute lines are dropped, never raised."""
     maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
     feedback = xep_0293.values_by_id(media)
-    payloads = []
+    payloads, known = [], _READ.get
     for id in dict.fromkeys(media.formats):
-        lines = (id, maps.get(id), formats.get(id), feedback.get(id, ()))
-        payload = _READ.get(lines) or _READ.keep(lines, _payload(lines), _length(lines))
+        lines = (id, maps.get(id), formats.get(id), tuple(feedback.get(id, ())))
+        payload = known(lines) or _READ.keep(lines, _payload(lines), _length(lines))
         if payload is not None:
             payloads.append(payload)
     everywhere = xep_0293.feedback(feedback.get("*", ()))

@@ -184,16 +184,22 @@ def candidate_from_line(line: CandidateLine, id: str) -> Candidate | None:
         line.priority,
         line.type,
         protocol,
-        _GENERATION.parse(more.get("generation", "0")),
+        _small(more.get("generation", "0")),
         id,
-        _GENERATION.parse(more.get("network-id", "0")),
+        _small(more.get("network-id", "0")),
         related,
         int(related_port) if related_port is not None else None,
         tcptype if tcptype in ("active", "passive", "so") else None,
     )
 
 
-_GENERATION = ice.optional_number(255)
+_SMALL = ice.optional_number(255)
+
+
+def _small(value: str) -> int:
+    """A generation or a network."""
+    known: int | None = _SMALL.known.get(value)
+    return int(_SMALL.parse(value)) if known is None else known
 
 
 def _is_pair(related: str, port: str) -> bool:

@@ -122,7 +122,7 @@ def from_sdp(media: MediaDescription) -> tuple[tuple[Source, ...], tuple[SourceG
     if msid:
         # Firefox gives it for the section only; Jingle knows it per source (J-202).
         for parameters in found.values():
-            if all(p.name != "msid" for p in parameters):
+            if "msid" not in [name for name, _ in parameters]:
                 parameters.append(SourceParameter("msid", msid))
     sources = tuple([Source(number, tuple(parameters)) for number, parameters in found.items()])
     return heard(sources, tuple(groups), media.effective_direction)
