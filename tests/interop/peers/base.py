@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import ssl
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from jinglebridge.demo.lab import Ejabberd
 from jinglebridge.demo.peer.names import CAPS, CLIENT, DISCO, ICE_UDP, JINGLE, caps_ver
 
 from ..raw import RawXmpp
 from . import media
-from .words import Heard, bare, el, error_of, iq_error, jingle, new_id, q, text, what
+from .words import Heard, bare, el, error_of, iq_error, jingle, new_id, q, said, text, what
+
+SERVER_REFLEXIVE = {
+    "type": "srflx", "ip": "198.51.100.7", "port": "49152", "rel-addr": "192.0.2.2", "rel-port": "49376", "id": "srflx1",
+    "foundation": "2", "priority": "1694498815",
+}  # fmt: skip
 
 
 class Wire(RawXmpp):
@@ -82,6 +87,8 @@ class Peer:
     identity = ("client", "phone", "")
     features: tuple[str, ...] = ()
     iq_patience = 15.0  # seconds until an unanswered IQ counts as a timeout
+    initiates = True  # False: its user gives up right after the proceed
+    said = staticmethod(said)
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: Ejabberd, user: str, witness: Callable[[str, ET.Element], None]) -> None:
         self.loop = loop
@@ -91,6 +98,8 @@ class Peer:
         self.deaf: set[str] = set()  # words it does not even acknowledge, if a story says so
         self._witness = witness  # ("hears" | "says", stanza)
         self._open: dict[str, tuple[str, str, asyncio.TimerHandle]] = {}
+        self._last: dict[str, ET.Element] = {}  # by word
+        self._replies: dict[str, tuple[str, ...]] = {}  # to what was repeated
         self.wire = Wire(server, user, loop, self._stanza)
         self.full, self.jid = self.wire.full, self.wire.jid
         self.sends(el(CLIENT, "presence", None, el(CAPS, "c", {"hash": "sha-1", "node": self.node, "ver": self.ver})))
@@ -114,6 +123,7 @@ class Peer:
 
     def sends(self, stanza: ET.Element) -> None:
         self._witness("says", stanza)
+        self._last[what(stanza)[0]] = stanza
         self.wire.send(text(stanza))
 
     def acks(self, iq: ET.Element) -> None:
@@ -199,6 +209,7 @@ class Peer:
         round_ = media.talk(leg.media)
         leg.own = media.contents(getattr(round_, kind), leg.role, self.dialect)
         leg.candidates = media.candidates(getattr(round_, f"{kind}_candidates"))
+        leg.candidates.append((leg.own[0].get("name", ""), {**leg.candidates[0][1], **SERVER_REFLEXIVE}))
         return leg.own
 
     def trickle(self, leg: Leg) -> None:
@@ -216,6 +227,14 @@ class Peer:
 
     def ends(self, leg: Leg, why: str) -> None:
         leg.state, leg.ended = "ended", leg.ended or why
+
+    def repeats(self, word: str) -> str:
+        """Send the last stanza of this word once more; its id, a new one for a request."""
+        stanza = copy.deepcopy(self._last[word])
+        if stanza.tag == q(CLIENT, "iq"):
+            stanza.set("id", new_id())
+        self.wire.send(text(stanza))
+        return stanza.get("id", "")
 
     def goes_offline(self) -> None:
         self.sends(el(CLIENT, "presence", {"type": "unavailable"}))

@@ -146,7 +146,8 @@ class Conversations(Peer):
             self.sends(el(CLIENT, "message", {"type": "error", "to": heard.sender, "id": heard.stanza.get("id", "")}, error))
             return
         leg.other, leg.state = heard.sender, "proceed came"
-        self._initiate(leg)
+        if self.initiates:
+            self._initiate(leg)
 
     def on_reject(self, heard: Heard) -> None:
         leg = self._mine(heard, "proposed", "ringing there", "proceed came", "initiated")
@@ -359,7 +360,11 @@ class Conversations(Peer):
         if leg is None:
             return
         found = heard.contents
-        if media.media_of(found) != ["video"] or leg.media != ("audio",) or not all(c.find(q(ICE_UDP, "transport")) is not None for c in found):
+        if (
+            media.media_of(found) != ["video"]
+            or leg.media != ("audio",)
+            or not all(c.find(q(ICE_UDP, "transport")) is not None for c in found)
+        ):
             self.acks(heard.stanza)
             self._refuse(leg, Refusal("security-error"))
             return
@@ -401,5 +406,3 @@ class NewConversations(Conversations):
 
     newer = True
     features = (*Conversations.features, "urn:ietf:rfc:5888", "urn:ietf:rfc:5576")
-
-

@@ -10,7 +10,7 @@ import pytest
 
 from jinglebridge.demo.lab import Ejabberd
 
-from ..bridge import BridgeProcess
+from ..bridge import BridgeProcess, wait_for
 from .base import Peer
 from .story import Story
 
@@ -22,7 +22,7 @@ def peers_bridge(ejabberd: Ejabberd, tmp_path_factory: pytest.TempPathFactory) -
     bridge = BridgeProcess(tmp_path_factory.mktemp("peers"), ejabberd, limits={"ring": RING, "linger": 0.2})
     yield bridge
     try:
-        assert bridge.calls() == []
+        wait_for("no call is left", lambda: bridge.calls() == [], 10)
         for line in map(json.loads, bridge.log().splitlines()):
             assert "exception" not in line and line["level"] not in ("error", "critical"), line
     finally:

@@ -131,7 +131,9 @@ class Judge:
     def _reply(self, heard: Heard) -> None:
         id = heard.stanza.get("id", "")
         if id in self._asked and heard.payload is not None:
-            identities = [(e.get("category", ""), e.get("type", ""), "", e.get("name", "")) for e in heard.payload if local(e) == "identity"]
+            identities = [
+                (e.get("category", ""), e.get("type", ""), "", e.get("name", "")) for e in heard.payload if local(e) == "identity"
+            ]
             computed = caps_ver(identities, [e.get("var", "") for e in heard.payload if local(e) == "feature"])
             for words in checks.presence_disco(heard.payload, self._asked.pop(id), computed):
                 self.blame(2, words)

@@ -124,5 +124,3 @@ class Page:
 
     def reoffers(self, sdp: str) -> None:
         self.asks("description", call=self.call, description={"type": "offer", "sdp": sdp})
-
-

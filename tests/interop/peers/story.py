@@ -21,6 +21,7 @@ from .judge import Judge
 from .page import Page
 from .words import Heard, error_of, text, what
 
+ACTIONS = ("session-initiate", "session-accept", "session-terminate", "session-info", "transport-info")
 P = TypeVar("P", bound=Peer)
 T = TypeVar("T")
 
@@ -154,6 +155,18 @@ class Story(Generic[P]):
         self.passes(within)
         found = [h.what for h in peer.inbox if h.what in words]
         assert not found, found
+
+    def again(self, word: str) -> tuple[str, ...]:
+        """The peer sends its last stanza of this word once more. The error of the reply to a request; () for a result or a message."""
+        id = self.peer.repeats(word)
+        self.script.append(f"{type(self.peer).__name__} > {word} once more")
+        if word not in ACTIONS:
+            return ()
+
+        def reply() -> Heard | None:
+            return next((h for h in self.peer.inbox if h.what in ("result", "error") and h.stanza.get("id") == id), None)
+
+        return error_of(self.until(reply, f"an answer to the repeated {word}").stanza)
 
     def becomes(self, leg: Leg, state: str, within: float = 5.0) -> None:
         """The client thinks of its call as `state`."""
