@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from jinglebridge.demo.lab import Ejabberd
-from jinglebridge.demo.peer.names import CAPS, CLIENT, DISCO, ICE_UDP, JINGLE, caps_ver
+from jinglebridge.demo.peer.names import CAPS, CLIENT, DISCO, ICE_UDP, JINGLE, PING, caps_ver
 
 from ..raw import RawXmpp
 from . import media
@@ -29,9 +29,9 @@ class Wire(RawXmpp):
         super().__init__(server, user, online=False)
         self._loop, self._heard = loop, heard
         self.socket.setblocking(False)
-        loop.add_reader(self.socket, self._readable)
+        loop.add_reader(self.socket, self.readable)
 
-    def _readable(self) -> None:
+    def readable(self) -> None:
         while True:
             try:
                 data = self.socket.recv(65536)
@@ -235,6 +235,27 @@ class Peer:
             stanza.set("id", new_id())
         self.wire.send(text(stanza))
         return stanza.get("id", "")
+
+    def pings(self, to: str) -> str:
+        id = new_id()
+        self.wire.send(text(el(CLIENT, "iq", {"type": "get", "id": id, "to": to}, el(PING, "ping"))))
+        return id
+
+    def reply(self, id: str) -> Heard | None:
+        return next((h for h in self.inbox if h.what in ("result", "error") and h.stanza.get("id") == id), None)
+
+    def pauses(self) -> None:
+        """It still speaks, and hears nothing until `resumes`: stanzas that cross."""
+        self.loop.remove_reader(self.wire.socket)
+
+    def resumes(self) -> None:
+        self.loop.add_reader(self.wire.socket, self.wire.readable)
+        self.loop.call_soon(self.wire.readable)
+
+    def forgets(self) -> None:
+        """It has no calls any more, and told nobody: killed, or its battery is empty."""
+        for leg in self.legs.values():
+            self.ends(leg, "forgotten")
 
     def goes_offline(self) -> None:
         self.sends(el(CLIENT, "presence", {"type": "unavailable"}))

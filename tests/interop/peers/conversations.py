@@ -16,6 +16,7 @@ from . import media
 from .base import Leg, Peer
 from .words import Heard, bare, el, jmi, message, q, receipt, said
 
+DEVICE = "http://gultsch.de/xmpp/drafts/omemo/dlts-srtp-verification"
 CONNECTIVITY = ("service-unavailable", "recipient-unavailable", "remote-server-not-found", "remote-server-timeout")
 # Actions that it knows, by the states in which they are legal; anything it does not know at all is acked and ignored.
 LEGAL = {
@@ -62,13 +63,14 @@ class Conversations(Peer):
         self.sends(message(bare(to), jmi("propose", sid, *descriptions), el(RECEIPTS, "request"), id=f"jm-propose-{sid}"))
         return leg
 
-    def answers(self) -> None:
-        """Its user accepts: its other devices hear `accept`, the caller `proceed`."""
+    def answers(self, *, omemo: bool = False) -> None:
+        """Its user accepts: its other devices hear `accept`, the caller `proceed`, with `<device/>` in a chat with OMEMO."""
         leg = self.leg
         assert leg.state == "ringing", leg
         leg.state = "proceeded"
         self.sends(message(self.jid, jmi("accept", leg.sid)))
-        self.sends(message(leg.other, jmi("proceed", leg.sid), id=f"jm-proceed-{leg.sid}"))
+        device = [el(DEVICE, "device", {"id": "4711"})] if omemo else []
+        self.sends(message(leg.other, jmi("proceed", leg.sid, *device), id=f"jm-proceed-{leg.sid}"))
 
     def rejects(self) -> None:
         """Also after its own proceed, and when 30 s of ringing are over."""
@@ -164,6 +166,12 @@ class Conversations(Peer):
         if leg is not None:
             self.ends(leg, "finished")
 
+    def on_accept(self, heard: Heard) -> None:
+        """From another device of its user: answered there."""
+        leg = self.legs.get(heard.sid)
+        if leg is not None and leg.state == "ringing" and bare(heard.sender) == self.jid and heard.sender != self.full:
+            self.ends(leg, "answered elsewhere")
+
     def on_bounce(self, heard: Heard) -> None:
         leg = self.legs.get(heard.stanza.get("id", "").removeprefix("jm-propose-"))
         if leg is not None:
@@ -186,6 +194,15 @@ class Conversations(Peer):
             return
         cause = "connectivity" if error[0] in CONNECTIVITY or error[0] == "timeout" else "application"
         self.ends(leg, f"{cause} failure: {action} was answered with {' '.join(error)}")
+
+    def on_other(self, heard: Heard) -> None:
+        """Actions that it does not know are acknowledged, in a session that it knows."""
+        if heard.payload is not None and heard.payload.tag == q(JINGLE, "jingle"):
+            leg = self.legs.get(heard.sid)
+            if leg is None or leg.other != heard.sender or leg.state == "ended":
+                self.refuses(heard.stanza, "cancel", "item-not-found", "unknown-session")
+                return
+        super().on_other(heard)
 
     def _legal(self, heard: Heard) -> Leg | None:
         """The leg of a Jingle action; what is illegal is answered and may be the end of the session."""

@@ -14,12 +14,13 @@ from ..bridge import BridgeProcess, wait_for
 from .base import Peer
 from .story import Story
 
-RING = 3.0  # seconds a call rings here
+RING = 5.0  # seconds a call rings here, unless the module has a RING of its own
 
 
 @pytest.fixture(scope="module")
-def peers_bridge(ejabberd: Ejabberd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BridgeProcess]:
-    bridge = BridgeProcess(tmp_path_factory.mktemp("peers"), ejabberd, limits={"ring": RING, "linger": 0.2})
+def peers_bridge(request: pytest.FixtureRequest, ejabberd: Ejabberd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BridgeProcess]:
+    limits = {"ring": getattr(request.module, "RING", RING), "linger": 0.2}
+    bridge = BridgeProcess(tmp_path_factory.mktemp("peers"), ejabberd, limits=limits)
     yield bridge
     try:
         wait_for("no call is left", lambda: bridge.calls() == [], 10)

@@ -50,9 +50,8 @@ class Judge:
         self.full, self.component, self._now, self._ask = full, component, now, ask
         self.breaches: list[str] = []
         self.books: dict[str, Book] = {}
-        self.provoked: set[str] = set()  # ids of requests that deserve an error
         self.quiet_about: list[str] = []  # breaches with these words belong to the story
-        self._open: dict[str, tuple[str, float]] = {}  # our Jingle requests: id -> (action, when)
+        self._open: dict[str, tuple[str, str, float]] = {}  # its Jingle requests: id -> (action, sid, when)
         self._asked: dict[str, str] = {}  # disco requests: id -> caps hash
 
     def blame(self, rule: int | str, words: str) -> None:
@@ -61,7 +60,7 @@ class Judge:
     def verdict(self) -> list[str]:
         """All breaches, after everything had time to come."""
         now = self._now()
-        late = [f"rule 11: {action} was not answered" for action, at in self._open.values() if now - at > PATIENCE]
+        late = [f"rule 11: {action} was not answered" for action, _, at in self._open.values() if now - at > PATIENCE]
         for book in self.books.values():
             if book.by_peer and book.receipt_wanted and book.answered & {"ringing", "proceed"} and not book.receipt:
                 late.append("rule 5: no receipt for the propose")
@@ -85,7 +84,7 @@ class Judge:
         if payload is None or stanza.get("type") in ("result", "error"):
             return
         if payload.tag == q(JINGLE, "jingle"):
-            self._open[stanza.get("id", "")] = (word, self._now())
+            self._open[stanza.get("id", "")] = (word, payload.get("sid", ""), self._now())
             self._own_jingle(word, payload)
         elif payload.tag == q(JMI, "propose"):
             book = Book(payload.get("id", ""), True, [d.get("media", "") for d in payload.findall(q(RTP, "description"))])
@@ -137,10 +136,11 @@ class Judge:
             computed = caps_ver(identities, [e.get("var", "") for e in heard.payload if local(e) == "feature"])
             for words in checks.presence_disco(heard.payload, self._asked.pop(id), computed):
                 self.blame(2, words)
-        action, at = self._open.pop(id, ("", 0.0))
+        action, sid, at = self._open.pop(id, ("", "", 0.0))
         if action and self._now() - at > PATIENCE:
             self.blame(11, f"{action} was acknowledged after {self._now() - at:.1f} s")
-        if action and heard.what == "error" and id not in self.provoked:
+        late = "unknown-session" in error_of(heard.stanza) and sid in self.books and bool(self.books[sid].over_at)
+        if action and heard.what == "error" and not late:
             self.blame(11, f"{action} was answered with {' '.join(error_of(heard.stanza))}, which ends a call of Conversations")
 
     def _presence(self, heard: Heard) -> None:
@@ -183,7 +183,7 @@ class Judge:
             book.finished = True
             if not book.session and not book.proceeded:
                 self.blame(12, "<finish/> for a call that only was proposed")
-        elif book.over_at and heard.what not in ("reject", "retract", "ringing"):
+        elif self._after(book) and heard.what not in ("reject", "retract", "ringing"):
             self.blame(12, f"<{heard.what}> for a call that is over")
         if heard.what != "ringing":  # several pages of one person may ring
             self._bound(book, heard)
@@ -195,6 +195,10 @@ class Judge:
             self._over(book, "bridge")
             if book.session:
                 self.blame(12, f"<{heard.what}> although there is a session")
+
+    def _after(self, book: Book) -> bool:
+        """Is it over, and could the bridge know? What the peer ended itself may cross with what was under way."""
+        return bool(book.over_at) and (book.over_by == "bridge" or self._now() - book.over_at > PATIENCE)
 
     def _receipt(self, heard: Heard) -> None:
         assert heard.payload is not None
@@ -215,7 +219,7 @@ class Judge:
         if book is None:
             book = self.books[heard.sid] = Book(heard.sid, False, [], proposed=False)
         self._bound(book, heard)
-        if book.over_at and action != "session-terminate":
+        if self._after(book) and action != "session-terminate":
             self.blame(12, f"{action} after the end")
         if action == "session-terminate":
             self._terminate(book, heard)

@@ -16,7 +16,7 @@ from tests.unit.corpus import Round, rounds
 
 from .words import el
 
-CASES = {("audio",): "audio", ("audio", "video"): "av", ("video", "audio"): "video_first"}
+CASES = {("audio",): "audio", ("video",): "video", ("audio", "video"): "av", ("video", "audio"): "video_first"}
 
 
 @cache

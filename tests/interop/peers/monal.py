@@ -30,7 +30,9 @@ class Monal(Peer):
         "http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/caps", "urn:xmpp:receipts",
     )  # fmt: skip
     discovery = 2.0  # seconds for a `ringing` to come; 30 in real life
-    slow = 0.4  # seconds until it acknowledges a description
+    slow = 0.3  # seconds until it acknowledges a description
+    grumpy = False  # True: no candidate pleases it
+    silent_proposes = False  # True: its propose is on its way, and slower than everything else
 
     def __init__(self, *what: object) -> None:
         self._timers: list[asyncio.TimerHandle] = []
@@ -49,10 +51,14 @@ class Monal(Peer):
     def proposes(self, *what: str, to: str, sid: str = "") -> Leg:
         leg = Leg(sid or str(uuid.uuid4()), True, what, other=bare(to))
         self.legs[leg.sid] = leg
-        descriptions = [el(RTP, "description", {"media": name}) for name in sorted(what)]
-        self.sends(message(bare(to), jmi("propose", leg.sid, *descriptions)))
+        if not self.silent_proposes:
+            self.says_propose(leg)
         self._later(self.discovery, self._nobody_rings, leg)
         return leg
+
+    def says_propose(self, leg: Leg) -> None:
+        descriptions = [el(RTP, "description", {"media": name}) for name in sorted(leg.media)]
+        self.sends(message(bare(leg.other), jmi("propose", leg.sid, *descriptions)))
 
     def _nobody_rings(self, leg: Leg) -> None:
         if leg.state == "proposed":
@@ -200,7 +206,10 @@ class Monal(Peer):
             return
         content = heard.contents[0]
         transport = media.transport_of(content)
-        if not transport.get("ufrag") or not transport.get("pwd"):
+        if self.grumpy:
+            kinds = (("auth", "not-authorized"), ("modify", "bad-request"))
+            self.refuses(heard.stanza, *kinds[len(self.inbox) % 2])
+        elif not transport.get("ufrag") or not transport.get("pwd"):
             self.refuses(heard.stanza, "auth", "not-authorized")
             self.blames.append("a transport-info without ufrag or pwd: the candidate is lost")
         elif leg.theirs and leg.known().get(content.get("name", "")) != (transport.get("ufrag"), transport.get("pwd")):

@@ -57,7 +57,7 @@ class Page:
         id = f"{self.jid}-{self._requests}"
         self._stage.said("page", type, fields)
         self._stage.run(self._socket.send_str(json.dumps({"type": type, "id": id, **fields})))
-        reply = self._stage.until(lambda: self._take(("ack", "error"), {"id": id}), f"an answer to {type}")
+        reply = self._stage.until(lambda: self._take(("ack", "error", "pong"), {"id": id}), f"an answer to {type}")
         if reply["type"] == "error":
             raise Refused(reply["code"], reply.get("what"))
 
@@ -72,8 +72,9 @@ class Page:
         """The next frame of this type with these fields."""
         return self._stage.until(lambda: self._take((type,), fields), f"the page hears {type} {fields}", within)  # type: ignore[no-any-return]
 
-    def hears_no(self, *types: str, within: float = 0.3) -> None:
-        self._stage.passes(within)
+    def hears_no(self, *types: str) -> None:
+        """Nothing of these types came, and all that was said so far has been dealt with."""
+        self._stage.settles()
         found = [f for f in self.inbox if f["type"] in types]
         assert not found, found
 
@@ -103,6 +104,7 @@ class Page:
     def answers(self) -> None:
         """Sets the offer that came and answers as Chromium did."""
         self.remote = self.hears("description", call=self.call)["description"]["sdp"]
+        self.media = tuple(line[2:].split()[0] for line in self.remote.splitlines() if line.startswith("m="))
         self.local = media.talk(self.media).answer
         self.asks("description", call=self.call, description={"type": "answer", "sdp": self.local})
 

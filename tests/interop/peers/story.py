@@ -151,8 +151,17 @@ class Story(Generic[P]):
 
         return self.until(take, f"{type(peer).__name__} hears {word} {fields}", within)
 
-    def hears_no(self, peer: Peer, *words: str, within: float = 0.3) -> None:
-        self.passes(within)
+    def settles(self) -> None:
+        """Whatever was said until now has been dealt with: the answer to a ping comes after it."""
+        for peer in self._peers:
+            id = peer.pings(self.page.full)
+            self.until(lambda: peer.reply(id), "the answer to a ping")  # noqa: B023
+        for page in self._pages:
+            page.asks("ping")
+
+    def hears_no(self, peer: Peer, *words: str) -> None:
+        """Nothing of this came, and all that was said so far has been dealt with."""
+        self.settles()
         found = [h.what for h in peer.inbox if h.what in words]
         assert not found, found
 
@@ -163,10 +172,7 @@ class Story(Generic[P]):
         if word not in ACTIONS:
             return ()
 
-        def reply() -> Heard | None:
-            return next((h for h in self.peer.inbox if h.what in ("result", "error") and h.stanza.get("id") == id), None)
-
-        return error_of(self.until(reply, f"an answer to the repeated {word}").stanza)
+        return error_of(self.until(lambda: self.peer.reply(id), f"an answer to the repeated {word}").stanza)
 
     def becomes(self, leg: Leg, state: str, within: float = 5.0) -> None:
         """The client thinks of its call as `state`."""
@@ -174,10 +180,8 @@ class Story(Generic[P]):
 
     def closes(self, *, blames: tuple[str, ...] = ()) -> None:
         """The end of every story. `blames`: words of what the client is expected to complain about."""
-        self.passes(0.3)
+        self.settles()
         for judge in self._judges.values():
-            if any(book.over_at and book.session and book.proceeded and not book.finished for book in judge.books.values()):
-                self.passes(1.5)
             assert judge.verdict() == [], "\n".join([*judge.verdict(), *self.script[-60:]])
         for peer in self._peers:
             left = [b for b in peer.blames if not any(words in b for words in blames)]
