@@ -37,7 +37,7 @@ class Line(NamedTuple):
 def compat_lines(root: Path) -> list[Line]:
     """All of them, in the order of the files. A comment that goes on in the next line is known by its first."""
     paths = sorted((root / "jinglebridge").rglob("*.py"))
-    return [Line(str(p.relative_to(root)), m[1], m[2]) for p in paths for m in COMPAT.finditer(p.read_text(encoding="utf-8"))]
+    return [Line(str(p.relative_to(root)), m[1], m[2].strip('"')) for p in paths for m in COMPAT.finditer(p.read_text(encoding="utf-8"))]
 
 
 def entries(path: Path) -> list[dict[str, Any]]:
@@ -102,7 +102,7 @@ def main(filter: str = "") -> int:
         for line, entry in pairs:
             answer = noticed(folder, entry)
             tests = ", ".join(f"`{test.removeprefix('tests/')}`" for test in entry["tests"])
-            print(f"| `{line.file}`: {line.text.rstrip('"').replace('|', '/')} | {line.client} | {tests} | {answer} |", flush=True)  # noqa: T201
+            print(f"| `{line.file}`: {line.text.replace('|', '/')} | {line.client} | {tests} | {answer} |", flush=True)  # noqa: T201
             if answer != "yes":
                 complaints.append(f"{line.file}: {entry['compat']}: {answer}")
     for complaint in complaints:
