@@ -92,6 +92,9 @@ def noticed(folder: Path, entry: dict[str, Any]) -> str:
 def main(filter: str = "") -> int:
     pairs, complaints = paired(compat_lines(ROOT), entries(Path(__file__).with_suffix(".toml")))
     pairs = [(line, entry) for line, entry in pairs if filter in f"{line.file} {line.client} {line.text}"]
+    if not pairs:
+        print(f"no COMPAT line with {filter!r}", file=sys.stderr)  # noqa: T201
+        return 1
     print("| COMPAT line | client | test | fails without it |\n|---|---|---|---|")  # noqa: T201
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

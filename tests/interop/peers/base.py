@@ -87,6 +87,7 @@ class Peer:
     identity = ("client", "phone", "")
     features: tuple[str, ...] = ()
     iq_patience = 15.0  # seconds until an unanswered IQ counts as a timeout
+    case = ""  # the recorded scenario that its descriptions are from; empty: by the media of the call
     initiates = True  # False: its user gives up right after the proceed
     said = staticmethod(said)
 
@@ -206,7 +207,7 @@ class Peer:
 
     def describes(self, leg: Leg, kind: str) -> list[ET.Element]:
         """Our contents for an offer or an answer; our candidates wait in `leg.candidates`."""
-        round_ = media.talk(leg.media)
+        round_ = media.talk(leg.media, self.case)
         leg.own = media.contents(getattr(round_, kind), leg.role, self.dialect)
         leg.candidates = media.candidates(getattr(round_, f"{kind}_candidates"))
         leg.candidates.append((leg.own[0].get("name", ""), {**leg.candidates[0][1], **SERVER_REFLEXIVE}))

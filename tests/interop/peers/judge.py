@@ -231,6 +231,8 @@ class Judge:
                 self.blame("7-13", words)
         elif action == "transport-info":
             self._transport_info(book, heard)
+        elif action in ("content-add", "content-accept"):
+            self._content(book, heard)
         elif action == "session-info":
             for words in checks.session_info(heard.payload, book.known):
                 self.blame(11, words)
@@ -256,6 +258,26 @@ class Judge:
             return
         for words in checks.transport_info(heard.payload, book.known):
             self.blame("8-9", words)
+
+    def _content(self, book: Book, heard: Heard) -> None:
+        """A section that comes later: one content, fully described, on the transport of the bundle if it has none of its own."""
+        assert heard.payload is not None
+        if len(heard.contents) != 1:
+            self.blame(8, f"{heard.what} with {len(heard.contents)} contents")
+        for content in heard.contents:
+            name = content.get("name", "")
+            description, transport = content.find(q(RTP, "description")), content.find(q(ICE_UDP, "transport"))
+            if description is None or transport is None or not description.get("media"):
+                self.blame(13, f"{heard.what} without a description or a transport")
+                continue
+            for words in checks.blanks(content):
+                self.blame(13, words)
+            if heard.what == "content-add" and name in book.known:
+                self.blame(10, f"content-add of {name}, which exists")
+            if heard.what == "content-add" and content.get("creator") != ("responder" if book.by_peer else "initiator"):
+                self.blame(10, f"content-add by the {content.get('creator')}")
+            book.known[name] = (transport.get("ufrag") or next(iter(book.known.values()))[0],
+                                transport.get("pwd") or next(iter(book.known.values()))[1])  # fmt: skip
 
     def _terminate(self, book: Book, heard: Heard) -> None:
         assert heard.payload is not None

@@ -29,9 +29,9 @@ def recorded(case: str, number: int = 0) -> Round:
     return _recorded()[case, number]
 
 
-def talk(media: tuple[str, ...]) -> Round:
-    """The negotiation of a plain call with these media, in this order."""
-    return recorded(CASES[media])
+def talk(media: tuple[str, ...], case: str = "") -> Round:
+    """The negotiation of a plain call with these media, in this order, or the first round of a scenario that goes on."""
+    return recorded(case or CASES[media])
 
 
 def contents(text: str, role: str, dialect: Any = None) -> list[ET.Element]:

@@ -23,7 +23,7 @@ class Page:
         self._stage, self._socket = stage, socket
         self.full, self.jid = jid, jid.partition("/")[0]
         self.inbox: list[dict[str, Any]] = list(first)
-        self.call = ""
+        self.call = self.case = ""  # `case`: as the peer has it
         self.media: tuple[str, ...] = ()
         self.local = self.remote = ""  # SDP
         self._requests = 0
@@ -82,12 +82,12 @@ class Page:
 
     def calls(self, to: str, *what: str) -> None:
         self.call, self.media = f"call-{self._requests}", what
-        self.local = media.talk(what).offer
+        self.local = media.talk(what, self.case).offer
         self.asks("call", call=self.call, to=to, description={"type": "offer", "sdp": self.local})
 
     def trickles(self, *, answer: bool = False) -> int:
         """Gives all its candidates to the bridge; how many."""
-        round_ = media.talk(self.media)
+        round_ = media.talk(self.media, self.case)
         found = round_.answer_candidates if answer else round_.offer_candidates
         for candidate in found:
             self.asks("candidate", call=self.call, candidate=candidate)
@@ -105,7 +105,7 @@ class Page:
         """Sets the offer that came and answers as Chromium did."""
         self.remote = self.hears("description", call=self.call)["description"]["sdp"]
         self.media = tuple(line[2:].split()[0] for line in self.remote.splitlines() if line.startswith("m="))
-        self.local = media.talk(self.media).answer
+        self.local = media.talk(self.media, self.case).answer
         self.asks("description", call=self.call, description={"type": "answer", "sdp": self.local})
 
     def gets_answer(self) -> None:
@@ -124,5 +124,26 @@ class Page:
         frame = self.hears("ended", within, call=self.call)
         assert frame["reason"] in reasons, frame
 
-    def reoffers(self, sdp: str) -> None:
+    # --- changes of a call that is up
+
+    def reoffers(self, sdp: str, within: float = 10.0) -> str:
+        """Offers a change and waits for the answer, which it keeps. Raises Refused."""
         self.asks("description", call=self.call, description={"type": "offer", "sdp": sdp})
+        self.local = sdp
+        found = self.hears("description", within, call=self.call)["description"]
+        assert found["type"] == "answer", found
+        self.remote = found["sdp"]
+        return self.remote
+
+    def is_offered(self) -> str:
+        """A change of the peer: an offer that keeps the sections that were there."""
+        found = self.hears("description", call=self.call)["description"]
+        assert found["type"] == "offer", found
+        before, now = ([line for line in sdp.splitlines() if line.startswith("a=mid:")] for sdp in (self.remote, found["sdp"]))
+        assert now[: len(before)] == before
+        self.remote = found["sdp"]
+        return self.remote
+
+    def agrees(self, sdp: str) -> None:
+        self.local = sdp
+        self.asks("description", call=self.call, description={"type": "answer", "sdp": sdp})

@@ -47,13 +47,20 @@ def page_calls(story: Story[Peer], *what: str) -> Leg:
     return leg
 
 
+def as_recorded(story: Story[Peer], case: str) -> None:
+    """Both write what was recorded in this scenario."""
+    story.peer.case = story.page.case = case
+
+
 def trickled(story: Story[Peer], leg: Leg) -> None:
     """Every candidate of each side reached the other, under the mid and the ufrag that it belongs to."""
     sent = story.page.trickles(answer=leg.caller)
     story.until(lambda: True if len(leg.heard) >= sent else None, f"the peer has {sent} candidates, not {len(leg.heard)}")
     assert len(leg.heard) == sent
     known = media.credentials(leg.own)
-    offered = media.talk(leg.media).offer_candidates if leg.caller else media.talk(leg.media).answer_candidates
+    offered = (
+        media.talk(leg.media, story.page.case).offer_candidates if leg.caller else media.talk(leg.media, story.page.case).answer_candidates
+    )
     came = [story.page.hears("candidate", call=story.page.call)["candidate"] for _ in range(len(offered) + 1)]
     assert [(c["sdpMid"], c["usernameFragment"]) for c in came] == [(c["sdpMid"], known[c["sdpMid"]][0]) for c in [*offered, came[-1]]]
     assert "198.51.100.7 49152 typ srflx raddr 192.0.2.2 rport 49376" in came[-1]["candidate"]

@@ -156,6 +156,10 @@ class Story(Generic[P]):
         for peer in self._peers:
             id = peer.pings(self.page.full)
             self.until(lambda: peer.reply(id), "the answer to a ping")  # noqa: B023
+        self.settle_page()
+
+    def settle_page(self) -> None:
+        """The same for the pages alone, while the peer hears nothing."""
         for page in self._pages:
             page.asks("ping")
 
