@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("jinglebridge", "tests", "client", "ejabberd", "prosody", "docs", "scripts", "pyproject.toml", "README.md")
-COMPAT = re.compile(r"(?<![A-Z_])COMPAT\(([^)]*)\): *(.*)")
+COMPAT = re.compile(r"(?<![A-Z_])COMPAT\(([^)]*)\): *(.*?) *(?=COMPAT\(|$)", re.MULTILINE)
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider")
 ALL_GOOD, SOME_FAILED = 0, 1  # pytest's exit status
 

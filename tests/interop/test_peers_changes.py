@@ -20,6 +20,7 @@ from .peers.scenes import as_recorded, page_calls, peer_calls
 from .peers.story import Story
 
 Stage = Callable[..., Story[Any]]
+LATE = pytest.mark.xfail(strict=True, reason="Movim's session-accept for a content-modify comes when nothing is out: out-of-order")
 CALLER = pytest.mark.parametrize("caller", ["peer", "page"])
 
 
@@ -96,23 +97,21 @@ def test_the_page_restarts_ice_with_conversations(stage: Stage, caller: str, wha
 
 @CALLER
 def test_both_restart_ice_at_once(stage: Stage, caller: str) -> None:
-    """The initiator of the session wins: who loses is told by a tie-break, and its own offer is off."""
+    """The initiator of the session wins at Conversations: it answers ours with a tie-break, and waits for new credentials all the same."""
     story = stage(Conversations)
     al, bob = story.peer, story.page
     leg = (peer_calls if caller == "peer" else page_calls)(story, "audio")
     al.pauses()
-    bob.asks("description", call=bob.call, description={"type": "offer", "sdp": media.restarted(bob.local, "Fre5", "f" * 24)})
+    offer = media.restarted(bob.local, "Fre5", "f" * 24).replace("a=setup:active", "a=setup:actpass")
+    bob.asks("description", call=bob.call, description={"type": "offer", "sdp": offer})
     story.judge.quiet_about.append("tie-break")
     fresh = al.restarts_ice()
     story.settle_page()
     al.resumes()
-    if caller == "peer":
-        assert ufrags(bob.is_offered()) == [fresh["ufrag"]]  # the page is polite: it takes its own back
-        bob.agrees(media.restarted(bob.local, "Ano7", "g" * 24))
-        story.until(lambda: None if al.restarting else True, "its restart was answered")
-    else:
-        answer = bob.hears("description", call=bob.call)["description"]
-        assert answer["type"] == "answer" and set(ufrags(answer["sdp"])) == {media.credentials(leg.own)["0"][0]}
+    answer = bob.hears("description", call=bob.call)["description"]
+    assert answer["type"] == "answer" and ufrags(answer["sdp"]) == [fresh["ufrag"]]
+    story.until(lambda: True if leg.known() == {"0": ("Fre5", "f" * 24)} and not al.restarting else None, "both have both")
+    assert media.credentials(leg.own)["0"][0] == fresh["ufrag"]
     over(story, leg)
 
 
@@ -177,7 +176,7 @@ def held(sdp: str) -> str:
     return sdp.replace(sdp.split("\r\n", 2)[1], " ".join(version)).replace("a=sendrecv", "a=inactive")
 
 
-@pytest.mark.parametrize("kind", [Conversations, Monal, Movim])
+@pytest.mark.parametrize("kind", [Conversations, Monal, pytest.param(Movim, marks=LATE)])
 @CALLER
 def test_the_page_holds_and_gets_an_answer(stage: Stage, caller: str, kind: type[Any]) -> None:
     """By content-modify, which Conversations ignores, Monal never answers and Movim answers with a session-accept."""
@@ -190,7 +189,7 @@ def test_the_page_holds_and_gets_an_answer(stage: Stage, caller: str, kind: type
     over(story, leg)
 
 
-@pytest.mark.parametrize("kind", [Conversations, Movim])
+@pytest.mark.parametrize("kind", [Conversations, pytest.param(Movim, marks=LATE)])
 def test_the_page_stops_its_video(stage: Stage, kind: type[Any]) -> None:
     """A content-remove would end the call of Conversations."""
     story = stage(kind)

@@ -126,7 +126,8 @@ WRONG = {
     "terminate twice": (12, {"terminate": [good("terminate")] * 2}),
     "more after the end": (12, {"finish": [good("finish"), good("candidate")]}),
     "retract for a session": (12, {"terminate": [good("terminate"), heard(jmi("retract", SID, *said("cancel")))]}),
-    "terminate before a session": (12, {"proceed": [good("terminate")], "initiate": [], "ack": [], "accept": [], "candidate": [], "terminate": []}),
+    "terminate before a session": (12, {
+        "proceed": [good("terminate")], "initiate": [], "ack": [], "accept": [], "candidate": [], "terminate": []}),
 }  # fmt: skip
 
 

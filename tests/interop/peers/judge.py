@@ -41,6 +41,7 @@ class Book:
     over_by: str = ""
     finished: bool = False
     terminates: int = 0
+    restarts: int = 0  # ICE restarts that the peer began
 
 
 class Judge:
@@ -106,6 +107,8 @@ class Judge:
             book.session = True
             if action == "session-initiate":
                 book.offered = jingle.findall(q(JINGLE, "content"))
+        if action == "transport-info" and next(jingle.iter(q(ICE_UDP, "candidate")), None) is None:
+            book.restarts += 1
         if action == "session-terminate":
             self._over(book, "peer")
 
@@ -253,8 +256,8 @@ class Judge:
         assert heard.payload is not None
         fresh = media.credentials(heard.contents)
         empty = next(heard.payload.iter(q(ICE_UDP, "candidate")), None) is None
-        if empty and fresh and all(book.known.get(name) != pair and all(pair) for name, pair in fresh.items()):
-            book.known |= fresh  # an ICE restart
+        if empty and fresh and all(all(pair) and (book.known.get(name) != pair or book.restarts) for name, pair in fresh.items()):
+            book.known |= fresh  # an ICE restart, or the answer to one, which may repeat what crossed it
             return
         for words in checks.transport_info(heard.payload, book.known):
             self.blame("8-9", words)

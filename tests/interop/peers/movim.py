@@ -186,7 +186,9 @@ class Movim(Peer):
         made.set("name", name)
         made.remove(media.transport_of(made))
         made.append(media.transport_of(leg.own[0]))
-        made.append(el(CATEGORY, "category", {"name": "slides"}))
+        description = made.find(q(RTP, "description"))
+        assert description is not None
+        description.append(el(CATEGORY, "category", {"name": "slides"}))
         leg.own.append(made)
         self.asks("content-add", leg, media.group(leg.own), made)
 

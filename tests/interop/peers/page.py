@@ -13,7 +13,7 @@ from . import media
 
 
 class Refused(Exception):
-    """The bridge answered a request with an error; the arguments are its code and, of a re-offer, `what`."""
+    """The bridge answered a request with an error, or took an offer back; the arguments are its code (or ``rollback``) and `what`."""
 
 
 class Page:
@@ -127,12 +127,14 @@ class Page:
     # --- changes of a call that is up
 
     def reoffers(self, sdp: str, within: float = 10.0) -> str:
-        """Offers a change and waits for the answer, which it keeps. Raises Refused."""
+        """Offers a change, as open to a DTLS role as every offer, and waits for the answer. Raises Refused."""
+        sdp = sdp.replace("a=setup:active", "a=setup:actpass").replace("a=setup:passive", "a=setup:actpass")
         self.asks("description", call=self.call, description={"type": "offer", "sdp": sdp})
-        self.local = sdp
-        found = self.hears("description", within, call=self.call)["description"]
-        assert found["type"] == "answer", found
-        self.remote = found["sdp"]
+        frame = self._stage.until(lambda: self._take(("description", "rollback"), {"call": self.call}), "an end of the wait", within)
+        if frame["type"] == "rollback":
+            raise Refused("rollback", frame["what"])
+        assert frame["description"]["type"] == "answer", frame
+        self.local, self.remote = sdp, frame["description"]["sdp"]
         return self.remote
 
     def is_offered(self) -> str:
