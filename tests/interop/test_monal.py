@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from .peers.monal import Monal
 from .peers.scenes import page_calls, page_rings, peer_calls, peer_rings
 from .peers.story import Story
@@ -93,14 +91,13 @@ def test_candidates_without_addresses_for_it_never_leave(stage: Stage) -> None:
     story.closes()
 
 
-@pytest.mark.parametrize("reason", ["success", "connectivity-error", "application-error"])
-def test_a_finish_alone_ends_the_call(stage: Stage, reason: str) -> None:
-    """`application-error` is no Jingle reason. Our session-terminate comes, since its own did not."""
+def test_a_finish_alone_ends_the_call(stage: Stage) -> None:
+    """`application-error` is no Jingle reason. The terminate that should come with it may be lost."""
     story = stage(Monal)
     al, bob = story.peer, story.page
     peer_calls(story, "audio")
-    al.finishes(reason)
-    bob.ends({"success": "ended", "connectivity-error": "failed-ice"}.get(reason, "failed"))
+    al.finishes("application-error")
+    bob.ends("failed")
     story.closes()
 
 

@@ -1,6 +1,6 @@
 """What ends by itself: nobody answers, somebody vanishes. The calls of this file ring for a second.
 
-The IQ timeout of the bridge is 30 s and that test is long.
+What has no key in the configuration is long: the IQ timeout of the bridge (30 s) and a peer's absence (10 s).
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def test_a_direct_call_that_nobody_answers(stage: Stage) -> None:
     story.closes()
 
 
+@pytest.mark.long
 def test_the_peer_goes_offline_in_the_call(stage: Stage) -> None:
     """Presence unavailable of its full JID, and no word from the page that media still flows. J-044."""
     story = stage(Conversations)
