@@ -1,0 +1,73 @@
+"""A desktop's notification service (org.freedesktop.Notifications) without a desktop. Run by the system's Python, which has gi.
+
+Writes one JSON object per line for each notification and its end; a line `ID ACTION` on stdin presses a button of one.
+"""
+
+import json
+
+from gi.repository import Gio, GLib
+
+NAME, PATH = "org.freedesktop.Notifications", "/org/freedesktop/Notifications"
+INTERFACE = f"""<node><interface name="{NAME}">
+<method name="GetCapabilities"><arg type="as" direction="out"/></method>
+<method name="GetServerInformation">
+  <arg type="s" direction="out"/><arg type="s" direction="out"/><arg type="s" direction="out"/><arg type="s" direction="out"/></method>
+<method name="CloseNotification"><arg type="u" direction="in"/></method>
+<method name="Notify">
+  <arg type="s" direction="in"/><arg type="u" direction="in"/><arg type="s" direction="in"/><arg type="s" direction="in"/>
+  <arg type="s" direction="in"/><arg type="as" direction="in"/><arg type="a{{sv}}" direction="in"/><arg type="i" direction="in"/>
+  <arg type="u" direction="out"/></method>
+<signal name="NotificationClosed"><arg type="u"/><arg type="u"/></signal>
+<signal name="ActionInvoked"><arg type="u"/><arg type="s"/></signal>
+</interface></node>"""
+CLOSED_BY_CALL = 3
+
+stdin = open(0, "rb", buffering=0)  # noqa: SIM115  (with a buffer, a second line would wait in it unseen)
+last = 0
+
+
+def say(**what):
+    print(json.dumps(what), flush=True)
+
+
+def called(bus, _sender, _path, _interface, method, arguments, invocation):
+    global last
+    if method == "GetCapabilities":
+        return invocation.return_value(GLib.Variant("(as)", (["actions", "body", "persistence"],)))
+    if method == "GetServerInformation":
+        return invocation.return_value(GLib.Variant("(ssss)", ("notifier", "jinglebridge", "1", "1.2")))
+    if method == "CloseNotification":
+        (id,) = arguments.unpack()
+        say(closed=id)
+        bus.emit_signal(None, PATH, NAME, "NotificationClosed", GLib.Variant("(uu)", (id, CLOSED_BY_CALL)))
+        return invocation.return_value(None)
+    _app, id, _icon, title, body, actions, _hints, _timeout = arguments.unpack()
+    if not id:
+        last += 1
+        id = last
+    say(shown=id, title=title, body=body, actions=actions[::2])
+    return invocation.return_value(GLib.Variant("(u)", (id,)))
+
+
+def registered(bus, _name):
+    bus.register_object(PATH, Gio.DBusNodeInfo.new_for_xml(INTERFACE).interfaces[0], called, None, None)
+    GLib.io_add_watch(GLib.IOChannel.unix_new(0), GLib.PRIORITY_DEFAULT, GLib.IO_IN | GLib.IO_HUP, pressed, bus)
+
+
+def owned(_bus, _name):
+    say(ready=True)
+
+
+def pressed(_channel, condition, bus):
+    line = stdin.readline()
+    if not line:
+        loop.quit()
+        return False
+    id, action = line.decode().split()
+    bus.emit_signal(None, PATH, NAME, "ActionInvoked", GLib.Variant("(us)", (int(id), action)))
+    return True
+
+
+loop = GLib.MainLoop()
+Gio.bus_own_name(Gio.BusType.SESSION, NAME, Gio.BusNameOwnerFlags.NONE, registered, owned, lambda *_: loop.quit())
+loop.run()
