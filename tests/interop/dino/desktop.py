@@ -127,7 +127,8 @@ class Desktop:
         return pixels[:, :width, 2::-1]
 
     def click(self, x: int, y: int) -> None:
-        self.run("xdotool", "mousemove", str(x), str(y), "sleep", "0.15", "click", "1")
+        """As a hand does it: GTK overlooks a button that is pressed and released within a millisecond, now and then."""
+        self.run("xdotool", "mousemove", str(x), str(y), "sleep", "0.3", "mousedown", "1", "sleep", "0.1", "mouseup", "1")
 
     def windows(self, name: str) -> list[int]:
         """Ids of the visible windows whose title matches, oldest first."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jinglebridge.demo.lab import LabError
 
-ADDRESS = "192.0.2.1"
+ADDRESS = "192.0.2.1"  # of documentation (RFC 5737); nothing is sent there
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,9 +32,24 @@ def _do(result: int, what: str) -> None:
         )
 
 
+def _ip(*words: str) -> bool:
+    return subprocess.run(["ip", *words], capture_output=True).returncode == 0
+
+
+def _wire() -> None:
+    """Loopback, and a cable with both ends here: libnice takes no address of the loopback, and with 127.0.0.1 alone the resolver
+    says that no name of the hosts file exists (AI_ADDRCONFIG)."""
+    kinds = (("veth", "peer", "name", "wire1"), ("dummy",))
+    if not any(_ip("link", "add", "wire0", "type", *kind) for kind in kinds):
+        raise LabError("the tests with Dino need a network interface of kind veth or dummy, and this kernel makes neither")
+    _ip("link", "set", "wire1", "up")
+    for words in (("link", "set", "lo", "up"), ("link", "set", "wire0", "up"), ("address", "add", f"{ADDRESS}/24", "dev", "wire0")):
+        subprocess.run(["ip", *words], check=True)
+
+
 @contextmanager
 def own_network() -> Iterator[None]:
-    """This thread sits in a new, empty network (127.0.0.0/8 only) and comes back at the end. Other threads do not notice.
+    """This thread sits in a new, empty network (ADDRESS and 127.0.0.0/8) and comes back at the end. Other threads do not notice.
 
     Raises LabError where the system does not allow it.
     """
@@ -42,9 +57,7 @@ def own_network() -> Iterator[None]:
     try:
         _do(_libc.unshare(CLONE_NEWNET), "a network")
         try:
-            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-            # With 127.0.0.1 as the only address, the resolver says that names of the hosts file do not exist (AI_ADDRCONFIG).
-            subprocess.run(["ip", "address", "add", f"{ADDRESS}/32", "dev", "lo"], check=True)
+            _wire()
             yield
         finally:
             _do(_libc.setns(home, CLONE_NEWNET), "the way back to a network")
