@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from jinglebridge.demo.lab import Ejabberd, LabError
 
 from ..bridge import wait_for
 from . import judge
-from .desktop import Desktop, Json, require
+from .desktop import RATE, Desktop, Json, require
 from .namespace import seeing
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -98,6 +99,41 @@ class Dino:
     def call_becomes(self, state: str) -> None:
         wait_for(f"Dino's call is {state}", lambda: self.last_call() == state)
 
+    def conversation(self, since: int) -> list[str]:
+        """What was said of calls since then, as "OUT propose", "IN session-terminate success", …; without transport-info."""
+        return [word for direction, stanza in self.stanzas(since) for word in judge.call_words(direction, stanza)]
+
+    def says(self, words: str, since: int) -> None:
+        """Wait for one of these `conversation` words."""
+        wait_for(f"{words}; there was {self.conversation(since)}", lambda: words in self.conversation(since))
+
+    # --- what it does to ears and eyes
+
+    def hears_tone(self, hz: int, *, tries: int = 15) -> None:
+        """The loudspeaker plays this tone, and little else."""
+        self._hears(f"{hz} Hz", lambda heard: heard.is_tone(hz), tries)
+
+    def hears_silence(self, *, tries: int = 12) -> None:
+        self._hears("silence", judge.Heard.is_silence, tries)
+
+    def _hears(self, what: str, good: Callable[[judge.Heard], bool], tries: int) -> None:
+        heard: list[judge.Heard] = []
+        for _ in range(tries):
+            heard.append(judge.heard(self.desktop.listen(), RATE))
+            if good(heard[-1]):
+                return
+        raise AssertionError(f"{what} wanted, Dino plays {heard}")
+
+    def shows(self, colours: tuple[judge.Colour, judge.Colour]) -> None:
+        """The picture in the call window is one colour, then the other, then the first again: it moves on."""
+        left, top, width, height = self.window()
+
+        def seen(colour: judge.Colour) -> bool:
+            return judge.share_of(colour, self.desktop.screen()[top : top + height, left : left + width]) > 0.5
+
+        for colour in (*colours, colours[0]):
+            wait_for(f"Dino shows {colour}", lambda colour=colour: seen(colour), 30)
+
     # --- what the person does
 
     def befriends(self, jid: str) -> None:
@@ -126,22 +162,36 @@ class Dino:
         left, top, width, _ = self.desktop.geometry(main)
         x, y = left + width + PHONE[0], top + PHONE[1]
         wait_for(f"Dino shows a call button for {jid}", lambda: self._drawn(x, y))
-        self.desktop.click(x, y)
-        menu = wait_for("Dino shows the menu of the call button", lambda: set(self.desktop.windows("Dino")) - self._old_windows)
-        for _ in range(10):  # a menu that is just being shown takes no click
-            if not menu & set(self.desktop.windows("Dino")):
-                break
-            self.desktop.click(x, y + MENU["video" if video else "audio"])
+        menu = self._clicked_until((x, y), self._new_windows)
+        entry = (x, y + MENU["video" if video else "audio"])
+        self._clicked_until(entry, lambda: not menu & set(self.desktop.windows("Dino")))
         self._old_windows |= menu
         self.window()
+
+    def _new_windows(self) -> set[int]:
+        return set(self.desktop.windows("Dino")) - self._old_windows
+
+    def _clicked_until(self, place: tuple[int, int], condition: Callable[[], Any]) -> Any:
+        """Clicks there, again when nothing came of it: what is just being shown takes no click."""
+        for _ in range(6):
+            self.desktop.click(*place)
+            try:
+                return wait_for("a click does what it should", condition, 1.5)
+            except AssertionError:
+                continue
+        raise AssertionError(f"clicks at {place} do nothing")
 
     def _drawn(self, x: int, y: int) -> bool:
         """Something black is there, as text and icons are that can be pressed."""
         return bool(self.desktop.screen()[y - 8 : y + 8, x - 8 : x + 8].max(axis=2).min() < 100)
 
+    def closes_the_window(self) -> None:
+        """The window of the last call goes away, at once or after its last words."""
+        wait_for("Dino closes the call window", lambda: not self._new_windows())
+
     def window(self) -> tuple[int, int, int, int]:
         """Wait for the window of the newest call; (left, top, width, height)."""
-        new = wait_for("Dino shows a call window", lambda: set(self.desktop.windows("Dino")) - self._old_windows)
+        new = wait_for("Dino shows a call window", self._new_windows)
         return self.desktop.geometry(max(new))
 
     def presses(self, button: str) -> None:

@@ -77,6 +77,28 @@ _ATTRIBUTE = re.compile(r" \{([^}]*)\}:([^=\s]+)='([^']*)'")
 _XMLNS = "http://www.w3.org/2000/xmlns/"
 
 
+_JINGLE = "{urn:xmpp:jingle:1}"
+_JMI = "{urn:xmpp:jingle-message:0}"
+
+
+def call_words(direction: str, stanza: ET.Element) -> Iterator[str]:
+    """One line for a stanza about a call: direction, action, reason."""
+    for child in stanza:
+        if child.tag == f"{_JINGLE}jingle":
+            action = child.get("action", "")
+        elif child.tag.startswith(_JMI):
+            action = child.tag.removeprefix(_JMI)
+        else:
+            continue
+        if action == "transport-info":
+            continue
+        if action == "session-info":
+            action += "".join(f" {e.tag.partition('}')[2]}" for e in child)
+        reason = child.find(f"{_JINGLE}reason")
+        said = [] if reason is None else [e.tag.removeprefix(_JINGLE) for e in reason if e.tag != f"{_JINGLE}text"]
+        yield " ".join([direction, action, *said])
+
+
 def printed_stanzas(log: str) -> list[tuple[str, ET.Element]]:
     """Stanzas out of what `dino-im --print-xmpp` prints: one tag a line, every name as ``{namespace}:name``."""
     found = []
