@@ -70,7 +70,7 @@ def alice(bridge: BridgeProcess, chromium: Person, dino: Dino) -> Iterator[tuple
 
 def call_dino(page: Person, dino: Dino, jid: str, *, video: bool) -> None:
     page.press(f"{'Video call' if video else 'Call'} {dino.name}")
-    dino.answers(dino.rings(jid, video=video), "accept")
+    dino.accepts(dino.rings(jid, video=video))
 
 
 def call_page(page: Person, dino: Dino, jid: str, *, video: bool) -> None:
@@ -186,7 +186,7 @@ def test_dino_declines(alice: tuple[Person, str], dino: Dino) -> None:
     since = dino.mark()
     page.press(f"Call {dino.name}")
     ring = dino.rings(jid, video=False)
-    dino.answers(ring, "reject")
+    dino.rejects(ring)
     page.sees(f"{dino.name} declined the call")
     dino.rings_no_more(ring)
     dino.call_becomes("declined")
@@ -218,7 +218,6 @@ def test_page_declines_and_dino_cancels(alice: tuple[Person, str], dino: Dino) -
     dino.call_becomes("declined")
     dino.closes_the_window()
     page_is_silent(page)
-    page.press("Done")
     dino.calls(jid, video=False)
     page.offers("Accept")
     dino.presses("hang up")
@@ -271,4 +270,3 @@ def test_many_calls_in_both_directions(alice: tuple[Person, str], dino: Dino, vi
         if video:
             dino.shows(COLOURS)
         (dino_hangs_up if number % 4 < 2 else page_hangs_up)(page, dino, since)
-        page.press("Done")
