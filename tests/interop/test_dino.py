@@ -109,9 +109,8 @@ def page_hangs_up(page: Person, dino: Dino, since: int) -> None:
 
 
 def dino_hangs_up(page: Person, dino: Dino, since: int) -> None:
-    dino.presses("hang up")
+    dino.presses("hang up", "OUT session-terminate success", since)
     page.sees(f"Call with {dino.name} ended")
-    dino.says("OUT session-terminate success", since)
     dino.closes_the_window()
     assert dino.last_call() == "ended"
 
@@ -220,7 +219,7 @@ def test_page_declines_and_dino_cancels(alice: tuple[Person, str], dino: Dino) -
     page_is_silent(page)
     dino.calls(jid, video=False)
     page.offers("Accept")
-    dino.presses("hang up")
+    dino.presses("hang up", "OUT retract", since)
     page.sees(f"{dino.name} stopped calling")
     dino.closes_the_window()
     dino.call_becomes("missed")
@@ -247,10 +246,10 @@ def test_mute_both_ways(alice: tuple[Person, str], dino: Dino) -> None:
     page.press("Unmute")
     dino.says("IN session-info unmute", since)
     dino.hears_tone(TONES[0])
-    dino.presses("microphone")
+    dino.presses("microphone", "OUT session-info mute", since)
     page.sees(f"{dino.name} is muted")
     page.hears_silence()
-    dino.presses("microphone")
+    dino.presses("microphone", "OUT session-info unmute", since)
     page.gone(f"{dino.name} is muted")
     page.hears_tone(TONES[1])
     page_hangs_up(page, dino, since)

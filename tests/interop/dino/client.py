@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import closing
@@ -67,10 +68,10 @@ class Dino:
         files = {system: folder / Path(system).name for system in texts}
         for system, file in files.items():
             file.write_text(texts[system])
+        replaced = {system: file for system, file in files.items() if Path(system).exists()}
         # The network is up, whatever the system's network manager says of the one outside.
         settings = ["G_MESSAGES_DEBUG=libdino ice rtp", "PULSE_LATENCY_MSEC=20", "GIO_USE_NETWORK_MONITOR=base"]
-        command = ["env", *settings, "dino-im", "--print-xmpp=no-ansi;all"]
-        self.process = self.desktop.spawn("dino", *seeing({system: file for system, file in files.items() if Path(system).exists()}, command))
+        self.process = self.desktop.spawn("dino", *seeing(replaced, ["env", *settings, "dino-im", "--print-xmpp=no-ansi;all"]))
 
     def _up(self) -> bool:
         assert self.process is not None
@@ -186,13 +187,15 @@ class Dino:
         return set(self.desktop.windows("Dino")) - self._old_windows
 
     def _clicked_until(self, place: tuple[int, int], condition: Callable[[], Any]) -> Any:
-        """Clicks there, again when nothing came of it: what is just being shown takes no click."""
-        for _ in range(6):
+        """Clicks there until something comes of it: what is just being shown takes no click."""
+        for _ in range(5):
             self.desktop.click(*place)
-            try:
-                return wait_for("a click does what it should", condition, 1.5)
-            except AssertionError:
-                continue
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                value = condition()
+                if value:
+                    return value
+                time.sleep(0.05)
         raise AssertionError(f"clicks at {place} do nothing")
 
     def _drawn(self, x: int, y: int) -> bool:
@@ -208,9 +211,10 @@ class Dino:
         new = wait_for("Dino shows a call window", self._new_windows)
         return self.desktop.geometry(max(new))
 
-    def presses(self, button: str) -> None:
-        """A button of the call window, after the mouse made it visible."""
+    def presses(self, button: str, says: str, since: int) -> None:
+        """A button of the call window, after the mouse made it visible; until Dino says so to the other side."""
         left, top, width, height = self.window()
         x, y = left + width // 2 + BUTTONS[button][0], top + height + BUTTONS[button][1]
         self.desktop.run("xdotool", "mousemove", str(x), str(y - 60), "sleep", "0.4")
-        self.desktop.click(x, y)
+        said = self.conversation(since).count(says)
+        self._clicked_until((x, y), lambda: self.conversation(since).count(says) > said)

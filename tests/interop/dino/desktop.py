@@ -10,13 +10,13 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from signal import SIGTERM
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jinglebridge.demo.lab import LabError, end_process
-from signal import SIGTERM
 
 from ..bridge import wait_for
 

@@ -4,6 +4,7 @@ Writes one JSON object per line for each notification and its end; a line `ID AC
 """
 
 import json
+import os
 
 from gi.repository import Gio, GLib
 
@@ -22,12 +23,12 @@ INTERFACE = f"""<node><interface name="{NAME}">
 </interface></node>"""
 CLOSED_BY_CALL = 3
 
-stdin = open(0, "rb", buffering=0)  # noqa: SIM115  (with a buffer, a second line would wait in it unseen)
+stdin = open(0, "rb", buffering=0)  # with a buffer, a second line would wait in it unseen
 last = 0
 
 
 def say(**what):
-    print(json.dumps(what), flush=True)
+    os.write(1, json.dumps(what).encode() + b"\n")
 
 
 def called(bus, _sender, _path, _interface, method, arguments, invocation):
