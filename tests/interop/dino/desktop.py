@@ -73,8 +73,7 @@ class Desktop:
         )  # fmt: skip
         wait_for("the session bus", (run / "bus").exists)
         self.spawn("openbox", "openbox")
-        wait_for("the sound server", (run / "pulse/native").exists)
-        self.run("pactl", "set-default-source", "microphone")
+        wait_for("the sound server", lambda: self._does("pactl", "set-default-source", "microphone"))
         self.run("pactl", "set-default-sink", "speaker")
         self._start_notifier()
 
@@ -98,6 +97,9 @@ class Desktop:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=patience, cwd=self.folder)
         assert done.returncode == 0 or not check, f"{' '.join(command)}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def _does(self, *command: str) -> bool:
+        return subprocess.run(command, env=self.environment, capture_output=True, timeout=20).returncode == 0
 
     def _x_server(self) -> str:
         """Start it on a free display; the display's number."""

@@ -23,12 +23,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _REPLACED = 'while [ "$1" != -- ]; do mount --bind "$1" "$2"; shift 2; done; shift; exec "$@"'
 
 
-def _do(result: int, what: str) -> None:
+def _do(result: int) -> None:
     if result:
         reason = os.strerror(ctypes.get_errno())
         raise LabError(
-            f"the tests with Dino need {what} of their own, and that was refused ({reason}): run them as root, "
-            "in a container with --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
+            f"the tests with Dino need a network and mounts of their own, and that was refused ({reason}): run them as root; or, where "
+            "users may have namespaces, with `unshare --user --map-root-user --net` before the command; in a container both need "
+            "--cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
         )
 
 
@@ -55,12 +56,13 @@ def own_network() -> Iterator[None]:
     """
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        _do(_libc.unshare(CLONE_NEWNET), "a network")
+        _do(_libc.setns(home, CLONE_NEWNET))  # may we come back?
+        _do(_libc.unshare(CLONE_NEWNET))
         try:
             _wire()
             yield
         finally:
-            _do(_libc.setns(home, CLONE_NEWNET), "the way back to a network")
+            _do(_libc.setns(home, CLONE_NEWNET))
     finally:
         os.close(home)
 
