@@ -20,6 +20,8 @@ from .dino.lab import lab
 from .servers import skipped_when_missing, unique_user
 from .test_contact import two_tones
 
+pytestmark = pytest.mark.timeout(240)  # with the start of everything
+
 TONES = two_tones()  # of the page, of Dino
 COLOURS = two_colours()
 VIDEO = pytest.mark.parametrize("video", [False, True], ids=["audio", "video"])
@@ -138,6 +140,11 @@ def test_page_calls_dino(alice: tuple[Person, str], dino: Dino, video: bool) -> 
     both_hear(page, dino)
     if video:
         dino_sees(page, dino)
+        page.press("Stop video")
+        dino.says("IN session-info mute", since)
+        dino.shows_no_picture(COLOURS)
+        page.press("Start video")
+        dino.shows(COLOURS)
     answer, offer = sent_and_got(dino, since, "session-accept", "session-initiate")
     assert answer.find(f".//{RTP}encryption") is None and offer.find(f".//{RTP}encryption") is None
     assert len(offer.findall(CONTENT)) == len(answer.findall(CONTENT)) == (2 if video else 1)

@@ -127,13 +127,16 @@ class Dino:
 
     def shows(self, colours: tuple[judge.Colour, judge.Colour]) -> None:
         """The picture in the call window is one colour, then the other, then the first again: it moves on."""
-        left, top, width, height = self.window()
-
-        def seen(colour: judge.Colour) -> bool:
-            return judge.share_of(colour, self.desktop.screen()[top : top + height, left : left + width]) > 0.5
-
         for colour in (*colours, colours[0]):
-            wait_for(f"Dino shows {colour}", lambda colour=colour: seen(colour), 30)
+            wait_for(f"Dino shows {colour}", lambda colour=colour: self._share(colour) > 0.5, 30)
+
+    def shows_no_picture(self, colours: tuple[judge.Colour, judge.Colour]) -> None:
+        wait_for("Dino shows no picture", lambda: max(map(self._share, colours)) < 0.1)
+
+    def _share(self, colour: judge.Colour) -> float:
+        """How much of the call window has this colour."""
+        left, top, width, height = self.window()
+        return judge.share_of(colour, self.desktop.screen()[top : top + height, left : left + width])
 
     # --- what the person does
 

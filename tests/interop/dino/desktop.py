@@ -48,6 +48,7 @@ class Desktop:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "DBUS_", "PULSE_", "WAYLAND_"))}
         self.notifications: queue.Queue[Json] = queue.Queue()
         self._notifier: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
 
     def start(self) -> None:
         require(NEEDED)
@@ -80,9 +81,11 @@ class Desktop:
     def stop(self) -> None:
         for process in reversed(self._processes):
             end_process(process, SIGTERM)
-            for pipe in (process.stdin, process.stdout):
-                if pipe:
-                    pipe.close()
+        if self._reader:
+            self._reader.join(10)
+        for pipe in (pipe for process in self._processes for pipe in (process.stdin, process.stdout)):
+            if pipe:
+                pipe.close()
         self._processes.clear()
 
     def spawn(self, name: str, *command: str, **options: Any) -> subprocess.Popen[Any]:
@@ -149,10 +152,10 @@ class Desktop:
         process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
             assert process.stdout is not None
-            data = process.stdout.read(int(RATE * seconds) * 2)
+            with process.stdout as sound:
+                data = sound.read(int(RATE * seconds) * 2)
         finally:
             process.terminate()
-            process.stdout.close()
             process.wait(10)
         return np.frombuffer(data, "<i2").astype(float) / 32768
 
@@ -162,7 +165,8 @@ class Desktop:
         program = Path(__file__).with_name("notifier.py")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._notifier = self.spawn("notifier", SYSTEM_PYTHON, "-u", str(program), **pipes)
-        threading.Thread(target=self._read_notifications, args=(self._notifier.stdout,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read_notifications, args=(self._notifier.stdout,), daemon=True)
+        self._reader.start()
         try:
             self.notified(lambda n: "ready" in n)
         except queue.Empty:

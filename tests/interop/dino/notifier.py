@@ -3,8 +3,11 @@
 Writes one JSON object per line for each notification and its end; a line `ID ACTION` on stdin presses a button of one.
 """
 
+from __future__ import annotations
+
 import json
 import os
+from typing import Any
 
 from gi.repository import Gio, GLib
 
@@ -27,39 +30,44 @@ stdin = open(0, "rb", buffering=0)  # with a buffer, a second line would wait in
 last = 0
 
 
-def say(**what):
+def say(**what: Any) -> None:
     os.write(1, json.dumps(what).encode() + b"\n")
 
 
-def called(bus, _sender, _path, _interface, method, arguments, invocation):
-    global last
+def called(bus: Any, _sender: str, _path: str, _interface: str, method: str, arguments: Any, invocation: Any) -> None:
     if method == "GetCapabilities":
-        return invocation.return_value(GLib.Variant("(as)", (["actions", "body", "persistence"],)))
-    if method == "GetServerInformation":
-        return invocation.return_value(GLib.Variant("(ssss)", ("notifier", "jinglebridge", "1", "1.2")))
-    if method == "CloseNotification":
+        invocation.return_value(GLib.Variant("(as)", (["actions", "body", "persistence"],)))
+    elif method == "GetServerInformation":
+        invocation.return_value(GLib.Variant("(ssss)", ("notifier", "jinglebridge", "1", "1.2")))
+    elif method == "CloseNotification":
         (id,) = arguments.unpack()
         say(closed=id)
         bus.emit_signal(None, PATH, NAME, "NotificationClosed", GLib.Variant("(uu)", (id, CLOSED_BY_CALL)))
-        return invocation.return_value(None)
+        invocation.return_value(None)
+    else:
+        notify(arguments, invocation)
+
+
+def notify(arguments: Any, invocation: Any) -> None:
+    global last
     _app, id, _icon, title, body, actions, _hints, _timeout = arguments.unpack()
     if not id:
         last += 1
         id = last
     say(shown=id, title=title, body=body, actions=actions[::2])
-    return invocation.return_value(GLib.Variant("(u)", (id,)))
+    invocation.return_value(GLib.Variant("(u)", (id,)))
 
 
-def registered(bus, _name):
+def registered(bus: Any, _name: str) -> None:
     bus.register_object(PATH, Gio.DBusNodeInfo.new_for_xml(INTERFACE).interfaces[0], called, None, None)
     GLib.io_add_watch(GLib.IOChannel.unix_new(0), GLib.PRIORITY_DEFAULT, GLib.IO_IN | GLib.IO_HUP, pressed, bus)
 
 
-def owned(_bus, _name):
+def owned(_bus: Any, _name: str) -> None:
     say(ready=True)
 
 
-def pressed(_channel, condition, bus):
+def pressed(_channel: Any, _condition: Any, bus: Any) -> bool:
     line = stdin.readline()
     if not line:
         loop.quit()
