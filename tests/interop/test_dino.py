@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -70,6 +70,10 @@ def alice(bridge: BridgeProcess, chromium: Person, dino: Dino) -> Iterator[tuple
     assert chromium.problems == []
 
 
+class Start(Protocol):
+    def __call__(self, page: Person, dino: Dino, jid: str, *, video: bool) -> None: ...
+
+
 def call_dino(page: Person, dino: Dino, jid: str, *, video: bool) -> None:
     page.press(f"{'Video call' if video else 'Call'} {dino.name}")
     dino.accepts(dino.rings(jid, video=video))
@@ -80,8 +84,24 @@ def call_page(page: Person, dino: Dino, jid: str, *, video: bool) -> None:
     page.press("Accept with video" if video else "Accept")
 
 
+def in_call(start: Start, page: Person, dino: Dino, jid: str, *, video: bool) -> int:
+    """They talk; where the call begins in Dino's log.
+
+    In about one of forty calls Dino 0.4.2 leaves its own microphone paused (it stops and goes on with its pipeline while the source is
+    being added), before anything comes from the other side. Nobody is heard then, so they call again.
+    """
+    for _ in range(3):
+        since = dino.mark()
+        start(page, dino, jid, video=video)
+        page.connected()
+        if dino.takes_microphone(since):
+            both_hear(page, dino)
+            return since
+        dino_hangs_up(page, dino, since)
+    raise AssertionError("Dino does not open its microphone")
+
+
 def both_hear(page: Person, dino: Dino) -> None:
-    page.connected()
     page.plays(video=False)
     page.hears_tone(TONES[1])
     dino.hears_tone(TONES[0])
@@ -135,9 +155,7 @@ def sent_and_got(dino: Dino, since: int, sent: str, got: str) -> tuple[ET.Elemen
 @VIDEO
 def test_page_calls_dino(alice: tuple[Person, str], dino: Dino, video: bool) -> None:
     page, jid = alice
-    since = dino.mark()
-    call_dino(page, dino, jid, video=video)
-    both_hear(page, dino)
+    since = in_call(call_dino, page, dino, jid, video=video)
     if video:
         dino_sees(page, dino)
         page.press("Stop video")
@@ -155,11 +173,9 @@ def test_page_calls_dino(alice: tuple[Person, str], dino: Dino, video: bool) -> 
 def test_dino_calls_page(alice: tuple[Person, str], dino: Dino, video: bool) -> None:
     """Dino offers SDES beside DTLS. Were it echoed, the call would connect and the tone be noise."""
     page, jid = alice
-    since = dino.mark()
     dino.befriends(jid)
     page.sees("Online")
-    call_page(page, dino, jid, video=video)
-    both_hear(page, dino)
+    since = in_call(call_page, page, dino, jid, video=video)
     if video:
         dino_sees(page, dino)
     offer, answer = sent_and_got(dino, since, "session-initiate", "session-accept")
@@ -175,16 +191,15 @@ def test_dino_calls_page(alice: tuple[Person, str], dino: Dino, video: bool) -> 
 def test_dino_calls_back_whom_it_never_saw(alice: tuple[Person, str], dino: Dino) -> None:
     """No subscription either way: the presence that came with the page's call is what makes Dino's call button appear."""
     page, jid = alice
-    since = dino.mark()
+    before = dino.mark()
     page.press(f"Call {dino.name}")
     ring = dino.rings(jid, video=False)
     page.press("Hang up")
     dino.rings_no_more(ring)
-    call_page(page, dino, jid, video=False)
-    both_hear(page, dino)
+    since = in_call(call_page, page, dino, jid, video=False)
     page.sees("Presence not shared")
     page_hangs_up(page, dino, since)
-    assert all(s.get("type") not in ("subscribe", "subscribed") for d, s in dino.stanzas(since) if d == "OUT")
+    assert all(s.get("type") not in ("subscribe", "subscribed") for d, s in dino.stanzas(before) if d == "OUT")
 
 
 def test_dino_declines(alice: tuple[Person, str], dino: Dino) -> None:
@@ -244,9 +259,7 @@ def test_dino_hangs_up_a_call_of_the_page(alice: tuple[Person, str], dino: Dino)
 
 def test_mute_both_ways(alice: tuple[Person, str], dino: Dino) -> None:
     page, jid = alice
-    since = dino.mark()
-    call_dino(page, dino, jid, video=False)
-    both_hear(page, dino)
+    since = in_call(call_dino, page, dino, jid, video=False)
     page.press("Mute")
     dino.says("IN session-info mute", since)
     dino.hears_silence()
@@ -270,9 +283,7 @@ def test_many_calls_in_both_directions(alice: tuple[Person, str], dino: Dino, vi
     dino.befriends(jid)
     page.sees("Online")
     for number in range(20):
-        since = dino.mark()
-        (call_page if number % 2 else call_dino)(page, dino, jid, video=video)
-        both_hear(page, dino)
+        since = in_call(call_page if number % 2 else call_dino, page, dino, jid, video=video)
         if video:
             dino.shows(COLOURS)
         (dino_hangs_up if number % 4 < 2 else page_hangs_up)(page, dino, since)

@@ -21,6 +21,7 @@ from .namespace import seeing
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 RESOURCE = "dino"
 STATES = ("ringing", "establishing", "in-progress", "other-device", "ended", "declined", "missed", "failed")  # of Dino's database
+MICROPHONE = b"VoiceProcessor.setup"  # in its log when the first sound of the microphone comes
 
 # Where Dino 0.4.2 draws things, in pixels; x from the right edge of its main window, or from the middle of a call window.
 PHONE = (-222, 27)
@@ -107,6 +108,15 @@ class Dino:
     def says(self, words: str, since: int) -> None:
         """Wait for one of these `conversation` words."""
         wait_for(f"{words}; there was {self.conversation(since)}", lambda: words in self.conversation(since))
+
+    def takes_microphone(self, since: int, patience: float = 5.0) -> bool:
+        """It processes sound of its microphone in the call since then."""
+        end = time.monotonic() + patience
+        while MICROPHONE not in self.log_file.read_bytes()[since:]:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
 
     # --- what it does to ears and eyes
 
