@@ -13,7 +13,7 @@ from jinglebridge.calls import call, negotiation, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.admission import Admission
-from jinglebridge.calls.ending import end, over, refuse
+from jinglebridge.calls.ending import end, refuse
 from jinglebridge.calls.model import CallState, Endpoint, PeerInfo, Timers, bare
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Ringing, Session, step
@@ -191,7 +191,8 @@ class Registry:
         effects: Effects = []
         for ours in losing:
             lost = self._turn(ours, now)
-            over(lost, "moved", "you were calling each other: the other call rings now")
+            # COMPAT(stanza.js 12): breaks no tie, so it would ring with our session as well; who broke it knows no such session.
+            end(lost, "moved", "you were calling each other: the other call rings now", said=Reason("alternative-session"))
             effects += self._done(lost)
         self._enter(turn, [event.to])
         if refused is not None:

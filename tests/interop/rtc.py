@@ -24,6 +24,8 @@ PAGE = Path(__file__).with_name("rtc_page.js").read_text()
 PREFERENCES = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
+    "media.autoplay.default": 0,
+    "media.autoplay.blocking_policy": 0,
     "media.peerconnection.ice.loopback": True,
     "media.peerconnection.ice.obfuscate_host_addresses": False,
     "media.gmp-manager.updateEnabled": False,
@@ -43,7 +45,9 @@ class Page(Protocol):
 
 
 class Browser(Protocol):
-    async def page(self) -> Page: ...
+    """`page` opens an empty page, or the one at `url`."""
+
+    async def page(self, url: str = "") -> Page: ...
 
 
 class Peer:
@@ -143,9 +147,9 @@ class Chromium:
     def __init__(self, context: Any, url: str) -> None:
         self._context, self._url = context, url
 
-    async def page(self) -> Page:
+    async def page(self, url: str = "") -> Page:
         page = await self._context.new_page()
-        await page.goto(self._url)
+        await page.goto(url or self._url)
         return _ChromiumPage(page)
 
 
@@ -197,9 +201,9 @@ class Firefox:
                 assert reply["type"] == "success", reply
                 return reply["result"]
 
-    async def page(self) -> Page:
+    async def page(self, url: str = "") -> Page:
         context = (await self.command("browsingContext.create", type="tab"))["context"]
-        await self.command("browsingContext.navigate", context=context, url=self._url, wait="complete")
+        await self.command("browsingContext.navigate", context=context, url=url or self._url, wait="complete")
         return _FirefoxPage(self, context)
 
 

@@ -281,11 +281,12 @@ def test_crossing_session_initiates_ours_has_the_lower_sid():
 
 
 def test_crossing_session_initiates_the_peers_has_the_lower_sid():
-    """J-098: ours goes without a word; the peer answers it with tie-break."""
+    """J-098: the peer answers ours with tie-break; stanza.js does not, and is told."""
     w = World(PLAIN, ids=ids("b", "id1"))
     direct_out(w)
     key = w.key
     assert w.sends(offer_of_peer("a")) == [
+        "page > phone session-terminate alternative-session",
         "page: ended moved",
         "no more timers",
         "page > phone presence",
