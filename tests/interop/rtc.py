@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ PREFERENCES = {
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
     "media.autoplay.blocking_policy": 0,
+    "media.cubeb.force_mock_context": True,  # Web Audio runs without a sound card
     "media.peerconnection.ice.loopback": True,
     "media.peerconnection.ice.obfuscate_host_addresses": False,
     "media.gmp-manager.updateEnabled": False,
@@ -234,3 +236,22 @@ async def firefox(url: str, profile: Path) -> AsyncIterator[Firefox]:
         await process.wait()
         if reading is not None:
             await reading
+
+
+class Browsers:
+    """Both browsers, each started when first asked for. `url`: where their pages open; `folder`: for profiles."""
+
+    def __init__(self, stack: AsyncExitStack, folder: Path, url: str) -> None:
+        self._stack, self._folder, self._url = stack, folder, url
+        self._running: dict[str, Browser] = {}
+
+    async def peer(self, name: str) -> Peer | AiortcPeer:
+        if name == "aiortc":
+            return AiortcPeer()
+        return await Peer.open(await self.browser(name))
+
+    async def browser(self, name: str) -> Browser:
+        if name not in self._running:
+            start = chromium(self._url) if name == "chromium" else firefox(self._url, self._folder)
+            self._running[name] = await self._stack.enter_async_context(start)
+        return self._running[name]
