@@ -1,6 +1,6 @@
 """stanza.js in Chromium, through the server's WebSocket, as the IM peer of a web user: an independent WebRTC-grade Jingle client.
 
-It knows no JMI: it is called, and calls, by session-initiate to a full JID. Facts about it: docs/topics/theory.md.
+It knows no JMI: it is called, and calls, by session-initiate to a full JID.
 """
 
 from __future__ import annotations
@@ -93,18 +93,18 @@ async def over(web: WebUser, im: StanzaUser, reason: str, told: str) -> None:
 
 
 CALLS = {"web": web_calls, "im": im_calls}
-FROM_EACH = pytest.mark.parametrize("caller", CALLS)
 
 
-@FROM_EACH
-@pytest.mark.parametrize("ends", CALLS)
+@pytest.mark.parametrize(
+    ("caller", "ends"), [("web", "im"), ("im", "web"), *(pytest.param(side, side, marks=pytest.mark.long) for side in CALLS)]
+)
 async def test_audio_and_video_until_somebody_hangs_up(house: House, caller: str, ends: str) -> None:
     web, im = await CALLS[caller](house)
     await (web if ends == "web" else im).ask("hangUp")
     await over(web, im, "ended", "success")
 
 
-@FROM_EACH
+@pytest.mark.parametrize("caller", ["web", pytest.param("im", marks=pytest.mark.long)])
 async def test_mute_and_hold_are_told_to_the_other_side(house: House, caller: str) -> None:
     """Each is one session-info with the name of the content, and one `info` with its mid. J-207 … J-209."""
     web, im = await CALLS[caller](house, video=False)
