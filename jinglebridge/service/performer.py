@@ -111,7 +111,7 @@ class Performer:
 
         def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
             if condition != "offline":  # nothing is owed for a stanza that never left; the engine derives what is
-                self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle), self._clock()))
+                self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle, effect.change), self._clock()))
 
         self._requests.ask("set", effect.sender, effect.to, build_jingle(effect.jingle), answered)
 

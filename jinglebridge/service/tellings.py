@@ -32,6 +32,8 @@ def frame(effect: fx.EndpointEffect) -> m.SequencedEvent:
             return m.State(call=effect.call, state=effect.state, abilities=abilities_of(effect.abilities))
         case fx.TellDescription():
             return m.DescriptionEvent(call=effect.call, description=m.Description(type=effect.type, sdp=effect.sdp))
+        case fx.TellRollback():
+            return m.Rollback(call=effect.call, what=effect.what)
         case fx.TellCandidate():
             candidate = m.Candidate(
                 candidate=effect.candidate, sdpMid=effect.mid, sdpMLineIndex=effect.index, usernameFragment=effect.ufrag or None
