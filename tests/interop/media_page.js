@@ -62,7 +62,7 @@ globalThis.media = (() => {
       const ufrags = (description) => [...(description?.sdp ?? '').matchAll(/a=ice-ufrag:(\S+)/g)].map(([, ufrag]) => ufrag)
       seen.ufrags = [connection.currentLocalDescription, connection.currentRemoteDescription].map(ufrags)
       const sections = (description) => (description?.sdp ?? '').split(/^m=/m).slice(1)
-      seen.sections = sections(connection.currentLocalDescription).map((text) => text.split(' ', 2).join(' '))
+      seen.sections = sections(connection.currentLocalDescription).map((text) => `${/^\w+ 0 /.test(text) ? 'no ' : ''}${text.split(' ', 1)}`)
       return seen
     },
   }
