@@ -187,6 +187,21 @@ async def test_the_im_user_goes_offline_in_a_call(house: House) -> None:
     assert ended["reason"] == "gone"
 
 
+async def test_what_it_does_not_take_is_said_otherwise_or_refused(house: House) -> None:
+    """A direction is a hold (J-208). A restart by the one who was called would end its session. The call goes on."""
+    web, im = await im_calls(house, video=False)
+    await web.ask("direct", "inactive")
+    await im.hears_of("hold")
+    await im.hears(None)
+    await web.ask("direct", "sendrecv")
+    await im.hears_of("resumed")
+    await web.ask("restartIce")
+    await web.until("a problem", lambda r: r["problems"] == ["not-negotiable ice-restart"])
+    await talk(web, im, video=False)
+    await web.ask("hangUp")
+    await over(web, im, "ended", "success")
+
+
 @pytest.mark.parametrize("by", CALLS)
 async def test_an_ice_restart_brings_new_credentials_to_both(house: House, by: str) -> None:
     """By the caller: stanza.js restarts, and takes a restart, only so. It is a transport-info each way, for all contents. J-171."""
