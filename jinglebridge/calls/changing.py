@@ -67,8 +67,10 @@ def _say(turn: Turn, stanzas: list[Jingle], dialect: Dialect) -> None:
         stanzas = marked(stanzas, "offer", state.changes)
     for jingle in stanzas:
         turn.send_jingle(jingle, state.changes)
-    if dialect.holds is not None and "direction" in dialect.unsaid:
-        info = SessionInfo("hold" if dialect.holds else "active")  # J-208
+    holds = dialect.silent and "direction" in dialect.unsaid
+    if holds != state.on_hold:
+        state.on_hold = holds
+        info = SessionInfo("hold" if holds else "active")  # J-208
         turn.send_jingle(Jingle("session-info", state.sid, info=(info,)))
 
 

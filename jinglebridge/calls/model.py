@@ -169,6 +169,7 @@ class CallState:
     media_at: float = 0.0  # when they last grew
     finish_reason: str = ""
     peer_offline: bool = False
+    on_hold: bool = False  # the peer takes no directions and was told that we hold
     old_ufrags: list[str] = field(default_factory=list)  # of the peer: late candidates of them are no new restart (J-169)
     live: Side | None = field(default=None, compare=False)
     packed: bytes = field(default=b"", compare=False)  # `side` while nobody needs it
@@ -201,7 +202,7 @@ class CallState:
     @property
     def abilities(self) -> Abilities:
         kind = self.peer_kind
-        return Abilities(bundle=self.bundle, restart=kind.restart, add=kind.add, modify=kind.modify)
+        return Abilities(bundle=self.bundle, restart=kind.restarts(self.role), add=kind.add, modify=kind.modify)
 
     @property
     def side(self) -> Side:

@@ -3,23 +3,24 @@ globalThis.media = (() => {
   const fake = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
   const sound = new AudioContext()
   const microphone = new MediaStreamAudioDestinationNode(sound)
-  const players = new Map() // by track: Chromium gives the sound of a peer connection to Web Audio only while an element plays it
 
-  const heardAt = (source) => {
+  /** What comes out of a track for a while: made anew each time, since a track that was stopped and started is silent in an old one. */
+  const listen = async (track) => {
+    const stream = new MediaStream([track])
+    const element = new Audio() // Chromium gives the sound of a peer connection to Web Audio only while an element plays it
+    element.muted = true
+    element.srcObject = stream
+    element.play().catch(() => {})
+    const source = sound.createMediaStreamSource(stream)
     const analyser = new AnalyserNode(sound, { fftSize: 16384, smoothingTimeConstant: 0 })
     source.connect(analyser)
-    return analyser
-  }
-  const listen = (track) => {
-    if (!players.has(track)) {
-      const stream = new MediaStream([track])
-      const element = new Audio()
-      element.muted = true
-      element.srcObject = stream
-      element.play().catch(() => {})
-      players.set(track, { element, analyser: heardAt(sound.createMediaStreamSource(stream)) })
-    }
-    return players.get(track).analyser
+    await new Promise((done) => setTimeout(done, 500))
+    const [bins, samples] = [new Float32Array(analyser.frequencyBinCount), new Float32Array(analyser.fftSize)]
+    analyser.getFloatFrequencyData(bins)
+    analyser.getFloatTimeDomainData(samples)
+    source.disconnect()
+    element.srcObject = null
+    return { bins, samples }
   }
 
   return {
@@ -39,17 +40,12 @@ globalThis.media = (() => {
     async hears(connection) {
       const track = connection.getReceivers().find((receiver) => receiver.track.kind === 'audio')?.track
       if (!track) return { hz: 0, share: 0, level: -120 }
-      const analyser = listen(track)
-      await new Promise((done) => setTimeout(done, 400))
-      const bins = new Float32Array(analyser.frequencyBinCount)
-      analyser.getFloatFrequencyData(bins)
-      const samples = new Float32Array(analyser.fftSize)
-      analyser.getFloatTimeDomainData(samples)
+      const { bins, samples } = await listen(track)
       const power = bins.map((db) => 10 ** (db / 10))
       const best = power.indexOf(Math.max(...power))
       const sum = (numbers) => numbers.reduce((a, b) => a + b, 0)
       const level = 10 * Math.log10(sum(samples.map((x) => x * x)) / samples.length + 1e-12)
-      return { hz: best * sound.sampleRate / analyser.fftSize, share: sum(power.slice(Math.max(0, best - 4), best + 5)) / sum(power) || 0, level }
+      return { hz: best * sound.sampleRate / samples.length, share: sum(power.slice(Math.max(0, best - 4), best + 5)) / sum(power) || 0, level }
     },
     /** What has arrived so far: packets of audio, decoded frames of video. And who speaks ICE here. */
     async seen(connection) {
