@@ -18,12 +18,13 @@ from jinglebridge.errors import BadRequest
 from jinglebridge.kept import Kept
 from jinglebridge.xmlcode import holds_foreign
 from jinglebridge.xmlread import Found, Plan, Reader, Shape
-from jinglebridge.xmltext import MAX_DEPTH
 
 _NAME = "[A-Za-z_][A-Za-z0-9_-]*"
 _TAG = re.compile(f'({_NAME})((?: {_NAME}="")*) ?(/?)>').fullmatch
 # A namespace that is not ours: no character that a parser might see otherwise, and none of those that XML has reserved.
 _NAMESPACE = re.compile(r"(?!http://www\.w3\.org/)[A-Za-z0-9:/.#_-]+").fullmatch
+
+DEEPEST = 32  # levels of a foreign element; what is deeper is not plain, and left to those who count exactly
 
 
 class Unsure(Exception):
@@ -163,7 +164,7 @@ def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Found | None:
 
 def _tree(ns: str, tag: str, attributes: dict[str, str], empty: bool, text: str, pieces: Iterator[str], depth: int = 0) -> ET.Element:
     """An element that no table describes. Raises Unsure."""
-    if depth > MAX_DEPTH or (ns and not _NAMESPACE(ns)):
+    if depth > DEEPEST or (ns and not _NAMESPACE(ns)):
         raise Unsure
     el = ET.Element(_clark(ns, tag), attributes)
     if empty:

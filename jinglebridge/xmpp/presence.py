@@ -9,7 +9,7 @@ Spec: RFC 6121 §3, §4; DESIGN §2; J-033 … J-042, J-253.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,7 +18,7 @@ import structlog
 from jinglebridge.calls.people import Subscription
 from jinglebridge.xmpp import caps, disco
 from jinglebridge.xmpp.peers import Peers
-from jinglebridge.xmpp.stanza import Stanza, presence, text_child
+from jinglebridge.xmpp.stanza import Send, Stanza, presence, text_child
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ class Shown:
 class PresenceKeeper:
     """Presence and subscriptions of all web users, and of the services (which accept everybody)."""
 
-    def __init__(self, send: Callable[[ET.Element], bool], peers: Peers, store: RosterStore) -> None:
+    def __init__(self, send: Send, peers: Peers, store: RosterStore) -> None:
         self._send = send
         self._peers = peers
         self._store = store
