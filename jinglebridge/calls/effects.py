@@ -9,6 +9,7 @@ from jinglebridge.calls.model import Abilities
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.jingle import Jingle, Jmi
 
+What = Literal["ice-restart", "add", "remove", "direction", "offer"]  # a change that comes to nothing
 CallKey = tuple[str, str, str]  # (own bare JID, peer bare JID, sid)
 
 
@@ -35,11 +36,12 @@ class SendReceipt:
 
 @dataclass(frozen=True, slots=True)
 class SendJingle:
-    """An IQ set; its reply comes back as `Answered`."""
+    """An IQ set; its reply comes back as `Answered`. `change`: the offer of our endpoint, in a running call, that it belongs to; 0 none."""
 
     sender: str
     to: str
     jingle: Jingle
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,16 @@ class ShowPresence:
 
 @dataclass(frozen=True, slots=True)
 class TellIncoming:
+    """`replaces`: the page's call that this one continues, if any. Nobody is to be asked again: the person talks already, or
+    was calling this peer."""
+
     endpoint: str
     call: str
     peer: str  # bare JID
     name: str
     media: tuple[str, ...]
     abilities: Abilities
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,15 @@ class TellDescription:
     call: str
     type: Literal["offer", "answer"]
     sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellRollback:
+    """The outstanding offer, whoever made it, comes to nothing: back to what both sides had. `what`: as in error `not-negotiable`."""
+
+    endpoint: str
+    call: str
+    what: What
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,5 +163,5 @@ class Note:
 
 
 PeerEffect = SendJmi | SendReceipt | SendJingle | ShowPresence
-EndpointEffect = TellIncoming | TellState | TellDescription | TellCandidate | TellInfo | TellEnded | TellMissed
+EndpointEffect = TellIncoming | TellState | TellDescription | TellRollback | TellCandidate | TellInfo | TellEnded | TellMissed
 Effect = PeerEffect | EndpointEffect | StartTimer | StopTimers | Note

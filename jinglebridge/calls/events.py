@@ -67,11 +67,13 @@ class Informed:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """Connection statistics of the endpoint. `received`: bytes."""
+    """Connection statistics of the endpoint. `received`: bytes; `media`: those of RTP, None if it does not say; `relayed`: by a relay?"""
 
     call: str
     state: str
     received: int = 0
+    media: int | None = None
+    relayed: bool | None = None
 
 
 EndpointEvent = Placed | Accepted | Rejected | Described | Gathered | HungUp | Informed | Reported
@@ -97,16 +99,20 @@ class JingleReceived:
     jingle: Jingle
     sender: str
     to: str
-    xml: str = field(default="", repr=False)  # the <jingle/> as text, kept for the call's state
+    xml: str = field(default="", repr=False)  # the <jingle/> as text
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The reply to a Jingle IQ of ours. `condition`: None = result, else the stanza error's; `jingle`: XEP-0166 condition."""
+    """The reply to a Jingle IQ of ours. `condition`: None = result, else the stanza error's; `jingle`: XEP-0166 condition.
+
+    `change`: as in `SendJingle`.
+    """
 
     action: str
     condition: str | None = None
     jingle: str | None = None
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)

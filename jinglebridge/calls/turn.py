@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from jinglebridge.calls import effects as fx
-from jinglebridge.calls.model import CallState, PeerInfo, Timers, bare
+from jinglebridge.calls.model import CallState, PeerInfo, Timers
 from jinglebridge.calls.states import step
 from jinglebridge.jingle import Jingle, Jmi
-from jinglebridge.translate.policy import SAFE, PeerPolicy
 
 
 @dataclass(slots=True)
 class Turn:
-    """`now` in seconds of any monotonic clock that survives as long as the call."""
+    """`now` in seconds of any monotonic clock that survives as long as the call. `branch`: another branch of the call goes
+    on, so its page does not hear how this one ends."""
 
     state: CallState
     now: float
     timers: Timers
     peer: PeerInfo
-    policy: PeerPolicy = SAFE
+    branch: bool = False
     effects: list[fx.Effect] = field(default_factory=list)
 
     @property
     def key(self) -> fx.CallKey:
-        return bare(self.state.own), bare(self.state.peer), self.state.sid
+        return self.state.key
 
     def add(self, effect: fx.Effect) -> None:
         self.effects.append(effect)
@@ -37,16 +37,16 @@ class Turn:
     def note(self, event: str, detail: str = "") -> None:
         self.add(fx.Note(event, self.state.call, self.state.sid, detail))
 
-    def timer(self, name: Literal["ring", "initiate", "accept", "connect", "finish", "gone"], seconds: float) -> None:
+    def timer(self, name: Literal["ring", "initiate", "accept", "connect", "finish", "gone", "change", "alive"], seconds: float) -> None:
         self.add(fx.StartTimer(self.key, name, seconds))
 
     def send_jmi(self, jmi: Jmi, *, to: str | None = None, sender: str | None = None) -> None:
         self.add(fx.SendJmi(sender or self.state.own, to or self.state.peer, jmi))
 
-    def send_jingle(self, jingle: Jingle) -> None:
+    def send_jingle(self, jingle: Jingle, change: int = 0) -> None:
         """Send one action of ours; the session machine moves with it."""
         self.state.session = step(self.state.session, self.state.role, jingle.action)
-        self.add(fx.SendJingle(self.state.own, self.state.peer, jingle))
+        self.add(fx.SendJingle(self.state.own, self.state.peer, jingle, change))
 
     def endpoints(self) -> list[str]:
         """Who sees this call: all that ring, or the one endpoint that placed or accepted it."""

@@ -27,11 +27,14 @@ def frame(effect: fx.EndpointEffect) -> m.SequencedEvent:
                 name=effect.name or effect.peer.partition("@")[0],
                 media=media_of(effect.media),
                 abilities=abilities_of(effect.abilities),
+                replaces=effect.replaces or None,
             )
         case fx.TellState():
             return m.State(call=effect.call, state=effect.state, abilities=abilities_of(effect.abilities))
         case fx.TellDescription():
             return m.DescriptionEvent(call=effect.call, description=m.Description(type=effect.type, sdp=effect.sdp))
+        case fx.TellRollback():
+            return m.Rollback(call=effect.call, what=effect.what)
         case fx.TellCandidate():
             candidate = m.Candidate(
                 candidate=effect.candidate, sdpMid=effect.mid, sdpMLineIndex=effect.index, usernameFragment=effect.ufrag or None

@@ -171,7 +171,8 @@ class Stats(Request, tag="stats", kw_only=True):
     connectionState: Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
     bytesReceived: Annotated[int, Meta(ge=0)] = 0
     bytesSent: Annotated[int, Meta(ge=0)] = 0
-    relayed: bool | None = None
+    mediaReceived: Annotated[int, Meta(ge=0)] | None = None  # bytes of RTP among them
+    relayed: bool | None = None  # does the path in use go by a relay?
 
 
 class Ping(Request, tag="ping", kw_only=True):
@@ -311,6 +312,7 @@ class Incoming(Event, tag="incoming", kw_only=True):
     name: str
     media: Media
     abilities: Abilities
+    replaces: CallId | None = None  # a call of this page that goes on as this one: accept at once, do not ring
 
 
 class State(Event, tag="state", kw_only=True):
@@ -322,6 +324,13 @@ class State(Event, tag="state", kw_only=True):
 class DescriptionEvent(Event, tag="description", kw_only=True):
     call: CallId
     description: Description
+
+
+class Rollback(Event, tag="rollback", kw_only=True):
+    """The offer that is outstanding, whoever made it, comes to nothing: roll back to what was agreed before. The call goes on."""
+
+    call: CallId
+    what: Literal["ice-restart", "add", "remove", "direction", "offer"]
 
 
 class CandidateEvent(Event, tag="candidate", kw_only=True):
@@ -352,7 +361,7 @@ class Draining(Event, tag="draining", kw_only=True):
     """The bridge is being stopped: no new calls; reconnect soon."""
 
 
-SequencedEvent = ContactEvent | Incoming | State | DescriptionEvent | CandidateEvent | InfoEvent | Ended | Missed | Draining
+SequencedEvent = ContactEvent | Incoming | State | DescriptionEvent | Rollback | CandidateEvent | InfoEvent | Ended | Missed | Draining
 ServerFrame = Welcome | IceEvent | Ack | Error | Pong | SequencedEvent
 
 CLIENT_TYPES: dict[str, type[Request]] = {str(frame.__struct_config__.tag): frame for frame in ClientFrame.__args__}
