@@ -48,7 +48,9 @@ class Dialect:
             new = apply(now, jingle)
             if not restarted(now, new):
                 said += self._said(jingle, known)
-            elif "transport-info" not in (told.action for told in said) and self._takes_restart():
+            elif "transport-info" not in (told.action for told in said) and self._takes(
+                self.kind.restarts(self.role) or not self.offer, "ice-restart"
+            ):
                 said.append(self._restarted(after))
             now = new
         return said
@@ -65,9 +67,6 @@ class Dialect:
                 return [jingle] if self.kind.describe else []
             case _:
                 return [jingle]
-
-    def _takes_restart(self) -> bool:
-        return self._takes(self.kind.restarts(self.role) or not self.offer, "ice-restart")
 
     def _takes(self, able: bool, what: str) -> bool:
         if not able:
