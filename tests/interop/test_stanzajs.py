@@ -184,7 +184,7 @@ async def test_the_im_user_goes_offline_in_a_call(house: House) -> None:
     await talk(web, im, video=False)
     await im.ask("vanish")
     ended = await web.state("ended", 40)
-    assert ended["reason"] == "gone"
+    assert ended["reason"] in ("gone", "failed-ice")  # by the bridge, or by the page, whose browser may be faster
 
 
 async def test_what_it_does_not_take_is_said_otherwise_or_refused(house: House) -> None:
