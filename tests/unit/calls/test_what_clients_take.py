@@ -11,7 +11,7 @@ from jinglebridge.errors import EndpointError
 from jinglebridge.jingle import Content, IceUdpTransport, Jingle, Role
 from jinglebridge.translate.policy import SAFE
 from jinglebridge.translate.session import from_sdp
-from tests.unit.calls.world import ANSWER, DEVICE, OFFER, PHONE, World, answer_of_peer, talking_out
+from tests.unit.calls.world import ANSWER, DEVICE, OFFER, PHONE, World, answer_of_peer, talking_in, talking_out
 
 NODES = {
     "dino": "https://dino.im", "conversations": "http://conversations.im", "monal": "https://monal-im.org/", "movim": "https://movim.eu/",
@@ -93,6 +93,16 @@ def test_movim_answers_a_new_content_with_a_session_accept():
 def restart(ufrag: str) -> tuple[Content, ...]:
     transport = IceUdpTransport(ufrag=ufrag, pwd=ufrag * 6)
     return tuple(Content(name, Role.INITIATOR, transport=transport) for name in ("0", "1"))
+
+
+def test_a_restart_by_the_called_one_would_end_a_session_of_stanza_js():
+    """COMPAT(stanza.js 12): it puts new credentials into the answer that it has, which its browser does not take in a stable state."""
+    w = talking_in(World(PeerResource(PHONE, DEVICE | {JMI}, node=NODES["stanza"])))
+    assert not w.state.abilities.restart and talking_to("stanza").state.abilities.restart
+    offer = next_version(ANSWER).replace("a=ice-ufrag:", "a=ice-ufrag:fresh").replace("a=ice-pwd:", "a=ice-pwd:fresh")
+    with pytest.raises(EndpointError) as error:
+        w.does(ev.Described("id1", "offer", offer.replace("a=setup:active", "a=setup:actpass")))
+    assert error.value.what == "ice-restart"
 
 
 def test_conversations_wants_new_credentials_again_when_restarts_crossed():
