@@ -79,6 +79,7 @@ def _ring(registry: Registry, event: JmiReceived, propose: Propose, rings: dict[
     info = registry.peer_info(own, peer)
     state = CallState(registry.new_id(), propose.id, "in", own, peer, info.name, list(propose.media), now)
     turn = registry.add(state, info, list(rings), now)
+    registry.timeline.came(turn, event)
     ringing.propose_received(turn, event, rings)
     return registry.done(turn)
 
@@ -158,6 +159,7 @@ def initiated(registry: Registry, event: JingleReceived, now: float) -> list[fx.
     refused = negotiation.refusal_of_offer(turn, event)
     # From here on nothing raises, so no table holds a call that nobody knows of.
     registry.enter(turn, [event.to])
+    registry.timeline.came(turn, event)
     if refused is not None:
         refuse(turn, refused)  # nobody has heard of it yet
     elif alone:

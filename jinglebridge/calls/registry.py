@@ -17,8 +17,9 @@ from jinglebridge.calls.ending import end
 from jinglebridge.calls.model import CallState, Endpoint, PeerInfo, Timers, bare
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Ringing, Session
+from jinglebridge.calls.timeline import Timeline
 from jinglebridge.calls.turn import Turn
-from jinglebridge.errors import EndpointError, OutOfOrder, ResourceConstraint, UnknownSession
+from jinglebridge.errors import EndpointError, OutOfOrder, ProtocolError, ResourceConstraint, UnknownSession
 from jinglebridge.jingle import Propose
 
 Effects = list[fx.Effect]
@@ -33,6 +34,7 @@ class Registry:
         admission: who may call whom.
         peers: what is known about (own bare JID, peer bare JID) right now; pure look-up.
         new_id: unguessable ids, for sids and for calls towards the web side.
+        timeline: is told everything that happens in a call.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class Registry:
         peers: Callable[[str, str], PeerInfo],
         new_id: Callable[[], str],
         timers: Timers | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
         self.admission = admission
         self.timers = timers or Timers()
+        self.timeline = timeline or Timeline()
         self.calls: dict[fx.CallKey, CallState] = {}
         self.endpoints: dict[str, dict[str, Endpoint]] = {}  # bare JID -> full JID -> who
         self.peer_info = peers
@@ -119,6 +123,8 @@ class Registry:
             state = CallState(event.call, sid, "out", jid, device, peer.name, list(media), now, fork=[s for s in sids if s != sid])
             turn = self.add(state, peer, [jid], now)
             turn.branch = bool(effects)
+            if not turn.branch:
+                self.timeline.came(turn, event)
             ringing.place(turn, event)
             effects += self.done(turn)
         return effects
@@ -180,6 +186,7 @@ class Registry:
     def sweep(self, now: float) -> None:
         """Forget what nobody asks for any more; call it now and then. J-254."""
         self.admission.sweep(now)
+        self.timeline.sweep(now)
         self._ended = {k: t for k, t in self._ended.items() if t > now}
         self._ended_ids = {k: t for k, t in self._ended_ids.items() if t > now}
 
@@ -223,7 +230,12 @@ class Registry:
         state = self.calls[key]
         turn = self.turn(state, now)
         turn.branch = bool(self._branches(state)) and not forks.decides(event)
-        call.handle(turn, event, endpoint)
+        self.timeline.came(turn, event)
+        try:
+            call.handle(turn, event, endpoint)
+        except ProtocolError as error:
+            self.timeline.refused(turn, event, error)
+            raise
         return self.done(turn)
 
     def _drop_branches(self, state: CallState, now: float) -> Effects:
@@ -235,6 +247,7 @@ class Registry:
             end(turn, "cancelled")
             effects += self.done(turn)
         state.fork = []
+        self.timeline.goes_on(state)
         return effects
 
     def add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
@@ -256,6 +269,7 @@ class Registry:
 
     def done(self, turn: Turn) -> Effects:
         """Forget an ended call; keep its key for a while so that replays are told alike. J-093."""
+        self.timeline.left(turn)
         key, state, until = turn.key, turn.state, turn.now + self.timers.remember
         settled = state.fork and not turn.branch and state.session is not Session.PENDING
         others = self._drop_branches(state, turn.now) if settled else []
@@ -268,6 +282,10 @@ class Registry:
         if state.ended:
             for other in branches:
                 other.fork.remove(state.sid)
+            if branches:
+                self.timeline.goes_on(branches[0])
+            else:
+                self.timeline.over(turn)
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until
             for index, name in ((self._of_peer, key[1]), (self._of_person, key[0])):

@@ -246,3 +246,21 @@ def test_a_branch_that_was_not_saved_is_no_branch(w: World):
     w.state.fork.append("lost")
     w.page(TAB)
     assert "page: connecting" in w.sends(answer_of_peer(offers[PHONE]))
+
+
+def test_the_operator_sees_one_call(w: World):
+    """One record, of the branch that is left; and one that ended."""
+    timeline, forks = w.registry.timeline, forked(w)
+    w.sends("session-terminate", reason=Reason("busy"))
+    (record,) = timeline.find("c1", w.registry.calls.values())
+    assert record.state is w.state and not timeline.ended()
+    w.sends(answer_of_peer(forks[LAPTOP]), LAPTOP)
+    w.does(ev.HungUp("c1"))
+    assert timeline.ended() == [record] and record.reason == "ended"
+
+
+def test_the_operator_sees_who_had_the_call(w: World):
+    offers = forked(w)
+    w.sends(answer_of_peer(offers[PHONE]))
+    (record,) = w.registry.timeline.find("c1", w.registry.calls.values())
+    assert record.state is w.state and w.state.peer == PHONE
