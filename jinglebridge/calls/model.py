@@ -211,7 +211,7 @@ class CallState:
     @property
     def abilities(self) -> Abilities:
         kind = self.peer_kind
-        return Abilities(bundle=self.bundle, restart=kind.restart, add=kind.add, modify=kind.modify)
+        return Abilities(bundle=self.bundle, restart=kind.restarts(self.role), add=kind.add, modify=kind.modify)
 
     @property
     def side(self) -> Side:

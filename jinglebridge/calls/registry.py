@@ -116,7 +116,8 @@ class Registry:
         running = len({self.calls[key].call for key in self._of_person.get(own, ())})  # however many branches each has
         self.admission.outgoing(endpoint, to, running, now)
         peer = self.peer_info(own, to)
-        devices = [] if peer.uses_jmi() else peer.able(media)[: forks.MAX_BRANCHES]
+        by_message = bool(media) and peer.uses_jmi()  # a propose names media; data alone has none
+        devices = [] if by_message else peer.able(media)[: forks.MAX_BRANCHES]
         sids = {self.new_id(): device for device in devices or [to]}
         effects: Effects = []
         for sid, device in sids.items():

@@ -19,12 +19,12 @@ from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
 from jinglebridge.errors import InvalidState
-from jinglebridge.jingle import build_jingle, build_jmi
+from jinglebridge.jingle import jingle_text, jmi_text
 from jinglebridge.jingle.xep_0353 import NS_HINTS
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.requests import Requests
-from jinglebridge.xmpp.stanza import message
+from jinglebridge.xmpp.stanza import Send, message, written
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Performer:
     def __init__(
         self,
         registry: Registry,
-        send: Callable[[ET.Element], bool],
+        send: Send,
         requests: Requests,
         presence: PresenceKeeper,
         clock: Clock,
@@ -103,7 +103,8 @@ class Performer:
         self._messages[id] = (bare(effect.sender), bare(effect.to), effect.jmi.id)
         if len(self._messages) > MAX_REMEMBERED:
             self._messages.popitem(last=False)
-        self._send(message(effect.sender, effect.to, id, build_jmi(effect.jmi), ET.Element(STORE_HINT)))
+        payload = f'{jmi_text(effect.jmi)}<store xmlns="{NS_HINTS}"/>'
+        self._send(written("message", "chat", effect.sender, effect.to, id, payload))
 
     def _send_jingle(self, effect: fx.SendJingle) -> None:
         key = (bare(effect.sender), bare(effect.to), effect.jingle.sid)
@@ -113,7 +114,7 @@ class Performer:
             if condition != "offline":  # nothing is owed for a stanza that never left; the engine derives what is
                 self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle, effect.change), self._clock()))
 
-        self._requests.ask("set", effect.sender, effect.to, build_jingle(effect.jingle), answered)
+        self._requests.ask("set", effect.sender, effect.to, jingle_text(effect.jingle), answered)
 
     def _start(self, effect: fx.StartTimer) -> None:
         timers = self._timers.setdefault(effect.key, {})

@@ -264,3 +264,17 @@ def test_the_operator_sees_who_had_the_call(w: World):
     w.sends(answer_of_peer(offers[PHONE]))
     (record,) = w.registry.timeline.find("c1", w.registry.calls.values())
     assert record.state is w.state and w.state.peer == PHONE
+
+
+def test_taking_a_devices_call_at_another_page_takes_ours_back(w: World):
+    """They do not cross, being between other full addresses; but one call is enough."""
+    forked(w)
+    w.page(TAB)
+    w.sends(offer_of_peer("s1"), to=TAB)
+    lines = w.does(ev.Accepted(w.told(fx.TellIncoming)[0].call), TAB)
+    assert [said for said in lines if "terminate" in said or "moved" in said] == [
+        "page > phone session-terminate cancel",
+        "page: ended moved",
+        "page > laptop session-terminate cancel",
+    ]
+    assert w.state.sid == "s1"
