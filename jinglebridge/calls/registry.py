@@ -248,6 +248,7 @@ class Registry:
             end(turn, "cancelled")
             effects += self.done(turn)
         state.fork = []
+        self.timeline.goes_on(state)
         return effects
 
     def add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
@@ -282,7 +283,9 @@ class Registry:
         if state.ended:
             for other in branches:
                 other.fork.remove(state.sid)
-            if not branches:
+            if branches:
+                self.timeline.goes_on(branches[0])
+            else:
                 self.timeline.over(turn)
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until
