@@ -297,15 +297,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, metavar="DIR", help="keep the servers' files and logs here")
     args = parser.parse_args()
     if args.short:
-        args.calls, args.rounds, args.paced, args.idle, args.active, args.growth, args.negotiations = (
-            120,
-            3,
-            20,
-            100,
-            [20, 200, 600],
-            60,
-            40,
-        )
+        args.calls, args.rounds, args.warm, args.paced = 96, 3, 32, 12
+        args.idle, args.active, args.growth, args.negotiations = 60, [10, 120, 300], 32, 40
     with tempfile.TemporaryDirectory() as temporary, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = runner.run(measure(args, args.folder or Path(temporary)))
     sys.stdout.write(report(found, args.markdown) + "\n")
