@@ -26,6 +26,16 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
 
     Raises ProtocolError: the event is illegal now and the call is unchanged.
     """
+    before = turn.state.session
+    _dispatch(turn, event, endpoint)
+    if isinstance(event, ev.JingleReceived | ev.JmiReceived) or (isinstance(event, ev.Answered) and event.condition != "timeout"):
+        turn.state.heard_at = turn.now
+    if turn.state.session is Session.ACTIVE and before is not Session.ACTIVE:
+        turn.timer("alive", turn.timers.alive)
+    return turn.effects
+
+
+def _dispatch(turn: Turn, event: ev.CallEvent, endpoint: str) -> None:
     match event:
         case ev.Accepted():
             ringing.accept(turn, event, endpoint)
@@ -58,7 +68,6 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
         case _:
             raise InvalidState(f"{type(event).__name__} starts a call, it does not continue one")
     changed.drain(turn)
-    return turn.effects
 
 
 def _described(turn: Turn, event: ev.Described) -> None:
@@ -86,7 +95,7 @@ def _informed(turn: Turn, event: ev.Informed) -> None:
     if state.session is not Session.ACTIVE:
         return  # the page says it again when the call is up
     if event.info in ("hold", "active"):
-        info = SessionInfo(event.info)
+        info, state.held = SessionInfo(event.info), event.info == "hold"
     else:
         content = None
         if event.mid is not None:
@@ -159,8 +168,9 @@ def _endpoint_gone(turn: Turn, event: ev.EndpointGone) -> None:
 
 
 def _initiate_late(turn: Turn) -> None:
+    """J-060: the proceed was a promise, so this is a finish."""
     if turn.state.session is Session.IDLE:
-        end(turn, "unreachable", "the caller's device did not start the call")
+        finish(turn, "unreachable", "the caller's device did not start the call")
 
 
 def _accept_late(turn: Turn) -> None:
@@ -196,6 +206,16 @@ def _gone_late(turn: Turn) -> None:
         end(turn, "gone")
 
 
+def _alive(turn: Turn) -> None:
+    """Nothing was heard for a while: ask. Unknown-session ends the call; silence proves nothing (Monal never answers). J-100."""
+    state = turn.state
+    if state.session is not Session.ACTIVE:
+        return
+    if turn.now - state.heard_at >= turn.timers.alive:
+        turn.send_jingle(Jingle("session-info", state.sid))
+    turn.timer("alive", turn.timers.alive)
+
+
 _TIMERS = {
     "ring": ringing.ring_timeout,
     "initiate": _initiate_late,
@@ -203,5 +223,6 @@ _TIMERS = {
     "connect": _connect_late,
     "finish": _finish_late,
     "gone": _gone_late,
+    "alive": _alive,
     "change": changed.late,
 }

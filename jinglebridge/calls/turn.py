@@ -10,24 +10,26 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from jinglebridge.calls import effects as fx
-from jinglebridge.calls.model import CallState, PeerInfo, Timers, bare
+from jinglebridge.calls.model import CallState, PeerInfo, Timers
 from jinglebridge.calls.states import step
 from jinglebridge.jingle import Jingle, Jmi
 
 
 @dataclass(slots=True)
 class Turn:
-    """`now` in seconds of any monotonic clock that survives as long as the call."""
+    """`now` in seconds of any monotonic clock that survives as long as the call. `branch`: another branch of the call goes
+    on, so its page does not hear how this one ends."""
 
     state: CallState
     now: float
     timers: Timers
     peer: PeerInfo
+    branch: bool = False
     effects: list[fx.Effect] = field(default_factory=list)
 
     @property
     def key(self) -> fx.CallKey:
-        return bare(self.state.own), bare(self.state.peer), self.state.sid
+        return self.state.key
 
     def add(self, effect: fx.Effect) -> None:
         self.effects.append(effect)
@@ -35,7 +37,7 @@ class Turn:
     def note(self, event: str, detail: str = "") -> None:
         self.add(fx.Note(event, self.state.call, self.state.sid, detail))
 
-    def timer(self, name: Literal["ring", "initiate", "accept", "connect", "finish", "gone", "change"], seconds: float) -> None:
+    def timer(self, name: Literal["ring", "initiate", "accept", "connect", "finish", "gone", "change", "alive"], seconds: float) -> None:
         self.add(fx.StartTimer(self.key, name, seconds))
 
     def send_jmi(self, jmi: Jmi, *, to: str | None = None, sender: str | None = None) -> None:

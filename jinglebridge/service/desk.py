@@ -156,7 +156,8 @@ class Desk:
         self._presence.online(shown, self._named(session))
         contacts = frozenset(self._contacts(session))
         may_call = {a for a in (_prepared(c) for c in session.identity.may_call) if a}
-        endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone)
+        dnd = session.show == "dnd"
+        endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone, dnd)
         self._registry.online(endpoint)
 
     def _contacts(self, session: Session) -> list[str]:
@@ -260,7 +261,7 @@ class Desk:
             case m.SendInfo():
                 return ev.Informed(frame.call, frame.info, frame.mid)
             case m.Stats():
-                return ev.Reported(frame.call, frame.connectionState, frame.bytesReceived)
+                return ev.Reported(frame.call, frame.connectionState, frame.bytesReceived, frame.mediaReceived, frame.relayed)
             case _:
                 raise EndpointError("not-supported", "not offered by this server")
 

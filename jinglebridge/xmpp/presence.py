@@ -191,7 +191,10 @@ class PresenceKeeper:
             self._send(presence(own, peer, "unavailable"))
 
     def _subscribe(self, stanza: Stanza) -> None:
-        """Contacts may see us; anybody else waits for the user's decision; unknown users stay unknown. J-037."""
+        """Contacts may see us; anybody else waits for the user's decision; unknown users stay unknown. J-037.
+
+        What we asked of another web user who had never been here was lost; no server kept it: ask again, once, when they ask us.
+        """
         own, peer = _bare(stanza.to), _bare(stanza.sender)
         row = self.row(own, peer)
         if own in self._services or row.wanted or row.from_:
@@ -199,6 +202,8 @@ class PresenceKeeper:
             self._send(presence(own, peer, "subscribed"))
             for shown in self._shown.get(own, {}).values():
                 self._send(self._available(shown, peer))
+            if row.asked and not row.from_ and own.partition("@")[2] == peer.partition("@")[2]:
+                self._send(presence(own, peer, "subscribe"))
         elif sum(r.asking for r in self._rows.get(own, {}).values()) < MAX_ASKING:
             self._save(own, peer, replace(row, asking=True))
             self._peers.on_change(own, peer)

@@ -77,12 +77,14 @@ def line(effect: fx.Effect) -> str | None:
             return f"{short(sender)} > {short(to)} received {id}"
         case fx.ShowPresence(sender, to):
             return f"{short(sender)} > {short(to)} presence"
-        case fx.TellIncoming(endpoint, _, peer, _, media):
-            return f"{short(endpoint)}: incoming {','.join(media)} from {short(peer)}"
+        case fx.TellIncoming(endpoint, _, peer, _, media, _, replaces):
+            return f"{short(endpoint)}: incoming {','.join(media)} from {short(peer)}" + (f" instead of {replaces}" if replaces else "")
         case fx.TellState(endpoint, _, state):
             return f"{short(endpoint)}: {state}"
         case fx.TellDescription(endpoint, _, kind):
             return f"{short(endpoint)}: {kind}"
+        case fx.TellRollback(endpoint, _, what):
+            return f"{short(endpoint)}: rollback {what}"
         case fx.TellCandidate(endpoint, _, _, mid, index):
             return f"{short(endpoint)}: candidate {mid} {index}"
         case fx.TellInfo(endpoint, _, info, mid):
@@ -91,6 +93,8 @@ def line(effect: fx.Effect) -> str | None:
             return f"{short(endpoint)}: ended {reason}"
         case fx.TellMissed(owner, peer):
             return f"{short(owner)}: missed {short(peer)}"
+        case fx.StartTimer(_, "alive"):
+            return None  # in every call that is up; nobody hears of it
         case fx.StartTimer(_, name, seconds):
             return f"timer {name} {seconds:g}"
         case fx.StopTimers():
@@ -150,9 +154,9 @@ class World:
         event = ev.JingleReceived(parse_jingle(parse_text(text)), sender, to, text)
         return self._hear(lambda: self.registry.from_peer(event, self.now))
 
-    def answers(self, action: str, condition: str | None = None, jingle: str | None = None) -> list[str]:
+    def answers(self, action: str, condition: str | None = None, jingle: str | None = None, change: int = 0) -> list[str]:
         """The reply to an IQ of ours."""
-        return self._hear(lambda: self.registry.handle(self.key, ev.Answered(action, condition, jingle), self.now))
+        return self._hear(lambda: self.registry.handle(self.key, ev.Answered(action, condition, jingle, change), self.now))
 
     def bounces(self, condition: str = "service-unavailable", key: fx.CallKey | None = None) -> list[str]:
         return self._hear(lambda: self.registry.handle(key or self.key, ev.Bounced(condition), self.now))
@@ -191,8 +195,9 @@ class World:
 
     @property
     def key(self) -> fx.CallKey:
-        """Of the only call."""
-        (key,) = self.registry.calls
+        """Of the only call, or its first branch."""
+        key, *others = self.registry.calls
+        assert len(self.registry.calls[key].fork) == len(others), "more than one call"
         return key
 
     @property
