@@ -59,7 +59,6 @@ globalThis.media = (() => {
       seen.ufrags = [connection.currentLocalDescription, connection.currentRemoteDescription].map(ufrags)
       const sections = (description) => (description?.sdp ?? '').split(/^m=/m).slice(1)
       seen.sections = sections(connection.currentLocalDescription).map((text) => `${/^\w+ 0 /.test(text) ? 'no ' : ''}${text.split(' ', 1)}`)
-      seen.directions = connection.getTransceivers().map(({ currentDirection }) => currentDirection)
       return seen
     },
   }

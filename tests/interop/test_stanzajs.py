@@ -177,6 +177,7 @@ async def test_calls_that_cross_become_one(house: House, sid: str, stays: str) -
     await over(web, im, "ended", "success")
 
 
+@pytest.mark.long
 async def test_the_im_user_goes_offline_in_a_call(house: House) -> None:
     """Its client still sends media, but nobody can hang up on it any more: without media for a while the call is over."""
     web, im = await im_calls(house, video=False)
