@@ -6,7 +6,7 @@ shell answers with the error's own words.
 
 from __future__ import annotations
 
-from jinglebridge.calls import actions, candidates, negotiation, ringing
+from jinglebridge.calls import actions, candidates, negotiation, owed, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.ending import end, finish, over
@@ -45,6 +45,7 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
             ringing.jmi_received(turn, event)
         case ev.JingleReceived():
             actions.jingle_received(turn, event)
+            owed.alive(turn)
         case ev.Answered():
             _answered(turn, event)
         case ev.Bounced():
@@ -100,7 +101,10 @@ def _reported(turn: Turn, event: ev.Reported) -> None:
 
 def _answered(turn: Turn, event: ev.Answered) -> None:
     """A reply to an IQ of ours. Most errors change nothing: peers send harmless ones. J-097."""
+    if event.action == "session-info" and (turn.state.probed or event.condition == "offline") and _probe_answered(turn, event):
+        return
     if event.condition is None:
+        owed.alive(turn)
         return
     turn.note("peer-error", f"{event.action}: {event.condition} {event.jingle or ''}".strip())
     if event.jingle == "unknown-session":
@@ -113,6 +117,17 @@ def _answered(turn: Turn, event: ev.Answered) -> None:
         finish(turn, "unreachable" if event.condition in NOBODY else "failed")
     elif event.condition in NOBODY:
         finish(turn, "gone")
+
+
+def _probe_answered(turn: Turn, event: ev.Answered) -> bool:
+    """The peer was asked whether the session is still there. False: it is not, and that is handled like any other answer. J-100."""
+    if event.condition == "offline":
+        owed.unreachable(turn)
+        return True
+    unknown = event.jingle == "unknown-session"
+    if not unknown and (event.condition in NOBODY or event.condition == "timeout"):
+        return True  # silence proves nothing; the timer decides
+    return owed.probe_answered(turn, unknown=unknown)
 
 
 def _bounced(turn: Turn, event: ev.Bounced) -> None:
@@ -146,6 +161,7 @@ def _endpoint_gone(turn: Turn, event: ev.EndpointGone) -> None:
 
 def _initiate_late(turn: Turn) -> None:
     if turn.state.session is Session.IDLE:
+        owed.terminate_lost(turn)
         end(turn, "unreachable", "the caller's device did not start the call")
 
 
@@ -181,7 +197,14 @@ def _gone_late(turn: Turn) -> None:
         end(turn, "gone")
 
 
+def _ping_late(turn: Turn) -> None:
+    """The peer said nothing for a long time, or not even to an empty session-info. J-100."""
+    if owed.silent(turn):
+        end(turn, "gone")
+
+
 _TIMERS = {
+    "ping": _ping_late,
     "ring": ringing.ring_timeout,
     "initiate": _initiate_late,
     "accept": _accept_late,

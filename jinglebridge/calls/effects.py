@@ -22,6 +22,7 @@ class SendJmi:
     sender: str
     to: str
     jmi: Jmi
+    number: int = 0  # in the call's `unacked`, if it must be said again when it did not leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class SendJingle:
     sender: str
     to: str
     jingle: Jingle
+    number: int = 0  # in the call's `unacked`, until the peer answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Joint, Ringing, Session, Signalling, joint
 from jinglebridge.jingle import Role
 
@@ -37,6 +38,9 @@ class Timers:
     connect: float = 45.0  # from session-accept to media, for clients that report stats
     finish: float = 2.0  # from a peer's finish to its session-terminate
     gone: float = 10.0  # from a peer's unavailable to the end, while no media is reported
+    quiet: float = 60.0  # without signalling before the peer is asked whether the session is still there; J-100
+    probe: float = 12.0  # to answer that; a page reports its media every 10 s meanwhile
+    owed: float = 3600.0  # how long the end of a call is still told to a peer that could not be reached
     remember: float = 60.0  # how long an ended session's key is known
 
 
@@ -145,6 +149,15 @@ class CallState:
     media_at: float = 0.0  # when they last grew
     finish_reason: str = ""
     peer_offline: bool = False
+    deadlines: dict[str, float] = field(default_factory=dict)  # timer -> when it fires, so that a restart can start it again
+    sent: int = 0  # counter behind the numbers in `unacked`
+    unacked: list[list[Any]] = field(default_factory=list)  # [number, action or JMI element, from, to, XML]; calls/owed.py
+    heard_at: float = 0.0  # when the peer last gave a sign of life
+    probed: float = 0.0  # since when an empty session-info waits for its answer; 0: none does
+    told: list[str] = field(default_factory=list)  # [type, SDP] that the page may not have got yet
+    told_candidates: list[list[Any]] = field(default_factory=list)  # [candidate, mid, index, ufrag] likewise
+    restored: bool = False  # the bridge was restarted since the call began
+    end_reason: EndReason = "ended"
 
     @property
     def role(self) -> Role:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from jinglebridge.calls import call, negotiation, ringing
+from jinglebridge.calls import call, negotiation, owed, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.admission import Admission
@@ -57,6 +57,8 @@ class Registry:
         self._seen_by: dict[fx.CallKey, list[str]] = {}  # full JIDs of the endpoints that see the call now
         self._ended: dict[fx.CallKey, float] = {}  # key -> when it may be forgotten
         self._ended_ids: dict[tuple[str, str], float] = {}
+        self.owing: dict[fx.CallKey, CallState] = {}  # ended calls whose peer may not know
+        self._changed: dict[fx.CallKey, CallState] = {}  # since `take_changed`
 
     # --- web endpoints
 
@@ -84,6 +86,8 @@ class Registry:
             if isinstance(event, LATE_IS_FINE) and (jid, event.call) in self._ended_ids:
                 return []
             raise EndpointError("unknown-call", "there is no such call")
+        if owed.repeated(self.calls[key], event, jid):
+            return []
         return self._handle(key, event, now, jid)
 
     def _place(self, jid: str, event: ev.Placed, now: float) -> Effects:
@@ -237,10 +241,66 @@ class Registry:
         self.admission.sweep(now)
         self._ended = {k: t for k, t in self._ended.items() if t > now}
         self._ended_ids = {k: t for k, t in self._ended_ids.items() if t > now}
+        for key, state in list(self.owing.items()):
+            if now - max(state.created, state.heard_at) > self.timers.owed:
+                self._changed[key] = self.owing.pop(key)
+                state.unacked = []
 
     def calls_of(self, jid: str) -> Iterable[CallState]:
         """The live calls that a web session (full JID) sees."""
         return [self.calls[key] for key in self._of_endpoint.get(jid, {}).values()]
+
+    # --- what outlives a connection or a process
+
+    def take_changed(self) -> dict[fx.CallKey, CallState]:
+        """The calls that changed since the last time, ended ones too, for the journal."""
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def settled(self, key: fx.CallKey, number: int) -> None:
+        """The peer answered an action of ours, or a message has left: it is owed no more."""
+        state = self.calls.get(key) or self.owing.get(key)
+        if state is not None and number:
+            owed.settle(state, number)
+            self._changed[key] = state
+            if state.ended and not state.unacked:
+                del self.owing[key]
+
+    def reconnected(self, now: float) -> Effects:
+        """There is a new connection to the server: all that is owed."""
+        effects: Effects = [effect for state in self.owing.values() for effect in owed.again(state)]
+        for state in list(self.calls.values()):
+            turn = self._turn(state, now)
+            owed.reconnected(turn)
+            effects += self._done(turn)
+        return effects
+
+    def restore(self, states: Iterable[CallState], survives: Callable[[str], bool], now: float) -> Effects:
+        """Take the calls of the last run up again; `survives`: is this endpoint (full JID) still there, or may it come back?"""
+        effects: Effects = []
+        for state in states:
+            turn = self._turn(state, now)
+            if state.ended:
+                self.owing[turn.key], self._ended[turn.key] = state, now + self.timers.remember
+                effects += [fx.TellEnded(jid, state.call, state.end_reason) for jid in turn.endpoints() if survives(jid)]
+                continue
+            self._enter(turn, turn.endpoints(), "call-restored")
+            lost = [jid for jid in turn.endpoints() if not survives(jid)]
+            if not owed.restored(turn):
+                end(turn, "failed", "the bridge was restarted while it rang")
+            effects += self._done(turn)
+            for jid in lost:
+                if turn.key in self.calls:
+                    effects += self._handle(turn.key, ev.EndpointGone(jid), now)
+        return effects
+
+    def zombies(self, now: float) -> Effects:
+        """End calls that nothing would ever end: all their timers are long overdue, or they have none. J-254."""
+        effects: Effects = []
+        for state in list(self.calls.values()):
+            if now - max(state.deadlines.values(), default=state.created) > self.timers.remember:
+                effects += self.end(self._turn(state, now).key, now, "gone")
+        return effects
 
     # --- one turn
 
@@ -249,7 +309,11 @@ class Registry:
 
     def _handle(self, key: fx.CallKey, event: ev.CallEvent, now: float, endpoint: str = "") -> Effects:
         turn = self._turn(self.calls[key], now)
+        if isinstance(event, ev.TimerFired):
+            turn.state.deadlines.pop(event.name, None)
         call.handle(turn, event, endpoint)
+        if isinstance(event, ev.Described | ev.Reported):
+            owed.page_has_it(turn.state, connected=turn.state.connected)
         return self._done(turn)
 
     def _add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
@@ -257,7 +321,7 @@ class Registry:
         self._enter(turn, endpoints)
         return turn
 
-    def _enter(self, turn: Turn, endpoints: list[str]) -> None:
+    def _enter(self, turn: Turn, endpoints: list[str], note: str = "call-started") -> None:
         """Put a new call into the tables."""
         key, state = turn.key, turn.state
         self.calls[key] = state
@@ -266,11 +330,13 @@ class Registry:
         self._seen_by[key] = endpoints
         self._of_peer.setdefault(key[1], {})[key] = None
         self._of_person.setdefault(key[0], {})[key] = None
-        turn.note("call-started", state.direction)
+        turn.note(note, state.direction)
 
     def _done(self, turn: Turn) -> Effects:
         """Forget an ended call; keep its key for a while so that replays are told alike. J-093."""
         key, until = turn.key, turn.now + self.timers.remember
+        self._changed[key] = turn.state
+        owed.remember_told(turn.state, turn.effects)
         seeing = [] if turn.state.ended else turn.endpoints()
         for jid in self._seen_by[key]:
             if jid not in seeing:  # ended, or accepted elsewhere
@@ -281,6 +347,8 @@ class Registry:
                     self._of_endpoint.pop(jid, None)
         self._seen_by[key] = seeing
         if turn.state.ended:
+            if turn.state.unacked:
+                self.owing[key] = turn.state
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until
             for index, name in ((self._of_peer, key[1]), (self._of_person, key[0])):

@@ -1,6 +1,8 @@
 """Carries out what the engine wants: stanzas, frames, timers, log lines; in order, and without failing back.
 
-Spec: DESIGN §4 (effects).
+What must not be forgotten waits in the gate until the journal has it.
+
+Spec: DESIGN §4 (effects, Journal).
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from jinglebridge.calls.registry import Registry
 from jinglebridge.errors import InvalidState
 from jinglebridge.jingle import build_jingle, build_jmi
 from jinglebridge.jingle.xep_0353 import NS_HINTS
+from jinglebridge.service.gate import Gate
 from jinglebridge.service.metrics import Metrics
+from jinglebridge.store.journal import Journal
 from jinglebridge.xmpp.presence import PresenceKeeper
-from jinglebridge.xmpp.requests import Requests
+from jinglebridge.xmpp.requests import TIMEOUT, Requests
 from jinglebridge.xmpp.stanza import message
 
 log = structlog.get_logger()
@@ -51,8 +55,10 @@ class Performer:
         presence: PresenceKeeper,
         clock: Clock,
         metrics: Metrics,
+        journal: Journal,
     ) -> None:
         self._registry = registry
+        self.gate = Gate(journal, self._carry_out)
         self._send = send
         self._requests = requests
         self._presence = presence
@@ -62,7 +68,11 @@ class Performer:
         self._messages: OrderedDict[str, fx.CallKey] = OrderedDict()
         self.listener_of: Callable[[str], Listener | None] = lambda jid: None
 
-    def perform(self, effects: Iterable[fx.Effect]) -> None:
+    def perform(self, effects: Iterable[fx.Effect], then: Callable[[], None] = lambda: None) -> None:
+        """Carry out what one event led to, and then `then`. You must call this once after each event, before the next."""
+        self.gate.submit(self._registry.take_changed(), list(effects), then)
+
+    def _carry_out(self, effects: Iterable[fx.Effect]) -> None:
         for effect in effects:
             try:
                 self._one(effect)
@@ -103,17 +113,28 @@ class Performer:
         self._messages[id] = (bare(effect.sender), bare(effect.to), effect.jmi.id)
         if len(self._messages) > MAX_REMEMBERED:
             self._messages.popitem(last=False)
-        self._send(message(effect.sender, effect.to, id, build_jmi(effect.jmi), ET.Element(STORE_HINT)))
+        if self._send(message(effect.sender, effect.to, id, build_jmi(effect.jmi), ET.Element(STORE_HINT))):
+            self._settled(self._messages[id], effect.number)
 
     def _send_jingle(self, effect: fx.SendJingle) -> None:
         key = (bare(effect.sender), bare(effect.to), effect.jingle.sid)
         action = effect.jingle.action
 
         def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
-            if condition != "offline":  # nothing is owed for a stanza that never left; the engine derives what is
-                self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle), self._clock()))
+            # What never left, or was on its way when the connection broke, is owed; the engine knows that.
+            if condition != "offline":
+                self._settled(key, effect.number)
+            elif action != "session-info":
+                return
+            self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle), self._clock()))
 
-        self._requests.ask("set", effect.sender, effect.to, build_jingle(effect.jingle), answered)
+        timeout = TIMEOUT if effect.number else self._registry.timers.probe
+        self._requests.ask("set", effect.sender, effect.to, build_jingle(effect.jingle), answered, timeout)
+
+    def _settled(self, key: fx.CallKey, number: int) -> None:
+        if number:
+            self._registry.settled(key, number)
+            self.perform(())
 
     def _start(self, effect: fx.StartTimer) -> None:
         timers = self._timers.setdefault(effect.key, {})

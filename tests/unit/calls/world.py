@@ -91,6 +91,8 @@ def line(effect: fx.Effect) -> str | None:
             return f"{short(endpoint)}: ended {reason}"
         case fx.TellMissed(owner, peer):
             return f"{short(owner)}: missed {short(peer)}"
+        case fx.StartTimer(_, "ping"):
+            return None  # runs as long as a call; test_owed.py
         case fx.StartTimer(_, name, seconds):
             return f"timer {name} {seconds:g}"
         case fx.StopTimers():
