@@ -24,6 +24,7 @@ from jinglebridge.translate.policy import SAFE
 from jinglebridge.translate.session import Described, media_of
 
 Effects = list[fx.Effect]
+MAX_OWING = 10_000  # ended calls whose peer may not know
 MAX_XML = 64 * 1024  # characters of one <jingle/>; J-011
 LATE_IS_FINE = (ev.Gathered, ev.HungUp, ev.Reported)
 
@@ -222,6 +223,8 @@ class Registry:
         for key in list(self._of_peer.get(bare(peer), ())):
             if self.calls[key].peer == peer:
                 effects += self._handle(key, ev.PeerPresence(available), now)
+        if available:
+            effects += [effect for state in self.owing.values() if state.peer == peer for effect in owed.again(state)]
         return effects
 
     # --- replies and timers
@@ -347,7 +350,7 @@ class Registry:
                     self._of_endpoint.pop(jid, None)
         self._seen_by[key] = seeing
         if turn.state.ended:
-            if turn.state.unacked:
+            if turn.state.unacked and len(self.owing) < MAX_OWING:
                 self.owing[key] = turn.state
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until

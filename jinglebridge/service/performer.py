@@ -16,6 +16,7 @@ from typing import Protocol
 
 import structlog
 
+from jinglebridge.calls import call
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import bare
@@ -34,6 +35,8 @@ log = structlog.get_logger()
 
 Clock = Callable[[], float]
 MAX_REMEMBERED = 4096  # message ids whose bounce we would recognise
+# Nobody got it: RFC 6120 §8.3.3, and our own words for no answer.
+UNDELIVERED = call.NOBODY | {"timeout", "offline"}
 STORE_HINT = f"{{{NS_HINTS}}}store"
 RECEIVED = "{urn:xmpp:receipts}received"
 
@@ -122,10 +125,10 @@ class Performer:
 
         def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
             # What never left, or was on its way when the connection broke, is owed; the engine knows that.
-            if condition != "offline":
-                self._settled(key, effect.number)
-            elif action != "session-info":
+            if condition == "offline" and action != "session-info":
                 return
+            if condition not in UNDELIVERED or jingle is not None:
+                self._settled(key, effect.number)
             self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle), self._clock()))
 
         timeout = TIMEOUT if effect.number else self._registry.timers.probe
