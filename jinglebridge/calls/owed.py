@@ -34,7 +34,7 @@ LIVE = (Session.PENDING, Session.ACTIVE)
 MAX_UNACKED = 300  # a peer that acknowledges nothing must not make a call grow
 MAX_TOLD = 200
 INITIATE_SOON = 4.0  # seconds after a restart: the peer's session-initiate may have been lost with the process
-ACCEPT_SOON = 15.0  # the same for its session-accept, when its person had accepted before
+ACCEPT_SOON = 10.0  # the same for its session-accept, when its person had accepted before
 MAX_SILENCE = 150.0  # seconds without a sign of life of either side, longer than any page has to come back
 
 

@@ -350,7 +350,9 @@ class Registry:
                     self._of_endpoint.pop(jid, None)
         self._seen_by[key] = seeing
         if turn.state.ended:
-            if turn.state.unacked and len(self.owing) < MAX_OWING:
+            if len(self.owing) >= MAX_OWING:
+                turn.state.unacked = []
+            if turn.state.unacked:
                 self.owing[key] = turn.state
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until

@@ -38,7 +38,7 @@ CANDIDATE = (
     "type='host'/>"
 )
 ENDS = ("retract", "reject", "finish")
-RINGS = 3.0  # seconds until the contact gives up calling
+RINGS = 25.0  # seconds until the contact gives up calling
 
 
 def transport(inner: str) -> str:
@@ -263,6 +263,8 @@ class Page:
             self._seq = frame["seq"]
             for ended in frame["ended"]:
                 self._event(ended)
+            if not self.call and frame["calls"]:
+                self._rings(frame["calls"][0]["call"])
             snapshot = next((c for c in frame["calls"] if c["call"] == self.call), None)
             asked = any(r["type"] == "call" for r in self._pending.values())
             if self.call and snapshot is None and self.reason is None and not asked:
@@ -307,9 +309,7 @@ class Page:
             self._hello["resume"]["lastSeq"] = self._seq
         kind = frame["type"]
         if kind == "incoming":
-            self.rang += 1
-            self.call, self.direction = frame["call"], "in"
-            self._request("accept", {"call": self.call})
+            self._rings(frame["call"])
         elif frame.get("call") != self.call or self.reason is not None:
             return
         elif kind == "state":
@@ -320,6 +320,11 @@ class Page:
             self.candidates.append(frame["candidate"])
         elif kind == "ended":
             self._ended(frame["reason"])
+
+    def _rings(self, call: str) -> None:
+        self.rang += 1
+        self.call, self.direction = call, "in"
+        self._request("accept", {"call": call})
 
     def _ended(self, reason: str) -> None:
         self.reason, self.ended_at = reason, time.monotonic()
