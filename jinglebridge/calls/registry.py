@@ -315,8 +315,8 @@ class Registry:
         if isinstance(event, ev.TimerFired):
             turn.state.deadlines.pop(event.name, None)
         call.handle(turn, event, endpoint)
-        if isinstance(event, ev.Described | ev.Reported):
-            owed.page_has_it(turn.state, connected=turn.state.connected)
+        if isinstance(event, ev.Described) or (isinstance(event, ev.Reported) and event.state == "connected"):
+            owed.page_has_it(turn.state, connected=isinstance(event, ev.Reported))
         return self._done(turn)
 
     def _add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
