@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from jinglebridge.demo.lab import Ejabberd
 
 from .bridge import BridgeProcess, wait_for
-from .servers import unique_user
+from .browser import person
+from .servers import HandsetFactory, unique_user
+from .test_contact import hears, two_tones
 from .two_sides import Page, Peer
 
 EFFECTS = 40  # more than any of these calls has
@@ -243,3 +246,32 @@ def test_the_end_of_a_call_is_told_when_the_server_is_back(own_ejabberd: Ejabber
         wait_for("the bridge is ready", stage.bridge.ready)
     finally:
         stage.close()
+
+
+def test_media_flows_over_a_kill(ejabberd: Ejabberd, tmp_path: Path, handset: HandsetFactory) -> None:
+    """Chromium and an independent contact: packets and tones go on, and the hang-up works afterwards."""
+    tones = two_tones()
+    contact = handset(ejabberd, None, "--tone", str(tones[1]))
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd)
+    try:
+        with sync_playwright() as playwright, person(playwright, tmp_path, tones[0]) as alice:
+            alice.open(bridge.link(unique_user("alice"), contact.jid))
+            alice.press(f"Call {contact.user}")
+            alice.connected()
+            alice.media_grows(video=False)
+            assert bridge.process is not None
+            bridge.process.kill()
+            bridge.process.wait()
+            alice.media_grows(video=False)
+            bridge.start()
+            alice.media_grows(video=False)
+            alice.hears_tone(tones[1])
+            contact.until(hears(tones[0]))
+            wait_for("the page is back", lambda: alice.page.evaluate("window.jinglebridge.bridge.state") == "online")
+            (call,) = bridge.calls()
+            assert call["peer"] == contact.full and contact.report(log=False)["call"]["state"] == "connected"
+            alice.press("Hang up")
+            assert contact.wait("ended")["reason"] == "peer: success"
+            wait_for("nothing is left", lambda: bridge.calls() == [])
+    finally:
+        bridge.close()

@@ -44,8 +44,9 @@ from tests.unit.calls.world import (
 CANDIDATE = {"candidate": "candidate:1 1 udp 2122194687 192.0.2.2 5000 typ host", "sdpMid": "0"}
 
 TRICKLED = (
-    "<content creator='initiator' name='0'><transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='{}'><candidate component='1' "
-    "foundation='1' generation='0' id='a' ip='192.0.2.9' network='0' port='9' priority='7' protocol='udp' type='host'/></transport></content>"
+    "<content creator='initiator' name='0'><transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='{}'><candidate "
+    "component='1' foundation='1' generation='0' id='a' ip='192.0.2.9' network='0' port='9' priority='7' protocol='udp' type='host'/>"
+    "</transport></content>"
 )
 
 

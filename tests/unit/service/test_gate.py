@@ -101,7 +101,7 @@ async def test_effects_wait_and_keep_their_order():
     b.submit("other call", calls=(B,))
     b.submit(ended("2"))
     b.submit("both", calls=(A, B))
-    assert b.ran == ["before", "other call"] and len(b.gate) == 3
+    assert b.ran == ["before", "other call"] and len(b.gate) == 4, "two calls wait, two rows are not written"
     b.journal.keep()
     assert b.ran == ["before", "other call", ended("1"), TIMER, "later", ended("2"), "both"]
     await b.gate.drained()
