@@ -60,8 +60,10 @@ def sdp(setup: str) -> str:
 class Peer(RawXmpp):
     """An IM client: answers a call, or makes one with `propose`. A thread reads its stream."""
 
-    def __init__(self, server: Ejabberd, user: str) -> None:
-        super().__init__(server, user)
+    def __init__(self, server: Ejabberd, user: str, before: Peer | None = None) -> None:
+        """`before`: the same device before it lost its connection."""
+        super().__init__(server, user, register=before is None, resource="phone")
+        self.user = user
         self.session: tuple[str, str] | None = None  # (sid, address of the other side), once there is one
         self.phase = "idle"  # idle, ringing, proceeded, pending, active, ended
         self.reason = ""
@@ -69,6 +71,8 @@ class Peer(RawXmpp):
         self.heard: list[str] = []  # JMI elements and Jingle actions
         self.unavailable = False
         self._until = 0.0
+        if before is not None:
+            self.session, self.phase = before.session, before.phase
         self._closing = False
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
