@@ -1,7 +1,7 @@
 """What the peer does to a session that exists: one function per Jingle action.
 
 Each moves the session machine first and raises ProtocolError with the call unchanged when that is illegal. An IQ error ends
-a call with Conversations, so everything that is merely not understood is acked (J-096).
+a call with Conversations, so everything that is merely not understood is acked (J-096). The ack itself is the shell's.
 
 Spec: XEP-0166 §7.2; J-076 … J-103, J-168, J-174, J-207 … J-218.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jinglebridge.calls import candidates, negotiation
+from jinglebridge.calls import changed, changing, negotiation
 from jinglebridge.calls import effects as fx
-from jinglebridge.calls.ending import end, finish, refuse
+from jinglebridge.calls.ending import finish, refuse
 from jinglebridge.calls.events import InfoKind, JingleReceived
 from jinglebridge.calls.reasons import from_jingle
 from jinglebridge.calls.states import Session, step
@@ -34,12 +34,6 @@ def _move(turn: Turn, event: JingleReceived) -> None:
     turn.state.session = step(turn.state.session, turn.state.peer_role, event.jingle.action)
 
 
-def _ignore(turn: Turn, event: JingleReceived) -> None:
-    """Acked and ignored. J-096, J-140."""
-    _move(turn, event)
-    turn.note("jingle-ignored", event.jingle.action)
-
-
 _INFO: dict[str, InfoKind] = {"mute": "mute", "unmute": "unmute", "hold": "hold", "unhold": "active", "active": "active"}
 
 
@@ -56,7 +50,7 @@ def _session_info(turn: Turn, event: JingleReceived) -> None:
         if state.direction == "out" and state.session is Session.PENDING and not state.jmi:
             turn.add(fx.TellState(state.own, state.call, "ringing", state.abilities))
         return
-    mid = state.peer_mids.get(info.name) if info.name else None
+    mid = state.side.mids.get(info.name) if info.name else None
     for endpoint in turn.endpoints():
         turn.add(fx.TellInfo(endpoint, state.call, _INFO[info.kind], mid))
 
@@ -72,13 +66,6 @@ def _terminate(turn: Turn, event: JingleReceived) -> None:
     finish(turn, ended, reason.text)
 
 
-def _content_add(turn: Turn, event: JingleReceived) -> None:
-    """This engine does not change a running call yet: new content is rejected and the call goes on. J-215."""
-    _move(turn, event)
-    for content in event.jingle.contents:
-        turn.send_jingle(Jingle("content-reject", turn.state.sid, contents=(_stub(content),), reason=Reason("failed-application")))
-
-
 def _transport_replace(turn: Turn, event: JingleReceived) -> None:
     """We never fall back to another transport. J-174, J-175."""
     _move(turn, event)
@@ -90,13 +77,17 @@ def _stub(content: Content) -> Content:
     return Content(name=content.name, creator=content.creator)
 
 
-def _content_remove(turn: Turn, event: JingleReceived) -> None:
-    """The last content removed is the end of the call. J-216."""
+def _change(turn: Turn, event: JingleReceived) -> None:
+    """What changes the running session, and what answers our changes. A session-accept may be one of these."""
     _move(turn, event)
-    known = turn.state.peer_ufrags
-    removed = [known.pop(content.name) for content in event.jingle.contents if content.name in known]
-    if removed and not known:
-        end(turn, "ended")
+    changed.received(turn, event.jingle)
+
+
+def _session_accept(turn: Turn, event: JingleReceived) -> None:
+    if changing.answers(turn.state, event.jingle):
+        changing.answer_received(turn, event.jingle)
+    else:
+        negotiation.accept_received(turn, event)
 
 
 def _security_info(turn: Turn, event: JingleReceived) -> None:
@@ -110,18 +101,18 @@ def _answers_nothing(turn: Turn, event: JingleReceived) -> None:
 
 _HANDLERS: dict[str, Callable[[Turn, JingleReceived], None]] = {
     "session-initiate": negotiation.initiate_received,
-    "session-accept": negotiation.accept_received,
+    "session-accept": _session_accept,
     "session-info": _session_info,
     "session-terminate": _terminate,
-    "transport-info": candidates.transport_info,
+    "transport-info": _change,
     "transport-replace": _transport_replace,
     "transport-accept": _answers_nothing,
     "transport-reject": _answers_nothing,
-    "content-add": _content_add,
-    "content-accept": _answers_nothing,
-    "content-reject": _answers_nothing,
-    "content-modify": _ignore,
-    "content-remove": _content_remove,
-    "description-info": _ignore,
+    "content-add": _change,
+    "content-accept": _change,
+    "content-reject": _change,
+    "content-modify": _change,
+    "content-remove": _change,
+    "description-info": _change,
     "security-info": _security_info,
 }

@@ -6,7 +6,7 @@ shell answers with the error's own words.
 
 from __future__ import annotations
 
-from jinglebridge.calls import actions, candidates, negotiation, owed, ringing
+from jinglebridge.calls import actions, candidates, changed, changing, negotiation, owed, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.ending import end, finish, over
@@ -14,7 +14,7 @@ from jinglebridge.calls.reasons import EndReason, from_jingle
 from jinglebridge.calls.states import Ringing, Session
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import EndpointError, InvalidState
-from jinglebridge.jingle import Jingle, Role, SessionInfo
+from jinglebridge.jingle import Jingle, SessionInfo
 
 # IQ errors that mean "there is nobody": J-097.
 NOBODY = frozenset({"service-unavailable", "item-not-found", "recipient-unavailable", "remote-server-not-found", "remote-server-timeout"})
@@ -32,7 +32,7 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
         case ev.Rejected():
             ringing.reject(turn, event, endpoint)
         case ev.Described():
-            negotiation.described(turn, event)
+            _described(turn, event)
         case ev.Gathered():
             candidates.gathered(turn, event)
         case ev.HungUp():
@@ -58,7 +58,18 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
             _TIMERS[event.name](turn)
         case _:
             raise InvalidState(f"{type(event).__name__} starts a call, it does not continue one")
+    changed.drain(turn)
     return turn.effects
+
+
+def _described(turn: Turn, event: ev.Described) -> None:
+    """An answer to the peer's first offer, an answer to a later change of it, or a change of our own."""
+    if event.type == "offer":
+        changing.offered(turn, event)
+    elif turn.state.session is Session.ACTIVE:
+        changed.answered(turn, event)
+    else:
+        negotiation.answered(turn, event)
 
 
 def _hung_up(turn: Turn, event: ev.HungUp) -> None:
@@ -78,12 +89,13 @@ def _informed(turn: Turn, event: ev.Informed) -> None:
     if event.info in ("hold", "active"):
         info = SessionInfo(event.info)
     else:
-        name = None
+        content = None
         if event.mid is not None:
-            name = next((n for n in state.peer_ufrags if state.peer_mids[n] == event.mid), None)
-            if name is None:
+            name = state.side.names.get(event.mid, "")
+            content = state.side.peer.content(name) if state.side.peer is not None else None
+            if content is None:
                 raise EndpointError("bad-frame", "no section of this call has that mid")
-        info = SessionInfo(event.info, creator=None if name is None else Role.INITIATOR, name=name)
+        info = SessionInfo(event.info, creator=None if content is None else content.creator, name=None if content is None else content.name)
     turn.send_jingle(Jingle("session-info", state.sid, info=(info,)))
 
 
@@ -109,6 +121,8 @@ def _answered(turn: Turn, event: ev.Answered) -> None:
     turn.note("peer-error", f"{event.action}: {event.condition} {event.jingle or ''}".strip())
     if event.jingle == "unknown-session":
         finish(turn, "gone")
+    elif event.change:
+        changing.refused(turn, event)
     elif event.jingle == "tie-break" or event.action not in ("session-initiate", "session-accept"):
         return  # the other session of this pair goes on; or the peer can do without
     elif event.condition == "timeout":
@@ -176,6 +190,7 @@ def _accept_late(turn: Turn) -> None:
 def _connect_late(turn: Turn) -> None:
     """Only a client that reports stats can be known not to have connected. DESIGN §5."""
     state = turn.state
+    state.pack()  # most calls never change any more
     if state.connected or not state.stats_at:
         return
     if turn.now - state.stats_at > MEDIA_ALIVE:
@@ -213,4 +228,5 @@ _TIMERS = {
     "connect": _connect_late,
     "finish": _finish_late,
     "gone": _gone_late,
+    "change": changed.late,
 }

@@ -12,54 +12,57 @@ from __future__ import annotations
 from typing import Any
 
 from jinglebridge.calls import effects as fx
-from jinglebridge.calls.events import Gathered, JingleReceived
+from jinglebridge.calls.events import Gathered
 from jinglebridge.calls.model import CallState
-from jinglebridge.calls.states import Session, Signalling, step
+from jinglebridge.calls.states import Session
 from jinglebridge.calls.turn import Turn
-from jinglebridge.errors import EndpointError, SdpError
-from jinglebridge.jingle import Content, IceUdpTransport, Jingle, Role
-from jinglebridge.translate.session import Described
-from jinglebridge.translate.trickle import candidate_from_sdp, candidate_to_sdp
+from jinglebridge.errors import EndpointError, Refused
+from jinglebridge.jingle import Jingle, Role, jingle_text
+from jinglebridge.sdp import SessionDescription
+from jinglebridge.translate import side_trickle
+from jinglebridge.translate.reader import from_sdp
 
 MAX_SENT = 1000  # candidates of ours in one call
-MAX_WAITING = 200  # candidates held back per side; a page gathers a few dozen
+MAX_WAITING = 200  # candidates or stanzas held back per side; a page gathers a few dozen
+MAX_INBOX = 256 * 1024  # characters of the peer's stanzas that wait
 
 
 # --- ours
 
 
-def remember_own(state: CallState, described: Described) -> None:
-    """The credentials that our candidates go out with."""
-    state.own_transports = {
-        c.name: [c.transport.ufrag, c.transport.pwd]
-        for c in described.contents
-        if c.transport is not None and c.transport.ufrag and c.transport.pwd
-    }
-
-
-def hold_own(state: CallState, described: Described) -> None:
+def hold(turn: Turn, offer: SessionDescription) -> None:
     """Keep the candidates that an offer already holds, for after the callee accepted."""
-    for index, content in enumerate(described.contents):
-        for candidate in content.transport.candidates if content.transport else ():
-            state.own_waiting.append({"candidate": candidate_to_sdp(candidate), "sdpMid": content.name, "sdpMLineIndex": index})
+    kind = turn.state.peer_kind
+    described = from_sdp(offer, Role.INITIATOR, policy=kind.policy, extensions=kind.extensions)
+    turn.state.own_waiting[:0] = side_trickle.withheld(described)
 
 
 def gathered(turn: Turn, event: Gathered) -> None:
     """A candidate of the endpoint: send it now or keep it. Raises EndpointError."""
-    if event.candidate is None or not event.candidate.get("candidate"):
-        return  # ice-udp:1 has no end of candidates; a bare transport-info could mean a restart (J-165)
-    if turn.state.direction == "in" and not turn.state.accepted:
+    state = turn.state
+    if state.direction == "in" and not state.accepted:
         raise EndpointError("out-of-order", "this call was not accepted yet")
-    if turn.state.candidates >= MAX_SENT:
+    if event.candidate is None or _is_end_of_all(event.candidate):
+        if may_leave(turn):
+            for jingle in side_trickle.ended(state.side):
+                turn.send_jingle(jingle)
+        return
+    if state.sent + len(state.own_waiting) >= MAX_SENT:
         raise EndpointError("rate-limited", "too many candidates for one call")
-    if may_leave(turn.state):
+    if may_leave(turn):
         _send(turn, event.candidate)
-    elif len(turn.state.own_waiting) < MAX_WAITING:
-        turn.state.own_waiting.append(event.candidate)
+    elif len(state.own_waiting) < MAX_WAITING:
+        state.own_waiting.append(event.candidate)
 
 
-def may_leave(state: CallState) -> bool:
+def _is_end_of_all(init: dict[str, Any]) -> bool:
+    """An empty candidate of no section."""
+    return not init.get("candidate") and init.get("sdpMid") is None and init.get("sdpMLineIndex") is None
+
+
+def may_leave(turn: Turn) -> bool:
     """Has the callee accepted, and does the peer have our description?"""
+    state = turn.state
     if state.session is Session.ACTIVE:
         return True
     return state.session is Session.PENDING and state.direction == "out" and state.jmi
@@ -76,84 +79,48 @@ def release_own(turn: Turn) -> None:
 
 
 def _send(turn: Turn, init: dict[str, Any]) -> None:
-    state = turn.state
-    name = _content_of(state, init)
-    ufrag, pwd = state.own_transports[name]
-    if init.get("usernameFragment") not in (None, "", ufrag):
-        return  # gathered before the endpoint's current description
     try:
-        candidate = candidate_from_sdp(init["candidate"], id=f"c{state.candidates + 1}")
-    except SdpError as error:
+        jingle = side_trickle.told(turn.state.side, init)
+    except Refused as error:
         raise EndpointError("bad-candidate", str(error)) from error
-    state.candidates += 1
-    if candidate is None or not turn.policy.admits(candidate):
-        return
-    creator = Role.INITIATOR  # v1: all contents are those of the first offer
-    content = Content(name=name, creator=creator, transport=IceUdpTransport(ufrag=ufrag, pwd=pwd, candidates=(candidate,)))
-    turn.send_jingle(Jingle("transport-info", state.sid, contents=(content,)))
-
-
-def _content_of(state: CallState, init: dict[str, Any]) -> str:
-    """Content name for sdpMid, or for sdpMLineIndex when there is no mid. J-164."""
-    mid, index = init.get("sdpMid"), init.get("sdpMLineIndex")
-    for position, (name, known) in enumerate(state.peer_mids.items()):
-        if (known == mid if mid is not None else position == index) and name in state.own_transports:
-            return name
-    raise EndpointError("bad-candidate", "no section of this call has that sdpMid or sdpMLineIndex")
+    if jingle is not None:
+        turn.state.sent += 1
+        turn.send_jingle(jingle)
 
 
 # --- the peer's
 
 
-def remember_peer(state: CallState, described: Described) -> None:
-    """The contents that the peer described, and the ufrag that its candidates belong to."""
-    state.peer_ufrags = {
-        c.name: c.transport.ufrag or "" for c in described.contents if c.transport is not None and c.name in state.peer_mids
-    }
-
-
-def transport_info(turn: Turn, event: JingleReceived) -> None:
+def received(turn: Turn, jingle: Jingle) -> None:
     """Candidates of the peer. Nothing in them can end the call: a bad one has dropped itself while parsing. J-150."""
     state = turn.state
-    state.session = step(state.session, state.peer_role, "transport-info")
-    for content in event.jingle.contents:
-        transport = content.transport
-        if transport is None:
-            continue
-        lines = [candidate_to_sdp(c) for c in transport.candidates if c.component == 1]
-        if transport.gathering_complete:
-            lines.append("")
-        for line in lines[:MAX_WAITING]:
-            _pass_on(turn, {"name": content.name, "candidate": line, "ufrag": transport.ufrag or ""})
+    if not endpoint_ready(state) or state.inbox:
+        put_by(turn, jingle)
+        return
+    tell(turn, jingle)
 
 
 def endpoint_ready(state: CallState) -> bool:
     """Does the page have the description that the peer's candidates belong to?"""
-    if state.direction == "out":
-        return state.session is Session.ACTIVE
-    return state.signalling is Signalling.REMOTE_OFFER or state.session is Session.ACTIVE
+    return state.session is not Session.IDLE and state.side.peer is not None
 
 
-def _pass_on(turn: Turn, item: dict[str, str]) -> None:
-    if endpoint_ready(turn.state):
-        _tell(turn, item)
-    elif len(turn.state.peer_waiting) < MAX_WAITING:
-        turn.state.peer_waiting.append(item)
+def put_by(turn: Turn, jingle: Jingle) -> None:
+    """Keep a stanza of the peer for later; it was acked already (J-221)."""
+    inbox, text = turn.state.inbox, jingle_text(jingle)
+    if len(inbox) < MAX_WAITING and sum(map(len, inbox)) + len(text) <= MAX_INBOX:
+        inbox.append(text)
+    else:
+        turn.note("stanza-dropped", "too many wait")
 
 
-def release_peer(turn: Turn) -> None:
-    waiting, turn.state.peer_waiting = turn.state.peer_waiting, []
-    for item in waiting:
-        _tell(turn, item)
-
-
-def _tell(turn: Turn, item: dict[str, str]) -> None:
-    state, name = turn.state, item["name"]
-    ufrag = state.peer_ufrags.get(name)
-    # COMPAT(stanza.js 12): sends the ufrag without the pwd; one without either means the current credentials.
-    # A bundled content may have none of its own in the description (J-193).
-    if ufrag is None or (ufrag and item["ufrag"] not in ("", ufrag)):
-        turn.note("candidate-dropped", "of another content or generation")
-        return
-    index = list(state.peer_mids).index(name)
-    turn.add(fx.TellCandidate(state.own, state.call, item["candidate"], state.peer_mids[name], index, ufrag or item["ufrag"]))
+def tell(turn: Turn, jingle: Jingle) -> None:
+    state = turn.state
+    found = side_trickle.heard(state.side, jingle)
+    if not found:
+        turn.note("candidate-dropped", "of another content or generation, or not usable")
+    for item in found:
+        effect = fx.TellCandidate(
+            state.own, state.call, item["candidate"], item["sdpMid"], item["sdpMLineIndex"], item["usernameFragment"] or ""
+        )
+        turn.add(effect)

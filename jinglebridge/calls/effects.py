@@ -9,6 +9,7 @@ from jinglebridge.calls.model import Abilities
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.jingle import Jingle, Jmi
 
+What = Literal["ice-restart", "add", "remove", "direction", "offer"]  # a change that comes to nothing
 CallKey = tuple[str, str, str]  # (own bare JID, peer bare JID, sid)
 
 
@@ -36,11 +37,12 @@ class SendReceipt:
 
 @dataclass(frozen=True, slots=True)
 class SendJingle:
-    """An IQ set; its reply comes back as `Answered`."""
+    """An IQ set; its reply comes back as `Answered`. `change`: the offer of our endpoint, in a running call, that it belongs to; 0 none."""
 
     sender: str
     to: str
     jingle: Jingle
+    change: int = 0
     number: int = 0  # in the call's `unacked`, until the peer answers
 
 
@@ -79,6 +81,15 @@ class TellDescription:
     call: str
     type: Literal["offer", "answer"]
     sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellRollback:
+    """The outstanding offer, whoever made it, comes to nothing: back to what both sides had. `what`: as in error `not-negotiable`."""
+
+    endpoint: str
+    call: str
+    what: What
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +161,5 @@ class Note:
 
 
 PeerEffect = SendJmi | SendReceipt | SendJingle | ShowPresence
-EndpointEffect = TellIncoming | TellState | TellDescription | TellCandidate | TellInfo | TellEnded | TellMissed
+EndpointEffect = TellIncoming | TellState | TellDescription | TellRollback | TellCandidate | TellInfo | TellEnded | TellMissed
 Effect = PeerEffect | EndpointEffect | StartTimer | StopTimers | Note

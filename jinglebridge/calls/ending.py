@@ -75,7 +75,7 @@ def over(turn: Turn, reason: EndReason, text: str = "") -> None:
     state.session = Session.ENDED
     # Nothing of the media outlives the call.
     state.own_sdp = state.peer_xml = ""
-    state.own_waiting, state.peer_waiting, state.own_transports = [], [], {}
+    state.own_waiting, state.inbox, state.change, state.live, state.packed = [], [], None, None, b""
     owed.close(state, reason)
     turn.add(fx.StopTimers(turn.key))
     turn.note("call-ended", reason)

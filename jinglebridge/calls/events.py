@@ -97,16 +97,20 @@ class JingleReceived:
     jingle: Jingle
     sender: str
     to: str
-    xml: str = field(default="", repr=False)  # the <jingle/> as text, kept for the call's state
+    xml: str = field(default="", repr=False)  # the <jingle/> as text
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The reply to a Jingle IQ of ours. `condition`: None = result, else the stanza error's; `jingle`: XEP-0166 condition."""
+    """The reply to a Jingle IQ of ours. `condition`: None = result, else the stanza error's; `jingle`: XEP-0166 condition.
+
+    `change`: as in `SendJingle`.
+    """
 
     action: str
     condition: str | None = None
     jingle: str | None = None
+    change: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from jinglebridge.calls import stored
+from jinglebridge.calls.kinds import KINDS, UNKNOWN, Kind, kind_of
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Joint, Ringing, Session, Signalling, joint
 from jinglebridge.jingle import Role
+from jinglebridge.translate.side import Side
 
 JMI = "urn:xmpp:jingle-message:0"
 BUNDLE = "urn:ietf:rfc:5888"
@@ -38,6 +42,8 @@ class Timers:
     connect: float = 45.0  # from session-accept to media, for clients that report stats
     finish: float = 2.0  # from a peer's finish to its session-terminate
     gone: float = 10.0  # from a peer's unavailable to the end, while no media is reported
+    change: float = 10.0  # from an offer in a running call to its answer, on either side
+    add: float = 30.0  # the same where the peer's person may be asked: content-add
     quiet: float = 60.0  # without signalling before the peer is asked whether the session is still there; J-100
     probe: float = 12.0  # to answer that; a page reports its media every 10 s meanwhile
     owed: float = 3600.0  # how long the end of a call is still told to a peer that could not be reached
@@ -72,6 +78,7 @@ class PeerResource:
     jid: str
     features: frozenset[str] | None = None
     priority: int = 0
+    node: str = ""  # of its caps: which client it is
 
     def takes(self, media: tuple[str, ...]) -> bool:
         """True if a call with these media can be made to it directly. J-028."""
@@ -99,6 +106,10 @@ class PeerInfo:
         """True if the resource announces XEP-0338 grouping."""
         return any(r.jid == jid and BUNDLE in (r.features or ()) for r in self.resources)
 
+    def kind(self, jid: str) -> Kind:
+        """Which kind of peer the resource is; `UNKNOWN` for one that was never seen."""
+        return next((kind_of(r.node, r.features) for r in self.resources if r.jid == jid), UNKNOWN)
+
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
@@ -111,8 +122,23 @@ class Abilities:
 
 
 @dataclass(slots=True)
+class Change:
+    """An offer in a running call that is not answered yet: the endpoint's to the peer, or the peer's to the endpoint.
+
+    `number`: of the offer, counted by its author. `adds`, `restart`: contents whose accept or reject, whose new credentials the peer
+    owes. `heard`: stanzas of the answer so far, or of a bridge's offer, as text. `before`: what both sides had, to go back to.
+    """
+
+    number: int
+    before: dict[str, Any] = field(default_factory=dict)
+    adds: list[str] = field(default_factory=list)
+    restart: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class CallState:
-    """Everything a call must remember; only JSON types inside.
+    """Everything a call must remember; only JSON types inside, but for the descriptions (`side`), which are stored as texts.
 
     `own` is bare while several endpoints ring and the accepting one's full JID afterwards; `peer` is bare while
     proposed by us and a full JID afterwards. `sid` is the Jingle sid and the JMI id.
@@ -133,24 +159,25 @@ class CallState:
     proposed_by: str = ""  # full JID that a JMI propose came from
     accepted: bool = False
     connected: bool = False
-    own_sdp: str = ""
-    peer_xml: str = ""  # the peer's current <jingle/>, as text
-    peer_mids: dict[str, str] = field(default_factory=dict)  # content name -> mid, for every section of the offer in its order
-    peer_ufrags: dict[str, str] = field(default_factory=dict)  # contents that the peer described -> ufrag, "" if it gave none
-    own_transports: dict[str, list[str]] = field(default_factory=dict)  # content name -> [ufrag, pwd]
+    kind: str = UNKNOWN.name  # of the peer's device, a name in `kinds.KINDS`
+    bundle: bool = False  # it announces grouping
+    own_sdp: str = ""  # the endpoint's offer until a device of the peer may see it
+    peer_xml: str = ""  # the peer's offer, as text, until the endpoint may see it
     own_waiting: list[dict[str, Any]] = field(default_factory=list)  # our candidates that may not leave yet
-    peer_waiting: list[dict[str, Any]] = field(default_factory=list)  # the peer's, for an endpoint without its description
-    candidates: int = 0  # counter behind candidate ids
-    sdp_version: int = 0
-    sdp_id: int = 1
-    bundle: bool = False
+    inbox: list[str] = field(default_factory=list)  # stanzas of the peer, as text, that wait for their turn (J-221)
+    change: Change | None = None
+    changes: int = 0  # offers of our endpoint in the running call
+    sent: int = 0  # candidates of ours
     stats_at: float = 0.0
     received: int = 0  # bytes, by the endpoint's stats
     media_at: float = 0.0  # when they last grew
     finish_reason: str = ""
     peer_offline: bool = False
+    old_ufrags: list[str] = field(default_factory=list)  # of the peer: late candidates of them are no new restart (J-169)
+    live: Side | None = field(default=None, compare=False)
+    packed: bytes = field(default=b"", compare=False)  # `side` while nobody needs it
     deadlines: dict[str, float] = field(default_factory=dict)  # timer -> when it fires, so that a restart can start it again
-    sent: int = 0  # counter behind the numbers in `unacked`
+    numbered: int = 0  # counter behind the numbers in `unacked`
     unacked: list[list[Any]] = field(default_factory=list)  # [number, action or JMI element, from, to, XML]; calls/owed.py
     heard_at: float = 0.0  # when the peer last gave a sign of life
     probed: float = 0.0  # since when an empty session-info waits for its answer; 0: none does
@@ -181,15 +208,53 @@ class CallState:
         return self.joint == "ended"
 
     @property
+    def peer_kind(self) -> Kind:
+        return KINDS.get(self.kind, UNKNOWN)
+
+    @property
     def abilities(self) -> Abilities:
-        return Abilities(bundle=self.bundle)
+        kind = self.peer_kind
+        return Abilities(bundle=self.bundle, restart=kind.restart, add=kind.add, modify=kind.modify)
+
+    @property
+    def side(self) -> Side:
+        """The two descriptions of the session. A change to it is made on a copy, which then replaces it."""
+        if self.live is None:
+            self.live = self.blank_side() if not self.packed else stored.restore(self.blank_side(), stored.unpack(self.packed))
+            self.packed = b""
+        return self.live
+
+    @side.setter
+    def side(self, side: Side) -> None:
+        self.live, self.packed = side, b""
+
+    def copied_side(self) -> Side:
+        """A copy to be changed, which replaces `side` when all went well."""
+        return copy(self.side)
+
+    def blank_side(self) -> Side:
+        kind = self.peer_kind
+        return Side(self.role, self.sid, kind.policy, kind.extensions)
+
+    def pack(self) -> None:
+        """Make the call small until its descriptions are needed again: most calls never change."""
+        if self.live is not None:
+            self.packed, self.live = stored.pack(stored.saved(self.live)), None
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        del fields["live"], fields["packed"]
+        fields["change"] = None if self.change is None else dataclasses.asdict(self.change)
+        fields["side"] = stored.unpack(self.packed) if self.packed else None if self.live is None else stored.saved(self.live)
+        return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> CallState:
-        """Inverse of `to_json`."""
+        """Inverse of `to_json`. Unknown fields of another version are ignored."""
         data = json.loads(text)
-        machines = {"ringing": Ringing(data["ringing"]), "session": Session(data["session"]), "signalling": Signalling(data["signalling"])}
-        return cls(**{**data, **machines})
+        known = {f.name for f in dataclasses.fields(cls)}
+        side, change = data.get("side"), data.get("change")
+        values = {name: value for name, value in data.items() if name in known}
+        values |= {"ringing": Ringing(data["ringing"]), "session": Session(data["session"]), "signalling": Signalling(data["signalling"])}
+        values["change"] = None if change is None else Change(**change)
+        return cls(**values, packed=b"" if side is None else stored.pack(side))

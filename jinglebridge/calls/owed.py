@@ -56,10 +56,10 @@ def keep_message(state: CallState, sender: str, to: str, jmi: Jmi) -> int:
 
 
 def _keep(state: CallState, kind: str, sender: str, to: str, xml: str) -> int:
-    state.sent += 1
-    state.unacked.append([state.sent, kind, sender, to, xml])
+    state.numbered += 1
+    state.unacked.append([state.numbered, kind, sender, to, xml])
     del state.unacked[:-MAX_UNACKED]
-    return state.sent
+    return state.numbered
 
 
 def settle(state: CallState, number: int) -> None:
@@ -83,7 +83,7 @@ def again(state: CallState) -> list[fx.Effect]:
         if kind in ("Retract", "Reject", "Finish"):
             effects.append(fx.SendJmi(sender, to, parse_jmi(element), number))
         else:
-            effects.append(fx.SendJingle(sender, to, parse_jingle(element), number))
+            effects.append(fx.SendJingle(sender, to, parse_jingle(element), 0, number))
     return effects
 
 
@@ -212,7 +212,7 @@ def terminate_lost(turn: Turn) -> None:
     state = turn.state
     if state.restored:
         jingle = Jingle("session-terminate", state.sid, reason=Reason("gone"))
-        turn.add(fx.SendJingle(state.own, state.peer, jingle, keep_action(state, jingle)))
+        turn.add(fx.SendJingle(state.own, state.peer, jingle, 0, keep_action(state, jingle)))
 
 
 def repeated(state: CallState, event: object, endpoint: str) -> bool:

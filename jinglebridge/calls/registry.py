@@ -15,12 +15,12 @@ from jinglebridge.calls import events as ev
 from jinglebridge.calls.admission import Admission
 from jinglebridge.calls.ending import end, over, refuse
 from jinglebridge.calls.model import CallState, Endpoint, PeerInfo, Timers, bare
+from jinglebridge.calls.offers import complete, usable
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Ringing, Session, step
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import EndpointError, OutOfOrder, ResourceConstraint, ServiceUnavailable, TieBreak, UnknownSession
 from jinglebridge.jingle import Propose, Reason, Reject
-from jinglebridge.translate.policy import SAFE
 from jinglebridge.translate.session import Described, media_of
 
 Effects = list[fx.Effect]
@@ -98,7 +98,7 @@ class Registry:
             raise EndpointError("not-authorized", "this session is over")
         if event.call in self._of_endpoint.get(jid, {}) or (jid, event.call) in self._ended_ids:
             raise EndpointError("duplicate-call", "this call id was used before")
-        media = negotiation.proposed_media(event.sdp, SAFE)
+        media = negotiation.proposed_media(event.sdp)
         self.admission.outgoing(endpoint, to, len(self._of_person.get(own, ())), now)
         peer = self._peers(own, to)
         state = CallState(event.call, self._new_id(), "out", jid, to, peer.name, list(media), now)
@@ -184,10 +184,10 @@ class Registry:
         endpoint = self.endpoints.get(own, {}).get(event.to)
         if endpoint is None or not self._may_ring(own, peer, {event.to: endpoint}, now):
             raise ServiceUnavailable("not available")
-        negotiation.complete(event.jingle)
+        complete(event.jingle)
         losing = self._losing_to(event)
         info = self._peers(own, peer)
-        media = media_of(Described(negotiation.usable(event.jingle), event.jingle.groups))
+        media = media_of(Described(usable(event.jingle, info.kind(event.sender)), event.jingle.groups))
         state = CallState(self._new_id(), event.jingle.sid, "in", event.to, event.sender, info.name, list(media), now)
         state.session = step(Session.IDLE, state.peer_role, "session-initiate")
         turn = self._turn(state, now, info)

@@ -31,7 +31,7 @@ def place(turn: Turn, event: Placed) -> None:
     state = turn.state
     state.signalling = step_signalling(state.signalling, "endpoint", "offer")
     state.own_sdp = event.sdp
-    if turn.peer.uses_jmi():
+    if state.media and turn.peer.uses_jmi():  # a propose names media; data alone has none
         turn.add(fx.ShowPresence(state.own, state.peer))
         state.ringing = step_ringing(state.ringing, Role.INITIATOR, "propose")
         turn.send_jmi(Propose(state.sid, tuple(state.media)))
@@ -43,6 +43,7 @@ def place(turn: Turn, event: Placed) -> None:
         over(turn, "unreachable", "no device of this contact can take the call")
         return
     state.peer = to
+    negotiation.learn_peer(turn, to)
     turn.add(fx.ShowPresence(state.own, to))
     negotiation.initiate(turn)
     turn.timer("ring", turn.timers.ring)
@@ -53,6 +54,7 @@ def propose_received(turn: Turn, event: JmiReceived, endpoints: tuple[str, ...])
     """The peer calls: every page of the person rings, and each says so. J-055 … J-057."""
     state = turn.state
     state.proposed_by = event.sender
+    negotiation.learn_peer(turn, event.sender)  # its abilities go to the pages
     state.ringing_at = list(endpoints)
     state.ringing = step_ringing(state.ringing, Role.INITIATOR, "propose")
     if event.receipt and event.stanza_id:
@@ -145,7 +147,7 @@ def _proceed(turn: Turn, event: JmiReceived) -> None:
     state = turn.state
     _peer_says(turn, "proceed")
     state.peer = event.sender
-    state.bundle = turn.peer.bundles(event.sender)
+    negotiation.learn_peer(turn, event.sender)
     turn.tell_state()
     negotiation.initiate(turn)
     turn.timer("accept", turn.timers.accept)

@@ -105,15 +105,24 @@ class Signalling(StrEnum):
 
 Side = Literal["endpoint", "bridge"]
 
+# The endpoint is the polite side, we are not: our offer rolls back its own, its offer does nothing to ours (J-221, DESIGN §3).
 SIGNALLING: dict[Signalling, dict[tuple[Side, str], Signalling]] = {
     Signalling.STABLE: {("endpoint", "offer"): Signalling.LOCAL_OFFER, ("bridge", "offer"): Signalling.REMOTE_OFFER},
-    Signalling.LOCAL_OFFER: {("bridge", "answer"): Signalling.STABLE},
-    Signalling.REMOTE_OFFER: {("endpoint", "answer"): Signalling.STABLE},
+    Signalling.LOCAL_OFFER: {
+        ("bridge", "answer"): Signalling.STABLE,
+        ("bridge", "offer"): Signalling.REMOTE_OFFER,
+        ("bridge", "rollback"): Signalling.STABLE,
+    },
+    Signalling.REMOTE_OFFER: {
+        ("endpoint", "answer"): Signalling.STABLE,
+        ("endpoint", "offer"): Signalling.REMOTE_OFFER,
+        ("bridge", "rollback"): Signalling.STABLE,
+    },
 }
 
 
 def step_signalling(state: Signalling, side: Side, kind: str) -> Signalling:
-    """The signalling state after `side` set a description of `kind` (offer, answer). Raises OutOfOrder."""
+    """The signalling state after `side` set a description of `kind` (offer, answer) or took offers back (rollback). Raises OutOfOrder."""
     try:
         return SIGNALLING[state][side, kind]
     except KeyError:

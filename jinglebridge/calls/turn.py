@@ -13,7 +13,6 @@ from jinglebridge.calls import owed
 from jinglebridge.calls.model import CallState, PeerInfo, Timers, bare
 from jinglebridge.calls.states import step
 from jinglebridge.jingle import Jingle, Jmi
-from jinglebridge.translate.policy import SAFE, PeerPolicy
 
 
 @dataclass(slots=True)
@@ -24,7 +23,6 @@ class Turn:
     now: float
     timers: Timers
     peer: PeerInfo
-    policy: PeerPolicy = SAFE
     effects: list[fx.Effect] = field(default_factory=list)
 
     @property
@@ -45,10 +43,10 @@ class Turn:
         sender, to = sender or self.state.own, to or self.state.peer
         self.add(fx.SendJmi(sender, to, jmi, owed.keep_message(self.state, sender, to, jmi)))
 
-    def send_jingle(self, jingle: Jingle) -> None:
+    def send_jingle(self, jingle: Jingle, change: int = 0) -> None:
         """Send one action of ours; the session machine moves with it."""
         self.state.session = step(self.state.session, self.state.role, jingle.action)
-        self.add(fx.SendJingle(self.state.own, self.state.peer, jingle, owed.keep_action(self.state, jingle)))
+        self.add(fx.SendJingle(self.state.own, self.state.peer, jingle, change, owed.keep_action(self.state, jingle)))
 
     def endpoints(self) -> list[str]:
         """Who sees this call: all that ring, or the one endpoint that placed or accepted it."""

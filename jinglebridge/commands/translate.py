@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from math import isfinite
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO, TextIO
 from lxml import etree
 
 from jinglebridge import schemas
+from jinglebridge.calls.through import ThroughCalls
 from jinglebridge.errors import BadRequest, OperatorError, ProtocolError, UsageError
 from jinglebridge.jingle.xep_0166 import JINGLE
 from jinglebridge.translate import AUTHORS, sdp_to_xml, xml_to_sdp
@@ -56,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validate", action="store_true", help="check the XML against the schemas, on whichever side it is")
     parser.add_argument("--pretty", action="store_true", default=None, help="indent the XML that is written")
     parser.add_argument("--stream", action="store_true", help="one JSON message per line in, one out; side A is the initiator")
+    parser.add_argument("--through", choices=("calls",), help="with --stream: each side is a whole call engine, rings and all")
 
 
 def run(args: argparse.Namespace, stdin: BinaryIO | None = None, stdout: BinaryIO | None = None) -> int:
@@ -85,6 +88,10 @@ def _check(args: argparse.Namespace) -> None:
         idle = [name for name, value in given.items() if value is not None]
         if idle:
             raise UsageError(f"--stream has no use for {', '.join(idle)}: it reads standard input, and each message says what it is")
+    if args.through and not args.stream:
+        raise UsageError("--through is about --stream")
+    if args.through and args.peer != "none":
+        raise UsageError("--through calls asks each engine who its peer is: leave out --peer")
     if args.extensions and args.peer != "none":
         raise UsageError(f"--peer {args.peer} leaves out what --extensions adds: give one of them")
     if args.to == "sdp" and args.answer is not None:
@@ -202,7 +209,11 @@ def _listed(findings: list[schemas.Finding]) -> str:
 def _stream(args: argparse.Namespace, stdin: BinaryIO, out: BinaryIO) -> int:
     """Messages until the end of `stdin`; a line that is none gets an error and the next one is read."""
     check = schemas.check if args.validate else None
-    translator = StreamTranslator(POLICIES[args.peer], extensions=args.extensions, check=check)
+    translator: StreamTranslator | ThroughCalls
+    if args.through:
+        translator = ThroughCalls(time.monotonic, check)
+    else:
+        translator = StreamTranslator(POLICIES[args.peer], extensions=args.extensions, check=check)
     for line in _lines(stdin):
         try:
             reply = translator.handle(_message(line))

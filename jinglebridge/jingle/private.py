@@ -100,6 +100,19 @@ class SdpExtras:
     candidates: tuple[CandidateTail, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Negotiation:
+    """Stands in each stanza by which one bridge tells another an offer or an answer of its endpoint in a running call.
+
+    `id` counts the offers of its author in the session; an answer repeats that of its offer. `left`: how many stanzas of the same offer
+    or answer follow. A refusal changes nothing: the endpoint behind it did not answer, or could not be asked.
+    """
+
+    type: str
+    id: int
+    left: int = 0
+
+
 def _sdp_line(value: str) -> str:
     """A line that can be a line: one letter, "=", something, no line end. The same set of characters as `sdp.parse` takes."""
     if not 3 <= len(value) <= MAX_LINE or value[1] != "=" or not "a" <= value[0] <= "z":
@@ -169,6 +182,25 @@ _ADDRESSES = ("a=altc:", "a=candidate:", "a=remote-candidates:", "a=rtcp:", "a=s
 
 def _tells_nothing(line: Line) -> bool:
     return not line.text.lower().startswith(_ADDRESSES) and _ADDRESS(line.text) is None
+
+
+NEGOTIATION = Element(
+    Negotiation,
+    NS,
+    "negotiation",
+    (attr("type", one_of("offer", "answer", "refusal")), attr("id", integer(0, 2**31 - 1)), attr("left", integer(0, 99), default=0)),
+)
+
+
+def negotiation_of(unknown: Iterable[Any]) -> Negotiation | None:
+    """The <negotiation/> among the children of a <jingle/>; a malformed one is none."""
+    for el in unknown:
+        if el.tag == NEGOTIATION.clark:
+            try:
+                return NEGOTIATION.parse(el)
+            except BadRequest:
+                return None
+    return None
 
 
 def read(unknown: Iterable[Any]) -> SdpExtras:

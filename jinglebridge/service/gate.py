@@ -26,7 +26,7 @@ Changed = dict[fx.CallKey, CallState]
 def binds(effect: fx.Effect) -> bool:
     """Would it be wrong to forget that this was said?"""
     match effect:
-        case fx.SendJmi() | fx.TellIncoming() | fx.TellDescription() | fx.TellEnded():
+        case fx.SendJmi() | fx.TellIncoming() | fx.TellDescription() | fx.TellRollback() | fx.TellEnded():
             return True
         case fx.SendJingle(jingle=jingle):
             if jingle.action != "transport-info":

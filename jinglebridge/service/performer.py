@@ -129,7 +129,7 @@ class Performer:
                 return
             if condition not in UNDELIVERED or jingle is not None:
                 self._settled(key, effect.number)
-            self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle), self._clock()))
+            self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle, effect.change), self._clock()))
 
         timeout = TIMEOUT if effect.number else self._registry.timers.probe
         self._requests.ask("set", effect.sender, effect.to, build_jingle(effect.jingle), answered, timeout)

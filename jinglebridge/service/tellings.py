@@ -32,6 +32,8 @@ def frame(effect: fx.EndpointEffect) -> m.SequencedEvent:
             return m.State(call=effect.call, state=effect.state, abilities=abilities_of(effect.abilities))
         case fx.TellDescription():
             return m.DescriptionEvent(call=effect.call, description=m.Description(type=effect.type, sdp=effect.sdp))
+        case fx.TellRollback():
+            return m.Rollback(call=effect.call, what=effect.what)
         case fx.TellCandidate():
             return m.CandidateEvent(call=effect.call, candidate=_candidate(effect.candidate, effect.mid, effect.index, effect.ufrag))
         case fx.TellInfo():

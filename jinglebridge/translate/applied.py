@@ -96,7 +96,7 @@ def _transported(contents: dict[str, Content], content: Content, known: Describe
     if old is None or old.transport is None or new is None:
         return
     transport = old.transport
-    if new.ufrag is not None and credentials(new) != credentials(transport):
+    if new.ufrag is not None and new.pwd is not None and credentials(new) != credentials(transport):
         _restart(contents, old, known, new)
         old = contents[content.name]
         transport = old.transport or transport
@@ -121,6 +121,25 @@ def _restart(contents: dict[str, Content], old: Content, known: Described, new: 
         if content.transport is not None and (shared or name == old.name):
             transport = replace(content.transport, ufrag=new.ufrag, pwd=new.pwd, candidates=(), gathering_complete=False)
             contents[name] = replace(content, transport=transport, unknown=with_tails(content.unknown, ()))
+
+
+def with_candidates(known: Described, told: Content) -> Described:
+    """`apply` for a transport-info that holds nothing but candidates of the current credentials, and their end: the usual case."""
+    assert told.transport is not None
+    contents = []
+    for content in known.contents:
+        transport = content.transport
+        if content.name == told.name and transport is not None:
+            room = MAX_CANDIDATES - len(transport.candidates)
+            transport = replace(
+                transport,
+                candidates=(*transport.candidates, *told.transport.candidates[:room]),
+                gathering_complete=transport.gathering_complete or told.transport.gathering_complete,
+            )
+            unknown = _with_more_tails(content.unknown, told.unknown) if told.unknown else content.unknown
+            content = replace(content, transport=transport, unknown=unknown)
+        contents.append(content)
+    return known._replace(contents=tuple(contents))
 
 
 _READERS: dict[str, Callable[[dict[str, Content], Content, Described], None]] = {

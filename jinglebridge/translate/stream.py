@@ -14,8 +14,9 @@ from typing import Any
 from jinglebridge.errors import ProtocolError, Refused
 from jinglebridge.jingle import Jingle, Role, jingle_text, parse_jingle
 from jinglebridge.sdp import parse
+from jinglebridge.translate import side_trickle
 from jinglebridge.translate.policy import NONE, PeerPolicy
-from jinglebridge.translate.stream_side import Side
+from jinglebridge.translate.side import Side
 from jinglebridge.xml import parse_text
 
 MAX_CALLS = 1000
@@ -93,13 +94,13 @@ class StreamTranslator:
             case "answer":
                 return {"sdp": other.hear_answer(self._through(side.answer(parse(_field(msg, "sdp", str))))).format()}
             case "candidate":
-                info = side.candidate(_field(msg, "candidate", dict))
-                heard = [item for jingle in self._through([] if info is None else [info]) for item in other.hear_info(jingle)]
+                info = side_trickle.told(side, _field(msg, "candidate", dict))
+                heard = [item for jingle in self._through([] if info is None else [info]) for item in side_trickle.heard(other, jingle)]
                 return {"candidate": heard[0] if heard else None}
             case "end":
-                for jingle in self._through(side.end()):
-                    other.hear_info(jingle)
-                return {"out": [{"kind": "end"}]} if other.complete() else {"candidate": None}
+                for jingle in self._through(side_trickle.ended(side)):
+                    side_trickle.heard(other, jingle)
+                return {"out": [{"kind": "end"}]} if side_trickle.complete(other) else {"candidate": None}
         raise Refused("kind is offer, answer, candidate or end")
 
     def _through(self, stanzas: Iterable[Jingle]) -> list[Jingle]:

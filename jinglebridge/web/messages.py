@@ -332,6 +332,13 @@ class DescriptionEvent(Event, tag="description", kw_only=True):
     description: Description
 
 
+class Rollback(Event, tag="rollback", kw_only=True):
+    """The offer that is outstanding, whoever made it, comes to nothing: roll back to what was agreed before. The call goes on."""
+
+    call: CallId
+    what: Literal["ice-restart", "add", "remove", "direction", "offer"]
+
+
 class CandidateEvent(Event, tag="candidate", kw_only=True):
     call: CallId
     candidate: Candidate | None
@@ -354,7 +361,7 @@ class Draining(Event, tag="draining", kw_only=True):
     """The bridge is being stopped: no new calls; reconnect soon."""
 
 
-SequencedEvent = ContactEvent | Incoming | State | DescriptionEvent | CandidateEvent | InfoEvent | Ended | Missed | Draining
+SequencedEvent = ContactEvent | Incoming | State | DescriptionEvent | Rollback | CandidateEvent | InfoEvent | Ended | Missed | Draining
 ServerFrame = Welcome | IceEvent | Ack | Error | Pong | SequencedEvent
 
 CLIENT_TYPES: dict[str, type[Request]] = {str(frame.__struct_config__.tag): frame for frame in ClientFrame.__args__}

@@ -15,6 +15,7 @@ from typing import Protocol
 from jinglebridge import __version__
 from jinglebridge.errors import ItemNotFound, ServiceUnavailable
 from jinglebridge.jingle import features
+from jinglebridge.jingle.private import NS as NS_BRIDGE
 from jinglebridge.xmpp import caps
 from jinglebridge.xmpp.caps import DiscoInfo, Identity
 from jinglebridge.xmpp.router import Answer, Router
@@ -45,7 +46,7 @@ def session_info(video: bool) -> DiscoInfo:
 _SESSION = {
     video: DiscoInfo(
         (Identity("client", "web", "", "jinglebridge"),),
-        BASE | frozenset(features(video=video)) | {VERSION, "urn:xmpp:receipts"},
+        BASE | frozenset(features(video=video)) | {VERSION, "urn:xmpp:receipts", NS_BRIDGE},
     )
     for video in (True, False)
 }

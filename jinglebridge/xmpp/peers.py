@@ -36,6 +36,7 @@ class Resource:
     status: str
     priority: int
     features: frozenset[str] | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Peers:
             stanza.element.findtext(f"{{{NS}}}status", "")[:1024],
             _priority(stanza.element.findtext(f"{{{NS}}}priority", "0")),
             known.features if known else None,
+            _node(stanza.element),
         )
         self._learn(pair, stanza)
         self.on_resource(stanza.sender, True)
@@ -120,7 +122,7 @@ class Peers:
         """What the engine wants to know when a call starts."""
         resources = self._resources.get((own, peer), {}).values()
         name = self._nicks.get((own, peer), "")
-        return PeerInfo(name, tuple(PeerResource(r.jid, r.features, r.priority) for r in resources))
+        return PeerInfo(name, tuple(PeerResource(r.jid, r.features, r.priority, r.node) for r in resources))
 
     # --- capabilities
 
@@ -190,6 +192,11 @@ class Peers:
 
 def _takes(features: frozenset[str], medium: str) -> bool:
     return medium in features and (CALLABLE <= features or JMI in features)
+
+
+def _node(presence: ET.Element) -> str:
+    c = presence.find(f"{{{caps.NS}}}c")
+    return "" if c is None else c.get("node", "")[:256]
 
 
 def _priority(text: str) -> int:

@@ -29,13 +29,6 @@ def unknown(sid: str = "id1") -> str:
     return f'<jingle xmlns="urn:xmpp:jingle:1" action="session-info" sid="{sid}"><drum xmlns="urn:example:band"/></jingle>'
 
 
-@pytest.mark.parametrize("action", ["content-modify", "description-info"])
-def test_what_is_merely_not_understood_is_acked_and_ignored(action):
-    """J-096: an error would end the call at Conversations."""
-    w = talking_out(World())
-    assert w.sends(action, contents=VIDEO) == [] and w.notes() == ["jingle-ignored"]
-
-
 @pytest.mark.parametrize("action", ["transport-accept", "transport-reject", "content-accept", "content-reject"])
 def test_answers_to_nothing_are_out_of_order(action):
     w = talking_out(World())
@@ -44,28 +37,11 @@ def test_answers_to_nothing_are_out_of_order(action):
     assert not w.quiet
 
 
-def test_new_content_is_rejected_and_the_call_goes_on():
-    """J-215: name and creator as in the content-add."""
-    w = talking_in(World())
-    contents = (Content("screen"), Content("screen2", creator=Role.RESPONDER))
-    assert w.sends("content-add", sid="s1", contents=contents) == ["page > phone content-reject failed-application"] * 2
-    assert [j.contents for j in w.sent("content-reject")] == [(contents[0],), (contents[1],)]
-
-
 def test_another_transport_is_rejected_and_the_call_goes_on():
     """J-174, J-175."""
     w = talking_in(World())
     assert w.sends("transport-replace", sid="s1", contents=VIDEO) == ["page > phone transport-reject"]
     assert not w.quiet
-
-
-def test_the_last_content_removed_is_the_end():
-    """J-216."""
-    w = talking_out(World())
-    assert w.sends("content-remove", contents=VIDEO) == []
-    assert w.sends("content-remove", contents=VIDEO) == []
-    assert w.sends("content-remove", contents=BOTH)[0] == "page > phone session-terminate success"
-    assert w.quiet
 
 
 @pytest.mark.parametrize("stage", [direct_out, direct_in])

@@ -16,7 +16,6 @@ from tests.unit.calls.world import (
     ROMEO,
     World,
     accepted,
-    answer_of_peer,
     direct_in,
     direct_out,
     offered,
@@ -256,9 +255,3 @@ def test_without_jmi_a_whole_call():
     w = talking_direct_out(World(PLAIN))
     assert w.state.peer == PHONE and w.state.joint == "connecting"
     assert w.does(ev.HungUp("c1")) == ["page > phone session-terminate success", "page: ended ended", "no more timers"]
-
-
-def test_the_answer_of_a_peer_is_kept_as_text():
-    w = World()
-    w.sends(answer_of_peer(proceeded(w)))
-    assert 'action="session-accept"' in w.state.peer_xml

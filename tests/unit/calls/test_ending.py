@@ -178,5 +178,5 @@ def test_an_ended_call_keeps_nothing_of_the_media():
     w = talking_out(World())
     state = w.state
     w.does(ev.HungUp("c1"))
-    assert (state.own_sdp, state.peer_xml, state.own_waiting, state.peer_waiting, state.own_transports) == ("", "", [], [], {})
+    assert (state.own_sdp, state.peer_xml, state.own_waiting, state.inbox, state.live, state.packed) == ("", "", [], [], None, b"")
     assert state.ended

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from jinglebridge.calls import events as ev
+from jinglebridge.calls import stored
 from jinglebridge.calls.model import AUDIO, BUNDLE, CALLABLE, JMI, VIDEO, Abilities, CallState, PeerInfo, PeerResource, bare
 from jinglebridge.calls.states import Ringing, Session, Signalling
 from jinglebridge.jingle import Finish, Role
@@ -18,7 +19,9 @@ from tests.unit.calls.world import ANSWER, ANSWER_CANDIDATES, World, offer_of_pe
 def test_a_call_saved_in_any_stage_is_the_same_call(stage):
     state = reach(stage).state
     again = CallState.from_json(state.to_json())
-    assert again == state and again.joint == state.joint
+    assert again == state and again.to_json() == state.to_json() and again.joint == state.joint
+    state.pack()
+    assert stored.saved(again.side) == stored.saved(CallState.from_json(state.to_json()).side) == stored.saved(state.side)
     assert (type(again.ringing), type(again.session), type(again.signalling)) == (Ringing, Session, Signalling)
     assert json.loads(state.to_json())["sid"] == state.sid
 
@@ -57,7 +60,7 @@ def test_roles_follow_the_direction():
     out = CallState("c", "s", "out", "a@b/c", "d@e", "", [], 0.0)
     into = CallState("c", "s", "in", "a@b", "d@e", "", [], 0.0)
     assert (out.role, out.peer_role, into.role, into.peer_role) == (Role.INITIATOR, Role.RESPONDER, Role.RESPONDER, Role.INITIATOR)
-    assert not out.jmi and not out.ended and out.abilities == Abilities()
+    assert not out.jmi and not out.ended and out.abilities == Abilities(add=True, modify=True)
 
 
 @pytest.mark.parametrize(("jid", "expected"), [("a@b/c", "a@b"), ("a@b", "a@b"), ("a@b/c/d", "a@b"), ("b", "b")])

@@ -58,9 +58,13 @@ def ringing_rule(state: str, who: str, element: str) -> str | None:
 
 
 def signalling_rule(state: str, side: str, kind: str) -> str | None:
-    """RFC 8829 §3.5.1, without provisional answers and rollback."""
+    """RFC 8829 §3.5.1, without provisional answers; the endpoint is polite: our offer wins, its own is rolled back (J-221)."""
     if kind == "offer":
-        return {"endpoint": "have-local-offer", "bridge": "have-remote-offer"}[side] if state == "stable" else None
+        if side == "bridge":
+            return None if state == "have-remote-offer" else "have-remote-offer"
+        return {"stable": "have-local-offer", "have-remote-offer": "have-remote-offer"}.get(state)
+    if kind == "rollback":
+        return "stable" if side == "bridge" and state != "stable" else None
     if kind == "answer":
         return "stable" if (state, side) in {("have-local-offer", "bridge"), ("have-remote-offer", "endpoint")} else None
     return None

@@ -22,7 +22,7 @@ from jinglebridge.service.admin import AdminSocket, ask
 from tests.unit.fakes import logged, until
 
 STATE = CallState("c", "s", "out", "anna@call.test/w", "bob@im.test/r", "Bob", ["audio"], 0.0)
-STATE.own_sdp, STATE.own_transports = "a=ice-pwd:secret", {"0": ["u", "secret"]}
+STATE.own_sdp, STATE.peer_xml = "a=ice-pwd:secret", "<jingle pwd='secret'/>"
 
 
 class FakeBridge:

@@ -15,8 +15,9 @@ from jinglebridge.jingle.xep_0166 import CONTENT
 from jinglebridge.sdp import parse
 from jinglebridge.translate import applied, changes
 from jinglebridge.translate.policy import NONE, SAFE
+from jinglebridge.translate.side import Side
+from jinglebridge.translate.side_trickle import heard, told
 from jinglebridge.translate.stream import MAX_CALLS, StreamTranslator
-from jinglebridge.translate.stream_side import Side
 from tests.unit.cases import small
 from tests.unit.corpus import cases
 
@@ -412,19 +413,19 @@ def test_a_side_that_hears_nonsense():
     side = Side(Role.INITIATOR, "c")
     other = Side(Role.RESPONDER, "c")
     (initiate,) = side.offer(parse(small()))
-    info = side.candidate(init())
+    info = told(side, init())
     assert info is not None
     with pytest.raises(Refused, match="before"):
-        other.hear_info(info)
+        heard(other, info)
     with pytest.raises(OutOfOrder):
         other.hear_answer([initiate])
     other.hear_offer([initiate])
     side.offer(parse(restarted(small())))
-    late = side.candidate(init())
-    assert late is not None and other.hear_info(late) == []
+    late = told(side, init())
+    assert late is not None and heard(other, late) == []
     known = other.peer
     assert known is not None and known.contents[0].transport.ufrag == "ufra" and not known.contents[0].transport.candidates
-    assert len(other.hear_info(info)) == 1
+    assert len(heard(other, info)) == 1
 
 
 def test_a_lone_surrogate_as_a_name_of_a_call():

@@ -17,6 +17,7 @@ SERVER = {
     "incoming",
     "state",
     "description",
+    "rollback",
     "candidate",
     "info",
     "ended",

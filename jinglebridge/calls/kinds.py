@@ -1,0 +1,79 @@
+"""What kinds of peers there are, and what each can take: data, in one place.
+
+A kind is recognised by the node of the peer's entity capabilities or by what it announces; a peer that is not recognised gets `UNKNOWN`,
+which holds back what any known client trips over. What a description may hold is in its `PeerPolicy`; here is what may change while a
+call runs.
+
+Spec: clients.md; J-212 … J-222.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jinglebridge.jingle.private import NS as NS_BRIDGE
+from jinglebridge.translate.policy import NONE, POLICIES, PeerPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of peer.
+
+    `restart`, `add`, `modify`, `remove`, `describe`: it takes an ICE restart, content-add, a content-modify that changes who may send,
+    content-remove, description-info. What it does not take is not sent: the endpoint is answered here as well as SDP can, or told
+    `not-negotiable`.
+    """
+
+    name: str
+    policy: PeerPolicy
+    restart: bool = False
+    add: bool = False
+    modify: bool = False
+    remove: bool = False
+    describe: bool = False
+    stub: bool = False  # an added content that is bundled has an empty transport. COMPAT(Conversations 2.12): does it so itself. J-214
+    bridge: bool = False  # another endpoint of a jinglebridge: it says what is an offer and what its answer (`Negotiation`)
+
+    @property
+    def extensions(self) -> bool:
+        return self.bridge
+
+
+UNKNOWN = Kind("unknown", POLICIES["safe"], add=True, modify=True)
+BRIDGE = Kind("bridge", NONE, restart=True, add=True, modify=True, remove=True, describe=True, bridge=True)
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        UNKNOWN,
+        BRIDGE,
+        # COMPAT(Dino 0.4.2): no ICE restart; content-remove is feature-not-implemented; one content-add at a time is taken.
+        Kind("dino", POLICIES["dino"], add=True, modify=True),
+        # COMPAT(Conversations 2.12): acks and ignores content-modify, ends the call on content-remove of an accepted content.
+        Kind("conversations", POLICIES["conversations"], restart=True, add=True, stub=True),
+        # COMPAT(Monal 6): answers nothing that would change a running call.
+        Kind("monal", POLICIES["monal"]),
+        Kind("movim", POLICIES["movim"], add=True, modify=True),
+        # COMPAT(stanza.js 12): content-add is rejected, content-modify a bad-request.
+        Kind("stanza", POLICIES["stanza"], restart=True),
+    )
+}
+# Host of the caps node -> kind.
+NODES: dict[str, str] = {
+    "dino.im": "dino",
+    "conversations.im": "conversations",
+    "cheogram.com": "conversations",
+    "monocles.chat": "conversations",
+    "blabber.im": "conversations",
+    "monal-im.org": "monal",
+    "monal.im": "monal",
+    "movim.eu": "movim",
+    "stanzajs.org": "stanza",
+}
+
+
+def kind_of(node: str, features: frozenset[str] | None) -> Kind:
+    """The kind of a resource, by the `node` of its caps ("" if it has none) and what it announces (None: not known)."""
+    if features is not None and NS_BRIDGE in features:
+        return BRIDGE
+    host = node.partition("://")[2].partition("/")[0].removeprefix("www.").lower()
+    return KINDS[NODES.get(host, "unknown")]
