@@ -156,7 +156,7 @@ def _peer_presence(turn: Turn, event: ev.PeerPresence) -> None:
     turn.state.peer_offline = not event.available
     if turn.state.peer_offline:
         turn.timer("gone", turn.timers.gone)
-    elif turn.state.unacked and (turn.state.probed or turn.state.restored):
+    elif turn.state.undelivered:
         owed.reconnected(turn)  # it was not there when we were
 
 

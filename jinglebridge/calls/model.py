@@ -183,6 +183,7 @@ class CallState:
     probed: float = 0.0  # since when an empty session-info waits for its answer; 0: none does
     told: list[str] = field(default_factory=list)  # [type, SDP] that the page may not have got yet
     told_candidates: list[list[Any]] = field(default_factory=list)  # [candidate, mid, index, ufrag] likewise
+    undelivered: bool = False  # something in `unacked` came back: nobody was there
     restored: bool = False  # the bridge was restarted since the call began
     end_reason: EndReason = "ended"
 

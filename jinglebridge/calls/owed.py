@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jinglebridge import sdp
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls.events import Accepted, Described
 from jinglebridge.calls.states import Session, Signalling
@@ -101,7 +102,7 @@ def probe(turn: Turn) -> None:
 def reconnected(turn: Turn) -> None:
     """The server is there again: send what is owed, and ask whether the session still is."""
     state = turn.state
-    state.peer_offline, state.probed = False, 0.0
+    state.peer_offline, state.undelivered, state.probed = False, False, 0.0
     if state.session not in LIVE:
         return
     if state.connected:
@@ -220,6 +221,7 @@ def repeated(state: CallState, event: object, endpoint: str) -> bool:
     if isinstance(event, Accepted):
         return state.restored and state.accepted and state.own == endpoint
     if isinstance(event, Described):
-        stable = state.signalling is Signalling.STABLE
-        return state.restored and stable and event.type == "answer" and event.sdp == state.own_sdp
+        if not state.restored or event.type != "answer" or state.signalling is not Signalling.STABLE or state.side.said is None:
+            return False
+        return state.side.said.format() == sdp.parse(event.sdp).format()
     return False

@@ -224,7 +224,9 @@ class Registry:
             if self.calls[key].peer == peer:
                 effects += self._handle(key, ev.PeerPresence(available), now)
         if available:
-            effects += [effect for state in self.owing.values() if state.peer == peer for effect in owed.again(state)]
+            for state in [s for s in self.owing.values() if s.undelivered and s.peer == peer]:
+                state.undelivered = False
+                effects += owed.again(state)
         return effects
 
     # --- replies and timers
@@ -268,6 +270,12 @@ class Registry:
             self._changed[key] = state
             if state.ended and not state.unacked:
                 del self.owing[key]
+
+    def undelivered(self, key: fx.CallKey) -> None:
+        """An action of ours came back: it is owed still, and sent again when the peer is there."""
+        state = self.calls.get(key) or self.owing.get(key)
+        if state is not None:
+            state.undelivered = True
 
     def reconnected(self, now: float) -> Effects:
         """There is a new connection to the server: all that is owed."""

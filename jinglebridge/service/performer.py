@@ -127,7 +127,9 @@ class Performer:
             # What never left, or was on its way when the connection broke, is owed; the engine knows that.
             if condition == "offline" and action != "session-info":
                 return
-            if condition not in UNDELIVERED or jingle is not None:
+            if condition in UNDELIVERED and jingle is None:
+                self._registry.undelivered(key)
+            else:
                 self._settled(key, effect.number)
             self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle, effect.change), self._clock()))
 

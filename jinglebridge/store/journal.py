@@ -60,16 +60,12 @@ class MemoryJournal:
             if state is None:
                 self.rows.pop(key, None)
             else:
-                self.rows[key] = encoded(state)
+                self.rows[key] = state.to_json()
         if done is not None:
             done()
 
     def close(self) -> None:
         pass
-
-
-def encoded(state: CallState) -> str:
-    return state.to_json()
 
 
 class SqliteJournal:
@@ -119,7 +115,7 @@ class SqliteJournal:
         return states
 
     def write(self, rows: Rows, done: Done | None = None) -> None:
-        self._queue.put(([(key, None if state is None else encoded(state)) for key, state in rows.items()], done))
+        self._queue.put(([(key, None if state is None else state.to_json()) for key, state in rows.items()], done))
 
     def close(self) -> None:
         self._queue.put(None)
