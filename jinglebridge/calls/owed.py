@@ -140,7 +140,7 @@ def alive(turn: Turn) -> None:
 
 
 def unreachable(turn: Turn) -> None:
-    """We are offline, so nobody can be asked."""
+    """Nothing can be learnt from this silence: we are offline, or nobody says whether media flows."""
     turn.state.probed = 0.0
     turn.timer("ping", turn.timers.quiet)
 
@@ -159,7 +159,10 @@ def silent(turn: Turn) -> bool:
     elif state.media_at > state.probed:
         state.probed = 0.0
         probe(turn)  # what flows is a sign of life; but it may have stopped meanwhile
-    elif 0 < state.stats_at < state.probed and now - state.probed < MAX_SILENCE:
+    elif not state.received:
+        # COMPAT(Monal 6): answers no session-info at all; where nobody measures media, that must not end a call.
+        unreachable(turn)
+    elif state.stats_at < state.probed and now - state.probed < MAX_SILENCE:
         probe(turn)  # the page is away: it may yet say that media flows, and when it does not come back the call ends anyway
     else:
         return True

@@ -250,7 +250,9 @@ def test_a_quiet_session_is_asked_about_every_minute():
     assert w.answers("session-info") == [] and timers(w.last) == {"ping": 60.0}
 
 
-def silent(w: World) -> None:
+def silent(w: World, received: int = 5) -> None:
+    if received:
+        w.does(ev.Reported("c1", "connected", received))
     w.now += 61
     assert w.fires("ping") == ["page > phone session-info"]
 
@@ -259,7 +261,9 @@ def test_no_answer_and_no_media_is_the_end():
     w = watched()
     silent(w)
     assert w.answers("session-info", "timeout") == []
-    w.now += 12
+    w.now += 11
+    w.does(ev.Reported("c1", "connected", 5))
+    w.now += 1
     assert w.fires("ping") == [
         "page > phone session-terminate gone",
         "page > phone finish connectivity-error",
@@ -292,13 +296,19 @@ def test_an_error_is_an_answer(condition: str):
 
 def test_a_page_that_is_away_may_yet_say_that_media_flows():
     w = watched()
-    w.does(ev.Reported("c1", "connected", 10))
     silent(w)
     for _ in range(12):
         w.now += 12
         assert w.fires("ping") == ["page > phone session-info"]
     w.now += 12
     assert "page: ended gone" in w.fires("ping"), "but not for ever"
+
+
+def test_where_nobody_measures_media_silence_is_no_end():
+    w = watched()
+    silent(w, received=0)
+    w.now += 12
+    assert w.fires("ping") == [] and timers(w.last) == {"ping": 60.0}
 
 
 def test_while_we_are_offline_nobody_is_judged():
