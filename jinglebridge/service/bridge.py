@@ -91,7 +91,7 @@ class Bridge:
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
         self.desk = Desk(
-            config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self._store, time.time,
+            config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self._journal, time.time,
             lambda: self.link.ready,
         )  # fmt: skip
         self._connect_parts()

@@ -1,10 +1,10 @@
-"""The journal of calls: what a kill of the process must not lose. One row for each live call, and for each ended one whose end
-may be unknown to the peer.
+"""The journal: what a kill of the process must not lose. One row for each web session, for each live call, and for each ended one
+whose end may be unknown to the peer. They are in one file, in order, so that no call is there without its session.
 
-A file of its own, in WAL mode, readable by the owner only and never part of a backup: the rows hold the passwords of the calls' ICE and are
-overwritten when the call ends. One thread writes; what comes while it writes goes into one commit. `synchronous=NORMAL`: a commit is
-a write to the log without an fsync. That survives a kill of the process at any moment, since the system has the data; what a power cut
-takes is calls that a power cut has ended anyway.
+A file of its own, in WAL mode, readable by the owner only and never part of a backup: the rows of calls hold the passwords of their ICE
+and are overwritten when the call ends. One thread writes; what comes while it writes goes into one commit. `synchronous=NORMAL`: a
+commit is a write to the log without an fsync. That survives a kill of the process at any moment, since the system has the data; what a
+power cut takes is calls that a power cut has ended anyway.
 
 Spec: DESIGN §4 (Journal).
 """
@@ -13,24 +13,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import json
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
 from jinglebridge.calls.effects import CallKey
 from jinglebridge.calls.model import CallState
+from jinglebridge.calls.people import SavedSession
 from jinglebridge.errors import OperatorError
 
 log = structlog.get_logger()
 
 Rows = Mapping[CallKey, CallState | None]
 Done = Callable[[], None]
-TABLE = "CREATE TABLE IF NOT EXISTS call (own TEXT, peer TEXT, sid TEXT, state TEXT NOT NULL, PRIMARY KEY (own, peer, sid)) WITHOUT ROWID"
+Write = tuple[str, tuple[object, ...]]
+CALLS = "CREATE TABLE IF NOT EXISTS call (own TEXT, peer TEXT, sid TEXT, state TEXT NOT NULL, PRIMARY KEY (own, peer, sid)) WITHOUT ROWID"
+
+
+SESSIONS = "CREATE TABLE IF NOT EXISTS session (jid TEXT PRIMARY KEY, fields TEXT NOT NULL) WITHOUT ROWID"
 
 
 class Journal(Protocol):
@@ -42,6 +49,14 @@ class Journal(Protocol):
     def write(self, rows: Rows, done: Done | None = None) -> None:
         """Insert or replace, delete where there is None. The states are read before this returns; `done` is called when they are kept."""
 
+    def sessions(self) -> Iterable[SavedSession]:
+        """The web sessions that were open when the bridge last ran."""
+
+    def save_session(self, session: SavedSession) -> None:
+        """Insert or replace by JID."""
+
+    def delete_session(self, jid: str) -> None: ...
+
     def close(self) -> None:
         """Write what is pending and close. Nothing may be called afterwards, and no `done` comes any more."""
 
@@ -51,6 +66,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.rows: dict[CallKey, str] = {}
+        self._sessions: dict[str, SavedSession] = {}
 
     def calls(self) -> Iterable[CallState]:
         return [CallState.from_json(text) for text in self.rows.values()]
@@ -63,6 +79,15 @@ class MemoryJournal:
                 self.rows[key] = state.to_json()
         if done is not None:
             done()
+
+    def sessions(self) -> Iterable[SavedSession]:
+        return list(self._sessions.values())
+
+    def save_session(self, session: SavedSession) -> None:
+        self._sessions[session.jid] = session
+
+    def delete_session(self, jid: str) -> None:
+        self._sessions.pop(jid, None)
 
     def close(self) -> None:
         pass
@@ -78,7 +103,7 @@ class SqliteJournal:
         except sqlite3.DatabaseError as error:
             self._set_aside(error)
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[tuple[list[tuple[CallKey, str | None]], Done | None] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[list[Write], Done | None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="journal", daemon=True)
         self._thread.start()
 
@@ -86,8 +111,10 @@ class SqliteJournal:
         with contextlib.closing(sqlite3.connect(self._path)) as database:
             self._path.chmod(0o600)
             database.execute("PRAGMA journal_mode=WAL")
-            database.execute(TABLE)
-            database.execute("SELECT own, peer, sid, state FROM call LIMIT 1").fetchall()
+            for table in (CALLS, SESSIONS):
+                database.execute(table)
+            for probe in ("SELECT own, peer, sid, state FROM call LIMIT 1", "SELECT jid, fields FROM session LIMIT 1"):
+                database.execute(probe).fetchall()
 
     def _set_aside(self, error: sqlite3.DatabaseError) -> None:
         """A journal that cannot be read costs the calls in it; it must not cost all those to come."""
@@ -103,10 +130,8 @@ class SqliteJournal:
             raise OperatorError(f"{self._path}: the journal of calls cannot be opened ({again})") from None
 
     def calls(self) -> Iterable[CallState]:
-        with contextlib.closing(sqlite3.connect(self._path)) as database:
-            rows = database.execute("SELECT own, peer, sid, state FROM call").fetchall()
         states = []
-        for own, peer, sid, text in rows:
+        for own, peer, sid, text in self._read("SELECT own, peer, sid, state FROM call"):
             try:
                 states.append(CallState.from_json(text))
             except (ValueError, KeyError, TypeError) as error:  # written by a version that remembered something else
@@ -115,7 +140,23 @@ class SqliteJournal:
         return states
 
     def write(self, rows: Rows, done: Done | None = None) -> None:
-        self._queue.put(([(key, None if state is None else state.to_json()) for key, state in rows.items()], done))
+        self._queue.put(([_write(key, state) for key, state in rows.items()], done))
+
+    def sessions(self) -> Iterable[SavedSession]:
+        rows = self._read("SELECT jid, fields FROM session")
+        return [SavedSession(jid, **{k: _frozen(v) for k, v in json.loads(fields).items()}) for jid, fields in rows]
+
+    def save_session(self, session: SavedSession) -> None:
+        fields = dataclasses.asdict(session)
+        jid = fields.pop("jid")
+        self._queue.put(([("INSERT OR REPLACE INTO session VALUES (?,?)", (jid, json.dumps(fields)))], None))
+
+    def delete_session(self, jid: str) -> None:
+        self._queue.put(([("DELETE FROM session WHERE jid=?", (jid,))], None))
+
+    def _read(self, query: str) -> list[Any]:
+        with contextlib.closing(sqlite3.connect(self._path)) as database:
+            return database.execute(query).fetchall()
 
     def close(self) -> None:
         self._queue.put(None)
@@ -135,9 +176,9 @@ class SqliteJournal:
             writes = [write for write in batch if write is not None]
             try:
                 with database:
-                    for rows, _ in writes:
-                        for key, text in rows:
-                            _write_one(database, key, text)
+                    for statements, _ in writes:
+                        for statement in statements:
+                            database.execute(*statement)
             except Exception:  # a full disk must not end the calls that are up
                 log.exception("journal-write-failed", rows=len(writes))
             self._tell([done for _, done in writes if done is not None])
@@ -154,8 +195,11 @@ class SqliteJournal:
                 self._loop.call_soon_threadsafe(run)
 
 
-def _write_one(database: sqlite3.Connection, key: CallKey, text: str | None) -> None:
-    if text is None:
-        database.execute("DELETE FROM call WHERE own=? AND peer=? AND sid=?", key)
-    else:
-        database.execute("INSERT OR REPLACE INTO call VALUES (?,?,?,?)", (*key, text))
+def _write(key: CallKey, state: CallState | None) -> Write:
+    if state is None:
+        return "DELETE FROM call WHERE own=? AND peer=? AND sid=?", key
+    return "INSERT OR REPLACE INTO call VALUES (?,?,?,?)", (*key, state.to_json())
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

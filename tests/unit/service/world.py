@@ -71,7 +71,7 @@ class World:
         self.ice = IceSource(self.requests, "im.test", self.config.turn)
         self.online = True
         self.desk = Desk(
-            self.config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self.store, time.time,
+            self.config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self.journal, time.time,
             lambda: self.online,
         )  # fmt: skip
         Ears(self.registry, self.performer, time.time).register(self.router)

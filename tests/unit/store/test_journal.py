@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -12,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from jinglebridge.calls.model import CallState
+from jinglebridge.calls.people import SavedSession
 from jinglebridge.calls.states import Ringing, Session, Signalling
 from jinglebridge.errors import OperatorError
 from jinglebridge.store.journal import Journal, MemoryJournal, SqliteJournal
 from tests.unit.fakes import logged, until
 
+PAGE = SavedSession("anna@call.test/w-1", "anna", "Anna Ä", ("bob@im.test", "eve@im.test"), ("*",), True, "hash")
 KEY = ("anna@call.test", "bob@im.test", "s")
 Reopen = Callable[[], Journal]
 
@@ -60,6 +63,17 @@ class JournalTests:
         journal.write({KEY: state})
         state.sent = 99
         assert list(reopen().calls()) == [call()]
+
+    async def test_sessions(self, reopen: Reopen):
+        journal = reopen()
+        other = SavedSession("zoe@call.test/w-2", "zoe", "", (), (), False, "other")
+        for session in (PAGE, dataclasses.replace(PAGE, name="old"), PAGE, other):
+            journal.save_session(session)
+        assert sorted(reopen().sessions(), key=lambda s: s.jid) == [PAGE, other]
+        journal = reopen()
+        journal.delete_session(PAGE.jid)
+        journal.delete_session("unknown")
+        assert list(reopen().sessions()) == [other]
 
     async def test_done_comes_in_order(self, reopen: Reopen):
         journal, done = reopen(), list[int]()
