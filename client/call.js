@@ -14,6 +14,7 @@ import { openCamera, openMedia } from './media.js'
 import { Peer } from './peer.js'
 
 const STATS_EVERY = 10_000 // ms
+const STATS_SOON = 1_000 // ms after the connection is there: a short call, too, tells whether it heard anything
 const ORDER = ['preparing', 'calling', 'proceeding', 'ringing', 'incoming', 'accepting', 'accepted', 'connecting', 'connected', 'reconnecting', 'ended']
 /** Why a call ended that the bridge refused, by the code of its error; every other code is `failed`. @type {Record<string, string>} */
 const REFUSED = {
@@ -66,6 +67,8 @@ export class Call extends EventTarget {
   #given
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #statsTimer
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #soonTimer
 
   /**
    * @param {Signalling} link
@@ -267,6 +270,7 @@ export class Call extends EventTarget {
 
   #release() {
     clearInterval(this.#statsTimer)
+    clearTimeout(this.#soonTimer)
     this.#peer?.close()
     if (!this.#given) this.localStream?.getTracks().forEach((track) => track.stop())
   }
@@ -309,6 +313,7 @@ export class Call extends EventTarget {
     if (state !== 'connected') return
     if (this.connectedAt === null) {
       this.#statsTimer = setInterval(() => this.#report(), STATS_EVERY)
+      this.#soonTimer = setTimeout(() => this.#report(), STATS_SOON)
       if (this.muted) this.#inform('audio', true) // what was said before the call was up reached nobody
     }
     this.connectedAt ??= Date.now()

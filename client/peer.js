@@ -137,13 +137,23 @@ export class Peer {
 
   /** @returns {Promise<object>} the fields of a `stats` frame */
   async stats() {
-    const stats = { connectionState: this.connection.connectionState, bytesReceived: 0, bytesSent: 0, relayed: /** @type {boolean | null} */ (null) }
+    const stats = {
+      connectionState: this.connection.connectionState,
+      bytesReceived: 0,
+      bytesSent: 0,
+      mediaReceived: 0,
+      relayed: /** @type {boolean | null} */ (null),
+    }
     const report = /** @type {Map<string, any>} */ (/** @type {unknown} */ (await this.connection.getStats()))
-    for (const pair of report.values()) {
-      if (pair.type !== 'candidate-pair' || pair.state !== 'succeeded' || !pair.nominated) continue
-      stats.bytesReceived += pair.bytesReceived ?? 0
-      stats.bytesSent += pair.bytesSent ?? 0
-      const ends = [report.get(pair.localCandidateId), report.get(pair.remoteCandidateId)]
+    // A pair that another has replaced stays nominated; where the transport says which one it uses, only that one tells of relays.
+    const used = new Set([...report.values()].map((item) => item.selectedCandidatePairId).filter(Boolean))
+    for (const [id, item] of report) {
+      if (item.type === 'inbound-rtp') stats.mediaReceived += item.bytesReceived ?? 0
+      if (item.type !== 'candidate-pair' || item.state !== 'succeeded' || !item.nominated) continue
+      stats.bytesReceived += item.bytesReceived ?? 0
+      stats.bytesSent += item.bytesSent ?? 0
+      if (used.size > 0 && !used.has(id)) continue
+      const ends = [report.get(item.localCandidateId), report.get(item.remoteCandidateId)]
       stats.relayed = stats.relayed || ends.some((end) => end?.candidateType === 'relay')
     }
     return stats

@@ -21,7 +21,12 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "check-config": ("commands.check_config", "add_arguments", "run", "check a configuration file, or print a sample"),
     "doctor": ("commands.operate", "add_config", "doctor", "look whether everything works, and say what to do"),
     "token": ("commands.token", "add_arguments", "run", "make a token that lets a person connect"),
-    "calls": ("commands.operate", "add_calls_arguments", "calls", "list the live calls, or show one"),
+    "calls": (
+        "commands.operate",
+        "add_calls_arguments",
+        "calls",
+        "list the calls of now and of the last hour, or show what happened in one",
+    ),
     "stop": ("commands.operate", "add_stop_arguments", "stop", "stop the running bridge in good order"),
     "translate": ("commands.translate", "add_arguments", "run", "SDP to Jingle XML and back, in a pipe"),
 }

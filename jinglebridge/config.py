@@ -121,6 +121,9 @@ class Admin(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The unix socket that doctor, calls and stop talk to."""
 
     socket: Annotated[str, _doc("Its path. Default: admin.sock in store.path.")] = ""
+    texts: Annotated[
+        bool, _doc("Keep SDP, candidates and stanzas of the last calls in memory, for `calls show --unsafe`; never on disk or in the log.")
+    ] = True
 
 
 class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

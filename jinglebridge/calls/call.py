@@ -87,7 +87,7 @@ def _informed(turn: Turn, event: ev.Informed) -> None:
     if state.session is not Session.ACTIVE:
         return  # the page says it again when the call is up
     if event.info in ("hold", "active"):
-        info = SessionInfo(event.info)
+        info, state.held = SessionInfo(event.info), event.info == "hold"
     else:
         content = None
         if event.mid is not None:

@@ -119,6 +119,7 @@ def _offer_endpoint(turn: Turn, change: Change) -> None:
         if not isinstance(problem, ItemNotFound | ResourceConstraint) or state.peer_kind.bridge:
             _refuse(turn, stanzas)
         return
+    _reject(turn, [content for content in _added(stanzas) if side.peer is None or side.peer.content(content.name) is None])
     if side.peer == as_offer(known) and not state.peer_kind.bridge:
         state.change = None  # J-218: nothing new
         return
@@ -137,9 +138,17 @@ def _refuse(turn: Turn, stanzas: list[Jingle]) -> None:
         if mark is not None and own is not None:
             turn.send_jingle(marked([reminder(own, state.sid)], "refusal", mark.id)[0])
         return
-    for content in (content for jingle in stanzas if jingle.action == "content-add" for content in jingle.contents):
+    _reject(turn, _added(stanzas))
+
+
+def _added(stanzas: list[Jingle]) -> list[Content]:
+    return [content for jingle in stanzas if jingle.action == "content-add" for content in jingle.contents]
+
+
+def _reject(turn: Turn, contents: list[Content]) -> None:
+    for content in contents:
         stub = Content(content.name, content.creator)
-        turn.send_jingle(Jingle("content-reject", state.sid, contents=(stub,), reason=Reason("failed-application")))
+        turn.send_jingle(Jingle("content-reject", turn.state.sid, contents=(stub,), reason=Reason("failed-application")))
 
 
 def answered(turn: Turn, event: Described) -> None:

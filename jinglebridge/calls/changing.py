@@ -67,9 +67,9 @@ def _say(turn: Turn, stanzas: list[Jingle], dialect: Dialect) -> None:
         stanzas = marked(stanzas, "offer", state.changes)
     for jingle in stanzas:
         turn.send_jingle(jingle, state.changes)
-    if dialect.holds is not None and "direction" in dialect.unsaid:
-        info = SessionInfo("hold" if dialect.holds else "active")  # J-208
-        turn.send_jingle(Jingle("session-info", state.sid, info=(info,)))
+    if not state.peer_kind.modify and dialect.sends == state.held:
+        state.held = not dialect.sends
+        turn.send_jingle(Jingle("session-info", state.sid, info=(SessionInfo("hold" if state.held else "active"),)))  # J-208
 
 
 def collecting(state: CallState) -> bool:

@@ -23,7 +23,7 @@ class Dialect:
     """The `take` of `Side.offer` and `Side.answer`; afterwards it knows what was wanted.
 
     `adds`, `restart`: contents that were added, whose credentials are new. `unsaid`: words for what the peer does not take, as in
-    `error.what`. `holds`: True where our side stops sending altogether, False where it starts again, None for neither.
+    `error.what`. `sends`: does our side send anything afterwards?
     """
 
     kind: Kind
@@ -33,13 +33,13 @@ class Dialect:
     adds: list[str] = field(default_factory=list)
     restart: list[str] = field(default_factory=list)
     unsaid: list[str] = field(default_factory=list)
-    holds: bool | None = None
+    sends: bool = True
 
     def __call__(self, planned: list[Jingle], known: Described) -> list[Jingle]:
         after = apply_all(known, planned)
         self.adds = [content.name for jingle in planned if jingle.action == "content-add" for content in jingle.contents]
         self.restart = restarted(known, after)
-        self.holds = _holds(known, after, self.role)
+        self.sends = any(content.senders in (None, Senders.BOTH, Senders(self.role.value)) for content in after.contents)
         if self.kind.bridge:
             return planned or ([reminder(known, self.sid)] if self.offer else [])
         said: list[Jingle] = []
@@ -48,7 +48,7 @@ class Dialect:
             new = apply(now, jingle)
             if not restarted(now, new):
                 said += self._said(jingle, known)
-            elif "transport-info" not in (told.action for told in said) and self._takes(self.kind.restart, "ice-restart"):
+            elif "transport-info" not in (told.action for told in said) and self._takes(self.kind.restart or not self.offer, "ice-restart"):
                 said.append(self._restarted(after))
             now = new
         return said
@@ -106,15 +106,6 @@ def restarted(before: Described, after: Described) -> list[str]:
         if new is not None and new.pwd is not None and old is not None and new.ufrag not in (None, old):
             found.append(content.name)
     return found
-
-
-def _holds(before: Described, after: Described, role: Role) -> bool | None:
-    sent, sends = _sends(before, role), _sends(after, role)
-    return None if sent == sends else not sends
-
-
-def _sends(described: Described, role: Role) -> bool:
-    return any(content.senders in (None, Senders.BOTH, Senders(role.value)) for content in described.contents)
 
 
 def marked(stanzas: list[Jingle], kind: str, number: int) -> list[Jingle]:

@@ -73,7 +73,7 @@ def over(turn: Turn, reason: EndReason, text: str = "") -> None:
         turn.add(fx.TellMissed(bare(state.own), bare(state.peer), state.peer_name, tuple(state.media), state.created))
     state.ringing = Ringing.OVER if state.jmi else Ringing.NONE
     state.session = Session.ENDED
-    # Nothing of the media outlives the call.
+    # Nothing of the media outlives the call in its state; what the operator may still see is in `timeline`, bounded.
     state.own_sdp = state.peer_xml = ""
     state.own_waiting, state.inbox, state.change, state.live, state.packed = [], [], None, None, b""
     owed.close(state, reason)

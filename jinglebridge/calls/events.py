@@ -67,11 +67,13 @@ class Informed:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """Connection statistics of the endpoint. `received`: bytes."""
+    """Connection statistics of the endpoint. `received`: bytes; `media`: those of RTP, None if it does not say; `relayed`: by a relay?"""
 
     call: str
     state: str
     received: int = 0
+    media: int | None = None
+    relayed: bool | None = None
 
 
 EndpointEvent = Placed | Accepted | Rejected | Described | Gathered | HungUp | Informed | Reported

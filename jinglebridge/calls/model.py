@@ -167,6 +167,7 @@ class CallState:
     inbox: list[str] = field(default_factory=list)  # stanzas of the peer, as text, that wait for their turn (J-221)
     change: Change | None = None
     changes: int = 0  # offers of our endpoint in the running call
+    held: bool = False  # the peer was told that we hold
     sent: int = 0  # candidates of ours
     stats_at: float = 0.0
     received: int = 0  # bytes, by the endpoint's stats

@@ -18,8 +18,9 @@ from jinglebridge.calls.model import CallState, Endpoint, PeerInfo, Timers, bare
 from jinglebridge.calls.offers import complete, usable
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Ringing, Session, step
+from jinglebridge.calls.timeline import Timeline
 from jinglebridge.calls.turn import Turn
-from jinglebridge.errors import EndpointError, OutOfOrder, ResourceConstraint, ServiceUnavailable, TieBreak, UnknownSession
+from jinglebridge.errors import EndpointError, OutOfOrder, ProtocolError, ResourceConstraint, ServiceUnavailable, TieBreak, UnknownSession
 from jinglebridge.jingle import Propose, Reason, Reject
 from jinglebridge.translate.session import Described, media_of
 
@@ -36,6 +37,7 @@ class Registry:
         admission: who may call whom.
         peers: what is known about (own bare JID, peer bare JID) right now; pure look-up.
         new_id: unguessable ids, for sids and for calls towards the web side.
+        timeline: is told everything that happens in a call.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Registry:
         peers: Callable[[str, str], PeerInfo],
         new_id: Callable[[], str],
         timers: Timers | None = None,
+        timeline: Timeline | None = None,
     ) -> None:
         self.admission = admission
         self.timers = timers or Timers()
+        self.timeline = timeline or Timeline()
         self.calls: dict[fx.CallKey, CallState] = {}
         self.endpoints: dict[str, dict[str, Endpoint]] = {}  # bare JID -> full JID -> who
         self._peers = peers
@@ -103,6 +107,7 @@ class Registry:
         peer = self._peers(own, to)
         state = CallState(event.call, self._new_id(), "out", jid, to, peer.name, list(media), now)
         turn = self._add(state, peer, [jid], now)
+        self.timeline.came(turn, event)
         ringing.place(turn, event)
         return self._done(turn)
 
@@ -138,6 +143,7 @@ class Registry:
             return effects
         state = CallState(self._new_id(), propose.id, "in", own, peer, info.name, list(propose.media), now)
         turn = self._add(state, info, list(online), now)
+        self.timeline.came(turn, event)
         ringing.propose_received(turn, event, tuple(online))
         return effects + self._done(turn)
 
@@ -199,6 +205,7 @@ class Registry:
             over(lost, "moved", "you were calling each other: the other call rings now")
             effects += self._done(lost)
         self._enter(turn, [event.to])
+        self.timeline.came(turn, event)
         if refused is not None:
             refuse(turn, refused)  # nobody has heard of it yet
         else:
@@ -244,6 +251,7 @@ class Registry:
     def sweep(self, now: float) -> None:
         """Forget what nobody asks for any more; call it now and then. J-254."""
         self.admission.sweep(now)
+        self.timeline.sweep(now)
         self._ended = {k: t for k, t in self._ended.items() if t > now}
         self._ended_ids = {k: t for k, t in self._ended_ids.items() if t > now}
         for key, state in list(self.owing.items()):
@@ -322,7 +330,12 @@ class Registry:
         turn = self._turn(self.calls[key], now)
         if isinstance(event, ev.TimerFired):
             turn.state.deadlines.pop(event.name, None)
-        call.handle(turn, event, endpoint)
+        self.timeline.came(turn, event)
+        try:
+            call.handle(turn, event, endpoint)
+        except ProtocolError as error:
+            self.timeline.refused(turn, event, error)
+            raise
         if isinstance(event, ev.Described) or (isinstance(event, ev.Reported) and event.state == "connected"):
             owed.page_has_it(turn.state, connected=isinstance(event, ev.Reported))
         return self._done(turn)
@@ -345,6 +358,7 @@ class Registry:
 
     def _done(self, turn: Turn) -> Effects:
         """Forget an ended call; keep its key for a while so that replays are told alike. J-093."""
+        self.timeline.left(turn)
         key, until = turn.key, turn.now + self.timers.remember
         self._changed[key] = turn.state
         owed.remember_told(turn.state, turn.effects)
@@ -362,6 +376,7 @@ class Registry:
                 turn.state.unacked = []
             if turn.state.unacked:
                 self.owing[key] = turn.state
+            self.timeline.over(turn)
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until
             for index, name in ((self._of_peer, key[1]), (self._of_person, key[0])):

@@ -6,17 +6,15 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinglebridge.errors import OperatorError
+from jinglebridge.errors import OperatorError, UsageError
 
 if TYPE_CHECKING:
     from jinglebridge.config import Config
 
-STOP_HELP = "stop the running bridge in good order"
-CALLS_HELP = "list the live calls, or show one"
-DOCTOR_HELP = "look whether everything works, and say what to do about what does not"
 MARKS = {"good": "ok  ", "warning": "WARN", "bad": "FAIL"}
 
 
@@ -31,9 +29,10 @@ def add_stop_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_calls_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("verb", nargs="?", choices=["show"], help="show one call")
-    parser.add_argument("id", nargs="?", help="its call id or sid")
+    parser.add_argument("verb", nargs="?", choices=["show"], help="what happened in one call, step by step")
+    parser.add_argument("id", nargs="?", help="its call id or sid, or how one of them begins")
     parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--unsafe", action="store_true", help="show: with SDP, candidates and stanzas, so with addresses and ICE passwords")
 
 
 def _ask(config: Config, command: str, **arguments: Any) -> dict[str, Any]:
@@ -51,23 +50,35 @@ def stop(args: argparse.Namespace) -> int:
 
 
 def calls(args: argparse.Namespace) -> int:
+    from jinglebridge.commands import ladder
     from jinglebridge.config import load
 
-    if args.verb and not args.id:
-        raise OperatorError("calls show needs the id of a call: `jinglebridge calls` lists them")
-    live = _ask(load(args.config), "calls")["calls"]
+    config = load(args.config)
     if args.verb:
-        live = [c for c in live if args.id in (c["call"], c["sid"])]
-        if not live:
-            raise OperatorError(f"no live call has the id {args.id}")
-    if args.json or args.verb:
-        sys.stdout.write(json.dumps(live[0] if args.verb else live, indent=2) + "\n")
-        return 0
-    for c in live:
-        arrow = "->" if c["direction"] == "out" else "<-"
-        sys.stdout.write(f"{c['call']}  {c['own']} {arrow} {c['peer']}  {c['state']}  {'+'.join(c['media'])}  {c['seconds']:.0f} s\n")
-    sys.stdout.write(f"{len(live)} live call{'' if len(live) == 1 else 's'}\n")
+        if not args.id:
+            raise OperatorError("calls show needs the id of a call: `jinglebridge calls` lists them")
+        call = _one_call(_ask(config, "show", id=args.id, unsafe=args.unsafe)["calls"], args.id)
+        _write(call, args.json, lambda: ladder.one(call, unsafe=args.unsafe))
+    elif args.unsafe:
+        raise UsageError("--unsafe goes with `calls show ID`: the list holds nothing that it could show")
+    else:
+        found = _ask(config, "calls")["calls"]
+        _write(found, args.json, lambda: ladder.listed(found))
     return 0
+
+
+def _one_call(found: list[dict[str, Any]], id: str) -> dict[str, Any]:
+    """Raises OperatorError unless there is exactly one."""
+    if not found:
+        raise OperatorError(f"no call of now or of the last hour has the id {id}: `jinglebridge calls` lists them")
+    if len(found) > 1:
+        ids = ", ".join(call["call"] for call in found[:5])
+        raise OperatorError(f"{len(found)} calls have an id that begins with {id}: {ids}{', …' if len(found) > 5 else ''}")
+    return found[0]
+
+
+def _write(value: Any, as_json: bool, lines: Callable[[], Iterable[str]]) -> None:
+    sys.stdout.write(json.dumps(value, indent=2) + "\n" if as_json else "".join(f"{line}\n" for line in lines()))
 
 
 def doctor(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """The operator's door: a unix socket, mode 0600, one JSON object per line each way.
 
-``{"command": "status" | "calls" | "doctor" | "stop", …}`` → one line ``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
+``{"command": "status" | "calls" | "show" | "doctor" | "stop", …}`` → one line ``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from jinglebridge.calls.model import CallState, bare
+from jinglebridge.calls.timeline import ladder, summary
 from jinglebridge.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-MAX_LINE = 64 * 1024
+MAX_LINE = 64 * 1024  # bytes of a command
+MAX_ANSWER = 64 * 1024 * 1024  # bytes
 
 
 class AdminSocket:
@@ -76,7 +77,9 @@ class AdminSocket:
                     "sessions": len(bridge.sessions.by_jid),
                 }
             case "calls":
-                return {"ok": True, "calls": [describe(state) for state in bridge.registry.calls.values()]}
+                return {"ok": True, "calls": self._calls()}
+            case "show":
+                return {"ok": True} | self._show(str(request["id"]), bool(request.get("unsafe")))
             case "doctor":
                 from jinglebridge.service.doctor import examine
 
@@ -88,26 +91,27 @@ class AdminSocket:
             case _:
                 return {"ok": False, "error": "unknown command"}
 
+    def _calls(self) -> list[dict[str, Any]]:
+        """Those that are over first, each group in the order in which it came to be."""
+        registry, now = self._bridge.registry, time.time()
+        timeline = registry.timeline
+        return [summary(r, now) for r in [*timeline.ended(), *map(timeline.of, registry.calls.values())]]
 
-def describe(state: CallState) -> dict[str, Any]:
-    """A call for the operator: no addresses of machines, no credentials, no SDP."""
-    return {
-        "call": state.call,
-        "sid": state.sid,
-        "direction": state.direction,
-        "own": state.own,
-        "peer": state.peer,
-        "state": state.joint,
-        "media": state.media,
-        "seconds": round(time.time() - state.created, 1),
-        "with": bare(state.peer),
-    }
+    def _show(self, id: str, unsafe: bool) -> dict[str, Any]:
+        """The calls that `id` fits; with their steps if it is one."""
+        registry = self._bridge.registry
+        found = registry.timeline.find(id, registry.calls.values())
+        calls = [summary(r, time.time()) for r in found]
+        if len(found) == 1:
+            calls[0]["texts"] = registry.timeline.keeps_texts
+            calls[0]["steps"] = ladder(found[0], unsafe=unsafe)
+        return {"calls": calls}
 
 
 async def ask(path: Path, command: str, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
     """Send one command to a running bridge. Raises OperatorError if none is running."""
     try:
-        reader, writer = await asyncio.open_unix_connection(str(path), limit=1024 * 1024)
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_ANSWER)
     except OSError:
         raise OperatorError(f"no bridge is running here (nobody listens on {path})") from None
     try:

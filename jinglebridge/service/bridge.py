@@ -22,6 +22,7 @@ from jinglebridge.calls.admission import Admission, Policy
 from jinglebridge.calls.events import EndpointEvent
 from jinglebridge.calls.model import Endpoint, Limits, Timers
 from jinglebridge.calls.registry import Registry
+from jinglebridge.calls.timeline import Timeline
 from jinglebridge.config import Config, split_address
 from jinglebridge.errors import OperatorError
 from jinglebridge.media.echo import EchoEndpoint
@@ -105,7 +106,8 @@ class Bridge:
             attempts_per_domain=config.limits.calls_per_minute_domain,
         )
         policy = Policy(config.xmpp.domain, servers, config.policy.everyone)
-        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), Timers(ring=config.limits.ring))
+        timeline = Timeline(texts=config.admin.texts)
+        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), Timers(ring=config.limits.ring), timeline)
 
     def _connect_parts(self) -> None:
         domain = self.config.xmpp.domain

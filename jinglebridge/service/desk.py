@@ -265,7 +265,7 @@ class Desk:
             case m.SendInfo():
                 return ev.Informed(frame.call, frame.info, frame.mid)
             case m.Stats():
-                return ev.Reported(frame.call, frame.connectionState, frame.bytesReceived)
+                return ev.Reported(frame.call, frame.connectionState, frame.bytesReceived, frame.mediaReceived, frame.relayed)
             case _:
                 raise EndpointError("not-supported", "not offered by this server")
 

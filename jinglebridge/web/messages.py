@@ -171,7 +171,8 @@ class Stats(Request, tag="stats", kw_only=True):
     connectionState: Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
     bytesReceived: Annotated[int, Meta(ge=0)] = 0
     bytesSent: Annotated[int, Meta(ge=0)] = 0
-    relayed: bool | None = None
+    mediaReceived: Annotated[int, Meta(ge=0)] | None = None  # bytes of RTP among them
+    relayed: bool | None = None  # does the path in use go by a relay?
 
 
 class Ping(Request, tag="ping", kw_only=True):

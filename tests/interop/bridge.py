@@ -128,6 +128,11 @@ class BridgeProcess:
         return subprocess.run(command, capture_output=True, text=True, timeout=patience)
 
     def calls(self) -> list[dict[str, Any]]:
+        """The live ones."""
+        return [call for call in self.all_calls() if call["state"] != "ended"]
+
+    def all_calls(self) -> list[dict[str, Any]]:
+        """Those of the last hour, too."""
         return json.loads(self.command("calls", "--json").stdout)  # type: ignore[no-any-return]
 
     def signal(self, number: signal.Signals) -> int:

@@ -83,6 +83,13 @@ def both_hear_and_see(page: Person, contact: Handset, *, video: bool) -> None:
         contact.until(lambda r: r["video"]["frames"] > seen + 5)
 
 
+def remembered(bridge: BridgeProcess, echo: Handset, by: str) -> None:
+    """The operator can look the call up: who ended it, and that the page's statistics saw media."""
+    call = next(c for c in reversed(bridge.all_calls()) if c["with"] == echo.jid)
+    assert (call["state"], call["reason"], call["by"], call["mediaSeen"]) == ("ended", "ended", by, True), call
+    assert call["relayed"] is not None, call
+
+
 def faultless(contact: Handset, page: Person) -> None:
     """The contact judges every stanza as the strictest clients do; a missing <finish/> it blames after 4 s."""
     time.sleep(4.2)
@@ -100,6 +107,7 @@ def test_page_calls_contact(bridge: BridgeProcess, alice_page: Person, contact: 
     alice_page.press("Hang up")
     assert echo.wait("ended")["reason"] == "peer: success"
     alice_page.sees(f"Call with {name_of(echo)} ended")
+    remembered(bridge, echo, by="page")
     faultless(echo, alice_page)
 
 
@@ -113,6 +121,7 @@ def test_contact_calls_page(bridge: BridgeProcess, alice_page: Person, contact: 
     both_hear_and_see(alice_page, echo, video=video)
     echo.send("hangup")
     alice_page.sees(f"Call with {name_of(echo)} ended")
+    remembered(bridge, echo, by="peer")
     faultless(echo, alice_page)
 
 

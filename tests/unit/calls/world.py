@@ -83,6 +83,8 @@ def line(effect: fx.Effect) -> str | None:
             return f"{short(endpoint)}: {state}"
         case fx.TellDescription(endpoint, _, kind):
             return f"{short(endpoint)}: {kind}"
+        case fx.TellRollback(endpoint, _, what):
+            return f"{short(endpoint)}: rollback {what}"
         case fx.TellCandidate(endpoint, _, _, mid, index):
             return f"{short(endpoint)}: candidate {mid} {index}"
         case fx.TellInfo(endpoint, _, info, mid):
@@ -152,9 +154,9 @@ class World:
         event = ev.JingleReceived(parse_jingle(parse_text(text)), sender, to, text)
         return self._hear(lambda: self.registry.from_peer(event, self.now))
 
-    def answers(self, action: str, condition: str | None = None, jingle: str | None = None) -> list[str]:
+    def answers(self, action: str, condition: str | None = None, jingle: str | None = None, change: int = 0) -> list[str]:
         """The reply to an IQ of ours."""
-        return self._hear(lambda: self.registry.handle(self.key, ev.Answered(action, condition, jingle), self.now))
+        return self._hear(lambda: self.registry.handle(self.key, ev.Answered(action, condition, jingle, change), self.now))
 
     def bounces(self, condition: str = "service-unavailable", key: fx.CallKey | None = None) -> list[str]:
         return self._hear(lambda: self.registry.handle(key or self.key, ev.Bounced(condition), self.now))

@@ -100,6 +100,34 @@ describe('a call that we make', () => {
     call.hangUp()
   })
 
+  it('tells a second after it is connected what media it got, and by which way', async () => {
+    const { call, pc } = await outgoing()
+    pc.getStats = async () => new Map(Object.entries({
+      audio: { type: 'inbound-rtp', bytesReceived: 70 },
+      video: { type: 'inbound-rtp', bytesReceived: 7 },
+      path: { type: 'candidate-pair', state: 'succeeded', nominated: true, bytesReceived: 100, bytesSent: 50, localCandidateId: 'l', remoteCandidateId: 'r' },
+      other: { type: 'candidate-pair', state: 'succeeded', nominated: false, bytesReceived: 1000 },
+      before: { type: 'candidate-pair', state: 'succeeded', nominated: true, bytesReceived: 30, bytesSent: 5, localCandidateId: 'r', remoteCandidateId: 'r' },
+      l: { type: 'local-candidate', candidateType: 'relay' },
+      r: { type: 'remote-candidate', candidateType: 'host' },
+    }))
+    pc.become('connected')
+    await settle()
+    assert.equal(socket.of('stats').length, 1)
+    const deadline = Date.now() + 5_000
+    while (socket.of('stats').length < 2 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
+    const { id: _, ...frame } = socket.of('stats')[1]
+    assert.deepEqual(frame, {
+      type: 'stats', call: call.id, connectionState: 'connected', bytesReceived: 130, bytesSent: 55, mediaReceived: 77, relayed: true,
+    })
+    const stats = await pc.getStats()
+    pc.getStats = async () => new Map([...stats, ['transport', { type: 'transport', selectedCandidatePairId: 'before' }]])
+    pc.become('connected')
+    await settle()
+    assert.deepEqual(socket.of('stats').map(({ relayed }) => relayed), [true, true, false])
+    call.hangUp()
+  })
+
   it('asks for pictures only when there is no camera', async () => {
     devices.video = refusal('NotFoundError')
     const problems = []

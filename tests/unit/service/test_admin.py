@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import shutil
 import stat
@@ -15,20 +16,40 @@ from typing import Any
 
 import pytest
 
-from jinglebridge.calls.model import CallState
+from jinglebridge.calls import events as ev
+from jinglebridge.calls.model import CallState, PeerInfo, Timers
+from jinglebridge.calls.timeline import Timeline
+from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import OperatorError
 from jinglebridge.service import admin
 from jinglebridge.service.admin import AdminSocket, ask
 from tests.unit.fakes import logged, until
 
-STATE = CallState("c", "s", "out", "anna@call.test/w", "bob@im.test/r", "Bob", ["audio"], 0.0)
+STATE = CallState("c1", "s1", "out", "anna@call.test/w", "bob@im.test/r", "Bob", ["audio"], 0.0)
 STATE.own_sdp, STATE.peer_xml = "a=ice-pwd:secret", "<jingle pwd='secret'/>"
+
+
+SDP = "v=0\r\na=ice-pwd:secret\r\na=mid:0\r\n"
+
+
+def timeline() -> Timeline:
+    """One call that is over, "c2", and one that lives, "c1"."""
+    made = Timeline()
+    for call in ("c2", "c1"):
+        state = STATE if call == "c1" else dataclasses.replace(STATE, call="c2", sid="s2")
+        turn = Turn(state, 1.0, Timers(), PeerInfo())
+        made.came(turn, ev.Placed(call, "bob@im.test", SDP))
+        if call == "c2":
+            turn.note("call-ended", "failed")
+            made.left(turn)
+            made.over(turn)
+    return made
 
 
 class FakeBridge:
     def __init__(self) -> None:
         self.link = SimpleNamespace(ready=True)
-        self.registry = SimpleNamespace(calls={"key": STATE})
+        self.registry = SimpleNamespace(calls={"key": STATE}, timeline=timeline())
         self.sessions = SimpleNamespace(by_jid={})
         self.stops: list[bool] = []
 
@@ -61,9 +82,28 @@ async def test_only_the_owner_may_connect(bridge: FakeBridge, folder: Path):
 async def test_status_and_calls(bridge: FakeBridge, folder: Path):
     assert await ask(folder / "admin.sock", "status") == {"ok": True, "ready": True, "calls": 1, "sessions": 0}
     answer = await ask(folder / "admin.sock", "calls")
-    (call,) = answer["calls"]
-    assert (call["call"], call["sid"], call["own"], call["with"]) == ("c", "s", "anna@call.test/w", "bob@im.test")
+    over, call = answer["calls"]
+    assert (call["call"], call["sid"], call["own"], call["with"]) == ("c1", "s1", "anna@call.test/w", "bob@im.test")
+    assert (over["call"], over["state"], over["reason"], over["by"]) == ("c2", "ended", "failed", "bridge")
     assert "secret" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("id", ["c1", "s1", "c2", "s2"])
+async def test_one_call_step_by_step(bridge: FakeBridge, folder: Path, id: str):
+    answer = await ask(folder / "admin.sock", "show", id=id)
+    (call,) = answer["calls"]
+    assert id in (call["call"], call["sid"]) and call["steps"][0] == {
+        "at": 1.0, "from": "page", "to": "bridge", "what": "call", "detail": "offer 0",
+    }  # fmt: skip
+    assert "secret" not in json.dumps(answer) and call["texts"] is True
+    unsafe = await ask(folder / "admin.sock", "show", id=id, unsafe=True)
+    assert unsafe["calls"][0]["steps"][0]["text"] == SDP
+
+
+async def test_an_id_of_several_calls_or_none(bridge: FakeBridge, folder: Path):
+    several = (await ask(folder / "admin.sock", "show", id="c"))["calls"]
+    assert [call["call"] for call in several] == ["c1", "c2"] and not any("steps" in call for call in several)
+    assert (await ask(folder / "admin.sock", "show", id="x"))["calls"] == []
 
 
 @pytest.mark.parametrize("end", [True, False])

@@ -234,6 +234,16 @@ async def test_a_call_goes_out_and_its_requests_reach_the_engine(world: World):
     assert world.performer.timers_running() == 0
 
 
+async def test_statistics_reach_the_timeline(world: World):
+    session, _, _ = await world.hello("anna", BOB)
+    world.desk.request(session, m.CallRequest(id="1", call="c", to=BOB, description=OFFER))
+    (state,) = world.registry.calls.values()
+    assert world.registry.timeline.of(state).media is None
+    world.desk.request(session, m.Stats(id="2", call="c", connectionState="connected", bytesReceived=9, mediaReceived=5, relayed=True))
+    record = world.registry.timeline.of(state)
+    assert (record.media, record.relayed) == (True, True)
+
+
 async def test_presence_is_shown_to_subscribers(world: World):
     session, _, _ = await world.hello("anna", BOB)
     world.presence.received(presence(BOB, session.bare, type="subscribe"))

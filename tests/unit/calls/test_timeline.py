@@ -1,0 +1,300 @@
+"""Each call's timeline: what it tells of real calls, how long it stays, and that nobody can make it grow."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from jinglebridge.calls import events as ev
+from jinglebridge.calls import timeline as tl
+from jinglebridge.calls.model import CallState
+from jinglebridge.calls.timeline import KEEP_FOR, Record, Timeline, ladder, summary
+from jinglebridge.errors import ProtocolError
+from jinglebridge.jingle import Finish, Jingle, Proceed, Propose, Reason, Ringing, SessionInfo
+from tests.unit.calls.world import JULIET, OFFER, OWN_CANDIDATES, PHONE, ROMEO, World, answer_of_peer, offer_of_peer
+
+SECRETS = set(re.findall(r"a=(?:ice-ufrag:|ice-pwd:|fingerprint:sha-256 )(\S+)", OFFER)) | {OWN_CANDIDATES[0]["candidate"].split()[4]}
+
+
+def said(record: Record, *, after: int = 0) -> list[str]:
+    """The ladder as short lines."""
+    arrows = {("page", "bridge"): "page:", ("bridge", "page"): "> page:", ("peer", "bridge"): "peer:", ("bridge", "peer"): "> peer:"}
+    lines = [f"{arrows.get((s['from'], s['to']), '--')} {s['what']} {s['detail']}".rstrip() for s in ladder(record)]
+    return lines[after:]
+
+
+def only(w: World) -> Record:
+    timeline = w.registry.timeline
+    (record,) = [*timeline.ended(), *map(timeline.of, w.registry.calls.values())]
+    return record
+
+
+def up() -> World:
+    """Juliet called Romeo by message and his phone answered."""
+    w = World()
+    w.does(ev.Placed("c1", ROMEO, OFFER))
+    w.messages(Ringing("id1"))
+    w.now += 2
+    w.messages(Proceed("id1"))
+    initiate = next(e.jingle for e in w.last if hasattr(e, "jingle"))
+    w.sends(answer_of_peer(initiate))
+    return w
+
+
+def test_a_call_from_click_to_hang_up():
+    w = up()
+    w.does(ev.Gathered("c1", OWN_CANDIDATES[0] | {"candidate": "candidate:1 1 udp 1 203.0.113.9 9 typ relay"}))
+    w.does(ev.Reported("c1", "connected", 100, 0, False))
+    w.now += 10
+    w.does(ev.Reported("c1", "connected", 5000, 4000, True))
+    w.does(ev.Reported("c1", "connected", 9000, 8000, True))
+    w.does(ev.HungUp("c1"))
+    assert said(only(w)) == [
+        "page: call offer 0 1",
+        "-- call-started out",
+        "> peer: presence",
+        "> peer: propose audio video",
+        "> page: state proceeding",
+        "peer: ringing",
+        "> page: state ringing",
+        "peer: proceed",
+        "> page: state accepted",
+        "> peer: session-initiate 0 1",
+        "peer: session-accept 0 1",
+        "> page: description answer 0 1",
+        "> page: state connecting",
+        "page: candidate 0: relay",
+        "> peer: transport-info 0: relay",
+        "page: stats connected",
+        "> page: state connected",
+        "-- media-connected",
+        "page: stats connected, media flows, by relay",
+        "page: hangup ended",
+        "> peer: session-terminate success",
+        "> peer: finish success",
+        "> page: ended ended",
+        "-- call-ended ended, by page",
+    ]
+    told = summary(only(w), w.now + 100)
+    assert told == {
+        "call": "c1", "sid": "id1", "direction": "out", "own": f"{JULIET}/w-1", "peer": PHONE, "with": ROMEO, "state": "ended",
+        "media": ["audio", "video"], "began": 1000.0, "seconds": 12.0, "ended": 1012.0, "reason": "ended", "by": "page",
+        "mediaSeen": True, "relayCandidates": {"ours": True, "theirs": False}, "relayed": True, "leftOut": 0,
+    }  # fmt: skip
+    assert [step["at"] for step in ladder(only(w))][5:8] == [0.0, 0.0, 2.0]
+
+
+def test_secrets_only_when_asked_for():
+    w = up()
+    w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
+    assert len(SECRETS) >= 4
+    plain, unsafe = json.dumps(ladder(only(w))), json.dumps(ladder(only(w), unsafe=True))
+    assert all(s not in plain and s in unsafe for s in SECRETS)
+    texts = {(s["from"], s["what"]): s["text"] for s in ladder(only(w), unsafe=True) if "text" in s}
+    assert texts["page", "call"] == OFFER and texts["bridge", "session-initiate"].startswith("<jingle ")
+    assert texts["bridge", "description"].startswith("v=0") and "session-accept" in texts["peer", "session-accept"]
+    assert not any(s in json.dumps(summary(only(w), w.now)) for s in SECRETS)
+
+
+def test_an_operator_may_have_no_texts_kept():
+    w = World()
+    w.registry.timeline = Timeline(texts=False)
+    w.does(ev.Placed("c1", ROMEO, OFFER))
+    assert not any("text" in step for step in ladder(only(w), unsafe=True)) and not w.registry.timeline.keeps_texts
+
+
+def incoming(w: World) -> None:
+    w.messages(Propose("p", ("audio",)), to=JULIET)
+
+
+def test_a_call_that_comes_in_and_ends_in_each_way():
+    for by, reason, end in (
+        ("page", "declined", lambda w: w.does(ev.Rejected("id1"))),
+        ("peer", "cancelled", lambda w: w.messages(Finish("p", Reason("cancel")), to=JULIET)),
+        ("bridge", "no-answer", lambda w: w.registry.handle((JULIET, ROMEO, "p"), ev.TimerFired("ring"), w.now)),
+        ("bridge", "gone", lambda w: w.registry.end((JULIET, ROMEO, "p"), w.now, "gone")),
+    ):
+        w = World()
+        incoming(w)
+        assert said(only(w))[0] == "peer: propose audio" and summary(only(w), w.now)["state"] == "incoming"
+        end(w)
+        assert (only(w).by, only(w).reason) == (by, reason)
+
+
+def test_a_session_without_messages():
+    w = World()
+    w.sends(offer_of_peer("s"))
+    assert said(only(w))[:2] == ["peer: session-initiate 0 1", "-- call-started in"]
+    with pytest.raises(ProtocolError):
+        w.sends(Jingle("session-info", "s", info=(SessionInfo("mute", name="none"),), contents=offer_of_peer("s").contents), sender="x@y/z")
+    count = len(said(only(w)))
+    with pytest.raises(ProtocolError):
+        w.sends(Jingle("session-accept", "s"))
+    assert said(only(w), after=count) == ["peer: session-accept", "> peer: error session-accept: unexpected-request out-of-order"]
+
+
+def test_what_is_illegal_is_told_with_its_answer():
+    w = up()
+    count = len(said(only(w)))
+    with pytest.raises(ProtocolError):
+        w.does(ev.Accepted("c1"))
+    w.messages(Ringing("id1"))
+    assert said(only(w), after=count) == ["page: accept", "> page: error out-of-order", "peer: ringing", "-- ignored ringing"]
+    assert only(w).ended == 0
+
+
+def test_the_relay_of_the_peer():
+    w = World()
+    offer = OFFER.replace("a=mid:0", "a=candidate:1 1 udp 1 203.0.113.9 9 typ relay raddr 0.0.0.0 rport 0\r\na=mid:0", 1)
+    w.sends(offer_of_peer("s", offer))
+    w.sends(Jingle("session-info", "s"))
+    assert summary(only(w), w.now)["relayCandidates"] == {"ours": False, "theirs": True}
+
+
+@pytest.mark.parametrize(
+    ("reports", "seen", "relayed"),
+    [
+        ([ev.Reported("c1", "connecting")], None, None),
+        ([ev.Reported("c1", "connected", 500, 0)], False, None),
+        ([ev.Reported("c1", "connected", 500, 0, False), ev.Reported("c1", "disconnected", 500, 1, True)], True, False),
+        ([ev.Reported("c1", "connected", 500)], False, None),  # a page that does not tell RTP apart: DTLS has bytes, too
+        ([ev.Reported("c1", "connected", 500), ev.Reported("c1", "connected", 900)], True, None),
+        ([ev.Reported("c1", "connected", 9, 9), ev.Reported("c1", "connected", 9, 0)], True, None),
+    ],
+)
+def test_was_media_seen(reports: list[ev.Reported], seen: bool | None, relayed: bool | None):
+    w = up()
+    for report in reports:
+        w.does(report)
+    assert (only(w).media, only(w).relayed) == (seen, relayed)
+
+
+def test_a_call_brought_back_after_a_restart_has_a_new_record():
+    w = up()
+    w.registry.timeline = Timeline()
+    w.does(ev.HungUp("c1"))
+    assert said(only(w))[0] == "page: hangup ended" and only(w).reason == "ended"
+
+
+def test_a_candidate_that_was_acked_is_no_step():
+    w = up()
+    w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
+    count = len(said(only(w)))
+    w.answers("transport-info")
+    assert said(only(w), after=count) == []
+    w.answers("transport-info", "bad-request")
+    assert said(only(w), after=count)[0] == "peer: error transport-info: bad-request"
+
+
+def test_a_timer_is_told_when_it_does_something():
+    w = up()
+    count = len(said(only(w)))
+    w.fires("accept")
+    assert said(only(w), after=count) == []
+    w.presence(False)
+    w.fires("gone")
+    assert said(only(w), after=count)[:3] == ["peer: presence unavailable", "-- timer gone", "> peer: session-terminate gone"]
+    assert (only(w).by, only(w).reason) == ("peer", "gone")
+
+
+# --- how long, how much
+
+
+def state(call: str) -> CallState:
+    return CallState(call, f"sid-{call}", "out", f"{JULIET}/w-1", ROMEO, "", ["audio"], 0.0)
+
+
+def test_it_stays_for_an_hour_after_the_end():
+    w = up()
+    w.now += 5000
+    w.does(ev.HungUp("c1"))
+    w.registry.sweep(w.now + KEEP_FOR - 1)
+    assert len(w.registry.timeline.ended()) == 1
+    w.registry.sweep(w.now + KEEP_FOR)
+    assert w.registry.timeline.ended() == []
+
+
+def test_how_it_is_found():
+    timeline = Timeline()
+    live = [state("abc"), state("abd"), state("ab")]
+    w = up()
+    w.does(ev.HungUp("c1"))
+    timeline._ended.extend(w.registry.timeline.ended())
+
+    def found(id: str) -> list[str]:
+        return [r.state.call for r in timeline.find(id, live)]
+
+    assert found("abc") == ["abc"] and found("sid-abd") == ["abd"], "exactly"
+    assert found("ab") == ["ab"], "exactly is better than at the beginning"
+    assert found("a") == ["abc", "abd", "ab"] and found("sid-a") == ["abc", "abd", "ab"]
+    assert found("c1") == found("id1") == found("id") == ["c1"] and found("z") == []
+
+
+def test_a_long_call_keeps_its_beginning_and_its_end(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tl, "MAX_STEPS", 40)
+    monkeypatch.setattr(tl, "FIRST_STEPS", 20)
+    w = up()
+    beginning = said(only(w))
+    for i in range(80):
+        w.now += 1
+        w.does(ev.Gathered("c1", OWN_CANDIDATES[0] | {"candidate": OWN_CANDIDATES[0]["candidate"].replace("2122194687", f"{1000 + i}")}))
+    w.does(ev.HungUp("c1"))
+    lines = said(only(w))
+    assert len(lines) <= 40 and lines[: len(beginning)] == beginning and lines[-1] == "-- call-ended ended, by page"
+    assert only(w).left_out + len(lines) == len(beginning) + 2 * 80 + 5
+    times = [s["at"] for s in ladder(only(w), unsafe=True)]
+    assert times == sorted(times) and times[-1] == 82.0
+    for step in ladder(only(w), unsafe=True):
+        assert ("text" in step) == (step["what"] in ("call", "description", "session-initiate", "session-accept", "candidate"))
+        if step["what"] == "candidate":
+            assert f"udp {1000 + round(step['at']) - 3} " in step["text"], "each its own, though others are gone"
+
+
+def test_words_of_a_hostile_peer_are_bounded():
+    record = Record(state("c"))
+    for i in range(100_000):
+        record.add(("peer", "bridge", "session-info", f"{i}" * 50), float(i))
+    assert len(record._steps) < tl.MAX_WORDS / tl.STEP_COSTS + 2
+    assert sum(len(s[3]) for s in record._steps) < tl.MAX_WORDS + 2 * tl.MAX_DETAIL
+    assert ladder(record)[-1]["detail"] == "…" and ladder(record)[0]["detail"] == "0" * 50
+    record.add(("peer", "bridge", "x", "long" * 100), -5.0)
+    record.add(("peer", "bridge", "x", ""), 1e12)
+    assert [s["at"] for s in ladder(record)[-2:]] == [0.0, tl.LATEST / 1000], "a clock that jumps breaks nothing"
+
+
+def test_long_words_are_cut():
+    record = Record(state("c"))
+    record.add(("peer", "bridge", "x", "y" * 1000), 0.0)
+    assert ladder(record)[0]["detail"] == "y" * tl.MAX_DETAIL + "…"
+
+
+def test_the_newest_texts_stay(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tl, "MAX_TEXTS", 60_000)
+    w = World()
+    for i in range(6):
+        w.now += 100
+        w.does(ev.Placed(f"c{i}", ROMEO, OFFER))
+        w.does(ev.HungUp(f"c{i}"))
+    timeline = w.registry.timeline
+    assert [bool(r.texts) for r in timeline.ended()] == [True] * 6 and timeline._size <= 60_000
+    for i in range(6, 20):
+        w.now += 100
+        w.does(ev.Placed(f"c{i}", ROMEO, OFFER))
+        w.does(ev.HungUp(f"c{i}"))
+    kept = [bool(r.texts) for r in timeline.ended()]
+    assert kept == sorted(kept) and kept[-1] and not kept[0]
+    assert timeline._size == sum(size for _, _, size in timeline._texts) <= 60_000
+    timeline.sweep(w.now + KEEP_FOR)
+    assert timeline.ended() == [] and all(not record.texts for record, _, _ in timeline._texts), "gone with the call"
+
+
+def test_many_calls_are_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tl, "MAX_ENDED", 3)
+    w = World()
+    for i in range(5):
+        w.now += 100
+        w.does(ev.Placed(f"c{i}", ROMEO, OFFER))
+        w.does(ev.HungUp(f"c{i}"))
+    assert [r.state.call for r in w.registry.timeline.ended()] == ["c2", "c3", "c4"] and w.registry.timeline._live == {}
