@@ -41,6 +41,12 @@ def descriptions(count: int, names: tuple[str, ...] = OFFERS, seed: int = 0) -> 
 
 def varied(sdp: str, chance: random.Random) -> str:
     """The offer of another call of a similar browser."""
+    lines = _fewer(renamed(sdp, chance).split("\r\n"), chance)
+    return "\r\n".join(_with_candidates(lines, chance))
+
+
+def renamed(sdp: str, chance: random.Random) -> str:
+    """The same description with other credentials, fingerprint, SSRCs and names."""
     lines = sdp.split("\r\n")
     for pattern, new in (
         (r"^a=ice-ufrag:(.+)", lambda: _word(chance, _ICE, 4)),
@@ -53,8 +59,7 @@ def varied(sdp: str, chance: random.Random) -> str:
         (r"^o=- (\d+) ", lambda: str(chance.randrange(2**62))),
     ):
         lines = _renamed(lines, pattern, new)
-    lines = _fewer(lines, chance)
-    return "\r\n".join(_with_candidates(lines, chance))
+    return "\r\n".join(lines)
 
 
 def _word(chance: random.Random, letters: str, length: int) -> str:

@@ -168,13 +168,13 @@ export class Call extends EventTarget {
   /**
    * Turns the camera off (its light too) or on.
    * @param {boolean} [on]
-   * @throws {BridgeError} camera-refused and the like; not-supported: this call has no video or the peer takes no change
+   * @throws {BridgeError} camera-refused and the like; not-supported: the peer takes no such change
    */
   async camera(on = true) {
-    const transceiver = this.#peer?.transceiver('video')
-    if (!transceiver || !this.localStream) throw new BridgeError('not-supported', 'This call has no video.')
+    if (!this.#peer || !this.localStream) throw new BridgeError('out-of-order', `This call is ${this.state}.`)
     if (on === this.cameraOn) return
-    if (on) await this.#cameraOn(transceiver, this.localStream)
+    const transceiver = this.#peer.transceiver('video')
+    if (on) await this.#cameraOn(this.#peer, transceiver, this.localStream)
     else await this.#cameraOff(transceiver, this.localStream)
     this.#inform('video', !on)
     emit(this, 'streams')
@@ -192,6 +192,7 @@ export class Call extends EventTarget {
         break
       case 'description': this.#describe(frame.description); break
       case 'candidate': this.#peer?.candidate(frame.candidate).catch(() => {}); break
+      case 'rollback': this.#peer?.rollback(frame.what); break
       case 'info': this.#informed(frame); break
       case 'ended': this.finish(frame.reason, frame.text); break
     }
@@ -293,8 +294,13 @@ export class Call extends EventTarget {
    * @param {RTCSdpType} what
    */
   #refused(error, what) {
-    if (what === 'answer' && this.connectedAt === null) this.#fail(error)
-    else emit(this, 'problem', error)
+    if (what === 'answer' && this.connectedAt === null) return this.#fail(error)
+    const transceiver = this.#peer?.transceiver('video')
+    if (this.localStream && this.cameraOn && !sends(transceiver)) {
+      this.#cameraOff(transceiver, this.localStream) // nobody would see it
+      emit(this, 'streams')
+    }
+    emit(this, 'problem', error)
   }
 
   /** @param {RTCSessionDescriptionInit} description */
@@ -330,25 +336,27 @@ export class Call extends EventTarget {
   }
 
   /**
-   * @param {RTCRtpTransceiver} transceiver
+   * @param {Peer} peer
+   * @param {RTCRtpTransceiver | undefined} transceiver
    * @param {MediaStream} stream
    */
-  async #cameraOn(transceiver, stream) {
-    const sending = transceiver.currentDirection === 'sendrecv' || transceiver.currentDirection === 'sendonly'
-    if (!sending && !this.abilities.modify) throw new BridgeError('not-supported', 'The other side takes no new video in this call.')
+  async #cameraOn(peer, transceiver, stream) {
+    const able = transceiver ? sends(transceiver) || this.abilities.modify : this.abilities.add
+    if (!able) throw new BridgeError('not-supported', 'The other side takes no new video in this call.')
     const track = await openCamera()
     if (this.ended) return track.stop()
     stream.addTrack(track)
-    if (sending) await transceiver.sender.replaceTrack(track)
-    else await this.#peer?.startSending(transceiver, track)
+    if (!transceiver) await peer.add(track)
+    else if (sends(transceiver)) await transceiver.sender.replaceTrack(track)
+    else await peer.startSending(transceiver, track)
   }
 
   /**
-   * @param {RTCRtpTransceiver} transceiver
+   * @param {RTCRtpTransceiver | undefined} transceiver
    * @param {MediaStream} stream
    */
   async #cameraOff(transceiver, stream) {
-    await transceiver.sender.replaceTrack(null)
+    await transceiver?.sender.replaceTrack(null)
     for (const track of stream.getVideoTracks()) {
       track.stop()
       stream.removeTrack(track)
@@ -386,4 +394,9 @@ export class Call extends EventTarget {
     this.state = state
     emit(this, 'state', { state })
   }
+}
+
+/** @param {RTCRtpTransceiver} [transceiver] */
+function sends(transceiver) {
+  return transceiver?.currentDirection === 'sendrecv' || transceiver?.currentDirection === 'sendonly'
 }

@@ -105,7 +105,7 @@ function paint(call) {
   paintStreams(call)
   paintSwitch('mute', call.muted, call.muted ? 'Unmute' : 'Mute')
   paintSwitch('camera', !call.cameraOn, call.cameraOn ? 'Stop video' : 'Start video')
-  $('camera').hidden = !call.media.video
+  $('camera').hidden = !call.media.video && !call.abilities.add && !call.cameraOn
 }
 
 /** @param {any} call */

@@ -1,8 +1,12 @@
 /**
  * One RTCPeerConnection: perfect negotiation with the bridge, of which this is the polite side.
  *
- * Being polite, it takes every offer: setRemoteDescription rolls an own pending offer back. What arrives is applied one
- * after the other, in the order of arrival; candidates wait for the first remote description.
+ * Being polite, it takes every offer: setRemoteDescription rolls an own pending offer back, and the browser then asks for
+ * negotiation again. What arrives, and what the browser asks for, is done one after the other, in the order of arrival;
+ * candidates wait for the first remote description.
+ *
+ * An offer that the other side does not take is rolled back and its change undone. Where nothing can be undone (an ICE
+ * restart, a stopped section) the browser asks for the same again; it is not sent twice.
  *
  * Spec: W3C WebRTC §10.7 (perfect negotiation); J-089, J-192, J-258.
  * @module
@@ -37,9 +41,12 @@ export class Peer {
   #tail = Promise.resolve()
   /** @type {Set<RTCRtpTransceiver>} */
   #attached = new Set()
-  #frozen = false // an offer was refused and cannot be taken back: make no more
-  /** @type {(() => void) | null} */
-  #undo = null
+  /** Our offer that has no answer yet; not the first one. @type {RTCSessionDescriptionInit | null} */
+  #pending = null
+  #asked = '' // what that offer changes
+  #refused = '' // the change that was refused last
+  /** Directions as last agreed on. @type {Map<RTCRtpTransceiver, RTCRtpTransceiverDirection>} */
+  #agreed = new Map()
 
   /**
    * @param {{iceServers: RTCIceServer[], iceTransportPolicy: RTCIceTransportPolicy}} ice
@@ -92,15 +99,31 @@ export class Peer {
   receive(description) {
     return this.#queue(async () => {
       const { connection } = this
+      const isOffer = description.type === 'offer'
+      if (!isOffer && connection.signalingState !== 'have-local-offer') return // of an offer that was taken back
       await connection.setRemoteDescription(description)
       for (const candidate of this.#early.splice(0)) await this.#add(candidate)
-      if (description.type === 'offer') {
+      if (isOffer) {
         await this.#attach()
         await connection.setLocalDescription()
         this.#send()
+      } else {
+        this.#refused = ''
       }
+      this.#agree(isOffer && this.#pending !== null)
+      this.#pending = null
+      this.#forgetStopped()
       connection.onnegotiationneeded = () => this.#negotiate()
     })
+  }
+
+  /**
+   * The bridge has no answer to our offer: the peer does not take it.
+   * @param {string} [what] of it
+   */
+  rollback(what) {
+    const description = this.#pending
+    if (description) return this.#takeBack(description, new BridgeError('not-negotiable', 'The other side does not take this change.', { what }))
   }
 
   /** @param {RTCIceCandidateInit | null} candidate null: no more candidates */
@@ -131,8 +154,19 @@ export class Peer {
    */
   async startSending(transceiver, track) {
     await transceiver.sender.replaceTrack(track)
-    this.#undo = () => { transceiver.direction = 'recvonly' }
     transceiver.direction = 'sendrecv'
+    await this.#negotiate()
+  }
+
+  /**
+   * Sends `track` in a section of its own, or in that which the peer is offering at the same time. The peer may refuse it.
+   * @param {MediaStreamTrack} track
+   */
+  async add(track) {
+    const sender = this.connection.addTrack(track, this.#local)
+    const transceiver = this.connection.getTransceivers().find((item) => item.sender === sender)
+    if (transceiver) this.#attached.add(transceiver)
+    await this.#negotiate()
   }
 
   /** @returns {Promise<object>} the fields of a `stats` frame */
@@ -187,33 +221,68 @@ export class Peer {
     }
   }
 
-  async #negotiate() {
-    if (this.#frozen) return
-    const { connection } = this
-    await connection.setLocalDescription()
-    if (connection.signalingState !== 'have-local-offer') return // an offer of the peer came first
-    this.#send()
+  /** Offers what the browser wants to be negotiated. It asks again when the other side's offer comes first. */
+  #negotiate() {
+    return this.#queue(async () => {
+      const { connection } = this
+      if (connection.signalingState !== 'stable') return
+      const offer = await connection.createOffer()
+      const change = difference(offer.sdp, connection.currentLocalDescription?.sdp)
+      if (change === '' || change === this.#refused) return
+      await connection.setLocalDescription(offer)
+      this.#asked = change
+      this.#pending = plain(connection.localDescription)
+      this.#send(this.#pending)
+    })
   }
 
-  #send() {
-    const description = plain(this.connection.localDescription)
-    this.#wiring.send('description', { description }).then(() => { this.#undo = null }, (error) => this.#takeBack(description, error))
+  #send(description = plain(this.connection.localDescription)) {
+    this.#wiring.send('description', { description }).catch((error) => this.#takeBack(description, error))
   }
 
   /**
-   * The bridge or the peer does not take our offer: back to what both have.
+   * The bridge or the peer does not take our description. An offer: back to what both have.
    * @param {RTCSessionDescriptionInit} description
    * @param {BridgeError} error
    */
-  async #takeBack(description, error) {
-    const { connection } = this
-    if (connection.signalingState === 'have-local-offer' && connection.pendingLocalDescription?.sdp === description.sdp) {
-      this.#frozen = this.#undo === null
-      this.#undo?.()
-      this.#undo = null
-      await connection.setLocalDescription({ type: 'rollback' })
+  #takeBack(description, error) {
+    return this.#queue(async () => {
+      if (description.type === 'offer') {
+        if (description !== this.#pending) return // an offer of the peer came first
+        this.#pending = null
+        this.#refused = this.#asked
+        await this.connection.setLocalDescription({ type: 'rollback' })
+        for (const transceiver of this.connection.getTransceivers()) this.#undo(transceiver)
+      }
+      this.#wiring.refused(error, description.type)
+    })
+  }
+
+  /** @param {RTCRtpTransceiver} transceiver */
+  #undo(transceiver) {
+    const direction = this.#agreed.get(transceiver)
+    if (transceiver.direction === 'stopped' || direction === 'stopped') return
+    if (direction === undefined) transceiver.stop()
+    else if (transceiver.direction !== direction) transceiver.direction = direction
+  }
+
+  /**
+   * Remembers what is in force now.
+   * @param {boolean} partly changes of ours are still to be negotiated
+   */
+  #agree(partly) {
+    for (const transceiver of this.connection.getTransceivers()) {
+      if (transceiver.mid !== null && !(partly && this.#agreed.has(transceiver))) this.#agreed.set(transceiver, transceiver.direction)
     }
-    this.#wiring.refused(error, description.type)
+  }
+
+  /** A section that is no more takes its track out of the remote stream. */
+  #forgetStopped() {
+    const tracks = this.remoteStream?.getTracks() ?? []
+    const live = tracks.filter((track) => track.readyState === 'live')
+    if (live.length === tracks.length) return
+    this.remoteStream = new MediaStream(live)
+    this.#wiring.arrived()
   }
 
   /** @param {RTCIceCandidateInit | null} candidate */
@@ -242,4 +311,26 @@ export class Peer {
 function plain(description) {
   if (!description) throw new BridgeError('internal', 'The browser made no description.')
   return { type: description.type, sdp: description.sdp }
+}
+
+/**
+ * What an offer changes of the description in force, as text to be compared; empty: nothing that could be negotiated.
+ * @param {string} [offer]
+ * @param {string} [current]
+ */
+function difference(offer = '', current = '') {
+  const before = sections(current)
+  const after = sections(offer)
+  const lines = after.map(({ ufrag, about }, index) => `${about} ${index < before.length && before[index].ufrag !== ufrag && ufrag ? 'restarted' : ''}`)
+  return lines.join('\n') === before.map(({ about }) => `${about} `).join('\n') ? '' : lines.join('\n')
+}
+
+/** @param {string} sdp */
+function sections(sdp) {
+  return sdp.split(/^m=/m).slice(1).map((text) => {
+    const rejected = /^\S+ 0 /.test(text) && !/^a=bundle-only/m.test(text)
+    const value = (/** @type {RegExp} */ pattern) => (rejected ? '' : pattern.exec(text)?.[1] ?? '')
+    const parts = [text.split(' ', 1)[0], rejected, value(/^a=(sendrecv|sendonly|recvonly|inactive)/m), value(/^a=msid:(.*?)\r?$/m)]
+    return { ufrag: value(/^a=ice-ufrag:(\S+)/m), about: parts.join(' ') }
+  })
 }

@@ -26,7 +26,7 @@ from jinglebridge.kept import Kept
 from jinglebridge.xmlcode import Code, Writer
 from jinglebridge.xmlparts import Attr, Child, Children, Choice, Flag, Part, Text, TextChild, Unknown, Variants, attr
 from jinglebridge.xmlread import Reader
-from jinglebridge.xmltext import guard, parse_text, to_text, xml_safe
+from jinglebridge.xmltext import escaped, guard, parse_text, to_text, xml_safe
 from jinglebridge.xmltypes import Type, integer, line, one_of, text, word
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Unknown",
     "Variants",
     "attr",
+    "escaped",
     "integer",
     "line",
     "one_of",
@@ -87,10 +88,15 @@ class Element(Generic[T]):
         `whole`: tag of the kept element that fills most of such a text.
         """
         guard(source)
+        value = self.read_plain(source, whole)
+        return self.parse(parse_text(source)) if value is None else value
+
+    def read_plain(self, source: str, whole: str = "") -> T | None:
+        """As `read`, but None where the text is not plain."""
         try:
             value: T = xmlpieces.read(self.reader, source, whole)
         except xmlpieces.Unsure:
-            return self.parse(parse_text(source))
+            return None
         return value
 
     def build(self, obj: T) -> ET.Element:

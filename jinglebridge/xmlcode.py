@@ -28,7 +28,15 @@ def foreign(elements: tuple[ET.Element, ...], ns: str) -> str:
 
 def holds_foreign(value: object) -> bool:
     """Does it hold elements kept aside? Nobody knows what they say, and they could be altered."""
-    return isinstance(value, ET.Element) or (isinstance(value, tuple) and any(map(holds_foreign, value)))
+    if isinstance(value, tuple):
+        for item in value:
+            if item.__class__ not in _PLAIN and holds_foreign(item):
+                return True
+        return False
+    return isinstance(value, ET.Element)
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})
 
 
 class Code:

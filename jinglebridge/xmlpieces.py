@@ -15,15 +15,15 @@ from operator import itemgetter
 from typing import Any
 
 from jinglebridge.errors import BadRequest
-from jinglebridge.kept import Kept
 from jinglebridge.xmlcode import holds_foreign
-from jinglebridge.xmlread import Found, Plan, Reader, Shape
-from jinglebridge.xmltext import MAX_DEPTH
+from jinglebridge.xmlread import Found, Pair, Plan, Reader
 
 _NAME = "[A-Za-z_][A-Za-z0-9_-]*"
 _TAG = re.compile(f'({_NAME})((?: {_NAME}="")*) ?(/?)>').fullmatch
 # A namespace that is not ours: no character that a parser might see otherwise, and none of those that XML has reserved.
 _NAMESPACE = re.compile(r"(?!http://www\.w3\.org/)[A-Za-z0-9:/.#_-]+").fullmatch
+
+DEEPEST = 32  # levels of a foreign element; what is deeper is not plain, and left to those who count exactly
 
 
 class Unsure(Exception):
@@ -35,11 +35,12 @@ def read(table: Reader, source: str, whole: str) -> Any:
     if "&" in source:
         raise Unsure
     pieces = iter(_pieces(source.strip(" \t\r\n"), whole))
-    parts, shape, text = cut(next(pieces, ""))
-    tag, attributes, empty = start(parts, shape)
+    parts, text = cut(next(pieces, ""))
+    tag, names, empty = start(parts)
+    attributes = dict(zip(names, parts[1::2], strict=True))
     if _clark(attributes.pop("xmlns", ""), tag) != table.clark:
         raise Unsure
-    children = [] if empty else _inside(table, pieces)
+    children = () if empty else _inside(table, pieces)
     if next(pieces, None) is not None:
         raise Unsure
     return table.make(tuple(map(attributes.get, table.attributes)), text, children)
@@ -49,64 +50,57 @@ def _pieces(source: str, whole: str) -> list[str]:
     """The text cut at each "<"; elements of the tag `whole` that have an end tag stay in one piece. Raises Unsure."""
     begin, end = f"<{whole} ", f"</{whole}>"
     found: list[str] = []
+    between = ""
     *chunks, last = source.split(end) if whole else (source,)
     for chunk in chunks:
-        before, mark, inside = chunk.rpartition(begin)
-        if not mark:
+        at = chunk.rfind(begin)
+        if at < 0:
             raise Unsure
-        if before:
-            between, *pieces = before.split("<")
-            if between:
-                raise Unsure
+        if at:
+            first, *pieces = chunk[:at].split("<")
+            between += first
             found += pieces
-        found.append(f"{whole} {inside}{end}")
-    between, *pieces = last.split("<")
-    if between:
+        found.append(chunk[at + 1 :] + end)
+    first, *pieces = last.split("<")
+    if between or first:
         raise Unsure
     return found + pieces
 
 
-def cut(piece: str) -> tuple[list[str], Shape, str]:
-    """A piece cut at its quotes, what of it is not a value (the shape), and the text behind the tag. Raises Unsure.
-
-    There are few shapes, and each is judged once.
-    """
+def cut(piece: str) -> tuple[list[str], str]:
+    """A piece cut at its quotes, so that each second part is a value, and the text behind the tag. Raises Unsure."""
     parts = piece.split('"' if '"' in piece else "'")
     text = ""
-    if parts[-1][-1:] != ">":
+    if piece[-1:] != ">":
         end, mark, text = parts[-1].partition(">")
         parts[-1] = end + mark
-        if end[-1:] == "/":
+        if end[-1:] == "/" or ">" in text:
             raise Unsure  # text behind an empty element is the parent's, and no closing tag follows
-    if len(parts) % 2 == 0 or ">" in text or not piece.isprintable():
+    if not len(parts) % 2 or not piece.isprintable():
         raise Unsure
-    return parts, tuple(parts[::2]), text
+    return parts, text
 
 
-_SHAPES: Kept[Shape, tuple[str, tuple[str, ...], bool]] = Kept()
-
-
-def start(parts: list[str], shape: Shape) -> tuple[str, dict[str, str], bool]:
-    """Tag, attributes, and whether the element is empty. Raises Unsure."""
-    known = _SHAPES.get(shape)
-    if known is None:
-        found = _TAG('""'.join(shape))
-        if found is None:
-            raise Unsure
-        names = tuple(found[2].replace('=""', "").split())
-        if len(set(names)) < len(names):
-            raise Unsure
-        known = _SHAPES.keep(shape, (found[1], names, found[3] == "/"), sum(map(len, shape)))
-    return known[0], dict(zip(known[1], parts[1::2], strict=True)), known[2]
+def start(parts: list[str]) -> tuple[str, list[str], bool]:
+    """Tag, names of the attributes, and whether the element is empty. Raises Unsure."""
+    found = _TAG('""'.join(parts[::2]))
+    if found is None:
+        raise Unsure
+    tag, attributes, end = found.groups()
+    names = attributes.replace('=""', "").split()
+    if len(set(names)) < len(names):
+        raise Unsure
+    return tag, names, end == "/"
 
 
 def _clark(ns: str, tag: str) -> str:
     return f"{{{ns}}}{tag}" if ns else tag
 
 
-def _inside(table: Reader, pieces: Iterator[str]) -> list[list[Any]]:
+def _inside(table: Reader, pieces: Iterator[str]) -> Found:
     """The values of all children by part, up to the closing tag, which is consumed. Raises Unsure."""
-    found: list[list[Any]] = [[] for _ in table.parts]
+    found: Found = {}
+    last = -1
     known, closing = table.known.get, table.closing
     for piece in pieces:
         pair = known(piece)
@@ -114,12 +108,16 @@ def _inside(table: Reader, pieces: Iterator[str]) -> list[list[Any]]:
             if piece == closing:
                 return found
             pair = _whole(table, piece) if "<" in piece else _child(table, piece, pieces)
-        if pair is not None:
-            found[pair[0]].append(pair[1])
+            if pair is None:
+                continue
+        part, value = pair
+        if part != last:
+            last, append = part, found.setdefault(part, []).append
+        append(value)
     raise Unsure
 
 
-def _whole(table: Reader, piece: str) -> Found | None:
+def _whole(table: Reader, piece: str) -> Pair | None:
     """The pair of an element in one piece with all that is in it. Raises Unsure."""
     first, *more = piece.split("<")
     pieces = iter(more)
@@ -131,39 +129,53 @@ def _whole(table: Reader, piece: str) -> Found | None:
     return table.known.keep(piece, pair, len(piece))
 
 
-def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Found | None:
+def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Pair | None:
     """The pair of one child; None if it is of no interest. Raises Unsure."""
-    parts, shape, text = cut(piece)
-    plan = table.plans.get(shape)
-    if plan is not None and (plan.ns is None or plan.ns == parts[1]):
-        place, reader, empty, values, _ = plan
-        raw = values([*parts, None])
-    else:
-        tag, attributes, empty = start(parts, shape)
-        index = {name: 2 * number + 1 for number, name in enumerate(attributes)}
-        ns = attributes.pop("xmlns", table.ns)
-        known = table.places.get(_clark(ns, tag))
-        if known is None:
-            return table.other(_tree(ns, tag, attributes, empty, text, pieces))
-        if known.table is None:
-            pair = known.part, known.read(_tree(ns, tag, attributes, empty, text, pieces))
-            return table.known.keep(piece, pair, len(piece)) if empty and known.keep else pair
-        place, reader = known, known.table
-        raw = tuple(map(attributes.get, reader.attributes))
-        if index.get("xmlns", 1) == 1:
-            values = itemgetter(*[index.get(name, -1) for name in reader.attributes])
-            table.plans.keep(shape, Plan(place, reader, empty, values, ns if "xmlns" in index else None), len(piece))
-    children = [] if empty else _inside(reader, pieces)
+    parts, text = cut(piece)
+    plan = table.plans.get((parts[0], len(parts)))
+    if plan is None or plan.shape != parts[::2] or (plan.at and parts[plan.at] != plan.ns):
+        return _other(table, piece, parts, text, pieces)
+    return _made(table, piece, parts, plan, text, pieces)
+
+
+def _made(table: Reader, piece: str, parts: list[str], plan: Plan, text: str, pieces: Iterator[str]) -> Pair | None:
+    """The pair of a child that has a table."""
+    place, reader, empty, values, *_ = plan
+    parts.append(None)  # type: ignore[arg-type] # what an absent attribute is
+    children = () if empty else _inside(reader, pieces)
     try:
-        pair = place.part, reader.make(raw, text, children)
+        pair = place.part, reader.make(values(parts), text, children)
     except BadRequest as problem:
         return None if place.lenient else (place.part, problem.with_traceback(None))
     return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
 
 
-def _tree(ns: str, tag: str, attributes: dict[str, str], empty: bool, text: str, pieces: Iterator[str], depth: int = 0) -> ET.Element:
-    """An element that no table describes. Raises Unsure."""
-    if depth > MAX_DEPTH or (ns and not _NAMESPACE(ns)):
+def _other(table: Reader, piece: str, parts: list[str], text: str, pieces: Iterator[str]) -> Pair | None:
+    """The pair of a child whose shape is not the last one that was seen with its beginning and length."""
+    tag, names, empty = start(parts)
+    index = {name: 2 * number + 1 for number, name in enumerate(names)}
+    at = index.get("xmlns", 0)
+    ns = parts[at] if at else table.ns
+    place = table.places.get(_clark(ns, tag))
+    if place is None:
+        return table.other(_tree(table.ns, tag, names, parts, empty, text, pieces))
+    reader = place.table
+    if reader is None:
+        pair = place.part, place.read(_tree(table.ns, tag, names, parts, empty, text, pieces))
+        return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
+    values = itemgetter(*[index.get(name, -1) for name in reader.attributes])
+    plan = Plan(place, reader, empty, values, parts[::2], at, ns)
+    table.plans.keep((parts[0], len(parts)), plan, len(piece))
+    return _made(table, piece, parts, plan, text, pieces)
+
+
+def _tree(
+    ns: str, tag: str, names: list[str], parts: list[str], empty: bool, text: str, pieces: Iterator[str], depth: int = 0
+) -> ET.Element:
+    """An element that no table describes, inside a parent of namespace `ns`. Raises Unsure."""
+    attributes = dict(zip(names, parts[1::2], strict=True))
+    ns = attributes.pop("xmlns", ns)
+    if depth > DEEPEST or (ns and not _NAMESPACE(ns)):
         raise Unsure
     el = ET.Element(_clark(ns, tag), attributes)
     if empty:
@@ -173,7 +185,7 @@ def _tree(ns: str, tag: str, attributes: dict[str, str], empty: bool, text: str,
     for piece in pieces:
         if piece == closing:
             return el
-        parts, shape, text = cut(piece)
-        inner, attributes, empty = start(parts, shape)
-        el.append(_tree(attributes.pop("xmlns", ns), inner, attributes, empty, text, pieces, depth + 1))
+        parts, text = cut(piece)
+        inner, names, empty = start(parts)
+        el.append(_tree(ns, inner, names, parts, empty, text, pieces, depth + 1))
     raise Unsure

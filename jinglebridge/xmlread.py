@@ -21,10 +21,10 @@ from jinglebridge.xmlparts import REQUIRED, Attr, Child, Children, Choice, Flag,
 if TYPE_CHECKING:
     from jinglebridge.xml import Element
 
-Found = tuple[int, Any]
-Shape = tuple[str, ...]  # a tag without the values of its attributes
-# Attributes in the order of `Reader.attributes` (None: absent), text, values by part (nothing: there are no children).
-Make = Callable[[Sequence[str | None], str | None, Sequence[list[Any]]], Any]
+Pair = tuple[int, Any]
+Found = dict[int, list[Any]]  # values by part
+# Attributes in the order of `Reader.attributes` (None: absent), text, children (anything empty: there are none).
+Make = Callable[[Sequence[str | None], str | None, Found | tuple[()]], Any]
 
 
 class Place(NamedTuple):
@@ -38,19 +38,26 @@ class Place(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a tag of a certain shape is: its place, the attributes as `Make` wants them, the namespace that it says itself."""
+    """What a tag of a certain shape (all of it that is no value) is.
+
+    `values`: takes the attributes as `Make` wants them from the parts between its quotes, of which `at` is its namespace (0: that of its
+    parent).
+    """
 
     place: Place
     reader: Reader
     empty: bool
-    values: Callable[[list[str | None]], tuple[str | None, ...]]
-    ns: str | None
+    values: Callable[[Sequence[str | None]], tuple[str | None, ...]]
+    shape: list[str]
+    at: int
+    ns: str
 
 
 class Reader:
     """One Element table, ready to read.
 
-    `known`: pairs of kept children by their text; `plans`: what children are by the shape of their tag (see `xmlpieces`).
+    `known`: pairs of kept children by their text; `plans`: what children are by the beginning and the length of the shape of their tag, of
+    which the last one counts (see `xmlpieces`).
     """
 
     def __init__(self, element: Element[Any]) -> None:
@@ -59,12 +66,11 @@ class Reader:
         self.places: dict[str, Place] = {}
         self.choices: dict[str, int] = {}
         self.unknown: int | None = None
-        self.known: Kept[str, Found] = Kept()
-        self.plans: Kept[Shape, Plan] = Kept()
+        self.known: Kept[str, Pair] = Kept()
+        self.plans: Kept[tuple[str, int], Plan] = Kept()
         attributes = [name for part in element.parts if isinstance(part, Attr) for name in dict.fromkeys((part.name, part.alias))]
         self.attributes = (*attributes, "", "")  # "" is no attribute; of two and more `itemgetter` gives a tuple
         inner = [part for part in element.parts if not isinstance(part, Attr | Text)]
-        self.parts = range(len(inner))
         for number, part in enumerate(inner):
             match part:
                 case Child(table):
@@ -90,16 +96,14 @@ class Reader:
 
     def element(self, el: ET.Element) -> Any:
         """The value of an element of this table. Raises BadRequest."""
-        parts: list[list[Any]] = []
-        if len(el):
-            parts = [[] for _ in self.parts]
-            for child in el:
-                found = self.child(child)
-                if found is not None:
-                    parts[found[0]].append(found[1])
-        return self.make(tuple(map(el.attrib.get, self.attributes)), el.text, parts)
+        found: Found = {}
+        for child in el:
+            pair = self.child(child)
+            if pair is not None:
+                found.setdefault(pair[0], []).append(pair[1])
+        return self.make(tuple(map(el.attrib.get, self.attributes)), el.text, found)
 
-    def child(self, el: ET.Element) -> Found | None:
+    def child(self, el: ET.Element) -> Pair | None:
         """The pair of one child; None if it is of no interest."""
         place = self.places.get(el.tag)
         if place is None:
@@ -109,7 +113,7 @@ class Reader:
         except BadRequest as problem:
             return None if place.lenient else (place.part, problem.with_traceback(None))
 
-    def other(self, el: ET.Element) -> Found | None:
+    def other(self, el: ET.Element) -> Pair | None:
         """The same for a child whose tag has no place."""
         ns, _, tag = el.tag[1:].partition("}")
         if ns in self.choices:
@@ -139,7 +143,7 @@ class _Code:
         self.values: dict[str, str] = {}  # local variable by field
         self.slots: list[str] = []  # local variables of the attributes
         self.lines: list[str] = []
-        self.lists: list[str] = []
+        self.inner = 0  # how many parts have children
         self.with_children: list[str] = []
         self.without: list[str] = []
 
@@ -167,8 +171,8 @@ class _Code:
                 case _:
                     self.first(part.field)
         body = [f"{', '.join([*self.slots, '_', '_'])} = attributes", *self.lines]
-        if self.lists:
-            body += ["if parts:", f"    {', '.join(self.lists)}, = parts", *("    " + line for line in self.with_children)]
+        if self.inner:
+            body += ["if parts:", *("    " + line for line in self.with_children)]
             body += ["else:", *("    " + line for line in self.without)]
         body.append(f"return cls({self.arguments()})")
         source = "def make(attributes, text, parts):\n" + "\n".join("    " + line for line in body)
@@ -219,11 +223,11 @@ class _Code:
         ]
 
     def part(self, field: str, several: str) -> str:
-        """The local variable of a part with children; it begins as a list. Absent children have the default that the class says."""
-        value = self.values[field] = f"c{len(self.lists)}"
+        """The local variable of a part with children. Absent children have the default that the class says."""
+        value = self.values[field] = f"c{self.inner}"
         default = self.name(self.parameters[field].default)
-        self.lists.append(value)
-        self.with_children.append(f"{value} = {several.format(value)} if {value} else {default}")
+        self.with_children.append(f"{value} = {several.format(f'parts[{self.inner}]')} if {self.inner} in parts else {default}")
+        self.inner += 1
         self.without.append(f"{value} = {default}")
         return value
 

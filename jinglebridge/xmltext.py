@@ -46,13 +46,15 @@ def parse_text(source: str) -> ET.Element:
         raise BadRequest(f"not well-formed: {problem}") from None
 
 
-def to_text(el: ET.Element) -> str:
+def to_text(el: ET.Element, ns: str = "") -> str:
     """`el` as text with default namespaces, as XMPP software writes it (ElementTree would invent prefixes).
+
+    `ns`: namespace of the parent that it will stand in.
 
     Raises: BadRequest for an element nested deeper than MAX_DEPTH; a foreign child kept aside is the only one that can be.
     """
     out: list[str] = []
-    write_element(el, "", out)
+    write_element(el, ns, out)
     return xml_safe("".join(out))
 
 

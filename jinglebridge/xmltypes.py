@@ -41,6 +41,8 @@ def _word(value: str) -> str:
     return value
 
 
+MAX_KNOWN = 256  # numbers up to here are known by their spelling
+
 text = Type(_same, xml_safe)
 line = Type(_line, _same)
 word = Type(_word, _same)
@@ -48,19 +50,21 @@ word = Type(_word, _same)
 
 def integer(low: int, high: int) -> Type:
     """A whole number in `low` … `high`, decimal digits only."""
-    digits = len(str(high))
+    digits, wrong = len(str(high)), f"not a number from {low} to {high}"
 
     def parse(value: str) -> int:
         if len(value) > digits or not value.isdigit():
             value = value.strip()
             value = value.lstrip("0") or value[:1]
-        if value.isdigit() and value.isascii() and len(value) <= digits:
-            number = int(value)
-            if low <= number <= high:
-                return number
-        raise ValueError(f"not a number from {low} to {high}")
+            if len(value) > digits or not value.isdigit():
+                raise ValueError(wrong)
+        if value.isascii() and low <= (number := int(value)) <= high:
+            return number
+        raise ValueError(wrong)
 
-    return Type(parse, str, plain=True, known={str(number): number for number in range(low, min(high, 255) + 1)})
+    # Of a greater range most values are not among any few.
+    known = {str(number): number for number in range(low, high + 1)} if high <= MAX_KNOWN else {}
+    return Type(parse, str, plain=True, known=known)
 
 
 def one_of(*words: str) -> Type:

@@ -85,3 +85,15 @@ need_python() {
         fail "pip could not install the Python packages: is the network there?"
     printf '%s\n' "$want" >"$stamp"
 }
+
+# need_npm FOLDER: the npm packages that FOLDER/package-lock.json names, and its build. Again only when one of the two changed.
+need_npm() {
+    local folder=$root/$1 stamp want
+    stamp=$folder/node_modules/.installed
+    want=$(cat "$folder/package.json" "$folder/package-lock.json" | sha256sum | cut -d' ' -f1)
+    [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return
+    command -v npm >/dev/null || need_packages npm # some builds of nodejs bring their own
+    progress "installing the npm packages of $1 (once)"
+    (cd "$folder" && npm ci --silent && npm run --silent build) >&2 || fail "npm could not install $1: is the network there?"
+    printf '%s\n' "$want" >"$stamp"
+}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "jinglebridge"
-XML = ("kept", "xml", "xmlcode", "xmlparts", "xmlpieces", "xmlread", "xmltext", "xmltypes")
+XML = ("kept", "values", "xml", "xmlcode", "xmlparts", "xmlpieces", "xmlread", "xmltext", "xmltypes")
 CORE = {"errors", "jid", *XML, "sdp", "jingle", "translate", "calls"}
 SHELLS = {"xmpp", "web", "store", "media"}
 BELOW: dict[str, set[str]] = {"errors": set(), "sdp": {"errors"}} | {name: {"errors", *XML} for name in XML}

@@ -8,7 +8,6 @@ Spec: DESIGN §2 (default policy), §5 (attempts); J-245.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
 from jinglebridge.calls.model import Endpoint, Limits, bare
@@ -45,12 +44,10 @@ class Window:
     """Counts what happened within the last minute, per name; forgets names that fell silent."""
 
     limit: int
-    seen: dict[str, deque[float]] = field(default_factory=dict)
+    seen: dict[str, list[float]] = field(default_factory=dict)  # at most `limit` times each; an empty deque has 600 bytes
 
     def admit(self, name: str, now: float) -> bool:
-        times = self.seen.setdefault(name, deque())
-        while times and times[0] <= now - MINUTE:
-            times.popleft()
+        times = self.seen[name] = [time for time in self.seen.get(name, ()) if time > now - MINUTE]
         if len(times) >= self.limit:
             return False
         times.append(now)

@@ -18,6 +18,7 @@ from jinglebridge.jingle import Jingle, SessionInfo
 
 # IQ errors that mean "there is nobody": J-097.
 NOBODY = frozenset({"service-unavailable", "item-not-found", "recipient-unavailable", "remote-server-not-found", "remote-server-timeout"})
+UNHEARD = NOBODY | {"timeout", "offline"}  # no word of the peer's own
 MEDIA_ALIVE = 15.0  # seconds: the endpoint reports every 10 s
 
 
@@ -26,6 +27,16 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
 
     Raises ProtocolError: the event is illegal now and the call is unchanged.
     """
+    before = turn.state.session
+    _dispatch(turn, event, endpoint)
+    if isinstance(event, ev.JingleReceived | ev.JmiReceived) or (isinstance(event, ev.Answered) and event.condition not in UNHEARD):
+        turn.state.heard_at = turn.now
+    if turn.state.session is Session.ACTIVE and before is not Session.ACTIVE:
+        turn.timer("alive", turn.timers.alive)
+    return turn.effects
+
+
+def _dispatch(turn: Turn, event: ev.CallEvent, endpoint: str) -> None:
     match event:
         case ev.Accepted():
             ringing.accept(turn, event, endpoint)
@@ -59,7 +70,6 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
         case _:
             raise InvalidState(f"{type(event).__name__} starts a call, it does not continue one")
     changed.drain(turn)
-    return turn.effects
 
 
 def _described(turn: Turn, event: ev.Described) -> None:
@@ -176,9 +186,10 @@ def _endpoint_gone(turn: Turn, event: ev.EndpointGone) -> None:
 
 
 def _initiate_late(turn: Turn) -> None:
+    """J-060: the proceed was a promise, so this is a finish."""
     if turn.state.session is Session.IDLE:
         owed.terminate_lost(turn)
-        end(turn, "unreachable", "the caller's device did not start the call")
+        finish(turn, "unreachable", "the caller's device did not start the call")
 
 
 def _accept_late(turn: Turn) -> None:
@@ -214,19 +225,19 @@ def _gone_late(turn: Turn) -> None:
         end(turn, "gone")
 
 
-def _ping_late(turn: Turn) -> None:
-    """The peer said nothing for a long time, or not even to an empty session-info. J-100."""
+def _alive(turn: Turn) -> None:
+    """Nothing was heard for a while, or not even an answer to an empty session-info. J-100."""
     if owed.silent(turn):
         end(turn, "gone")
 
 
 _TIMERS = {
-    "ping": _ping_late,
     "ring": ringing.ring_timeout,
     "initiate": _initiate_late,
     "accept": _accept_late,
     "connect": _connect_late,
     "finish": _finish_late,
     "gone": _gone_late,
+    "alive": _alive,
     "change": changed.late,
 }

@@ -48,7 +48,9 @@ class Dialect:
             new = apply(now, jingle)
             if not restarted(now, new):
                 said += self._said(jingle, known)
-            elif "transport-info" not in (told.action for told in said) and self._takes(self.kind.restart or not self.offer, "ice-restart"):
+            elif "transport-info" not in (told.action for told in said) and self._takes(
+                self.kind.restarts(self.role) or not self.offer, "ice-restart"
+            ):
                 said.append(self._restarted(after))
             now = new
         return said

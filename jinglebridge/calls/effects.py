@@ -59,12 +59,16 @@ class ShowPresence:
 
 @dataclass(frozen=True, slots=True)
 class TellIncoming:
+    """`replaces`: the page's call that this one continues, if any. Nobody is to be asked again: the person talks already, or
+    was calling this peer."""
+
     endpoint: str
     call: str
     peer: str  # bare JID
     name: str
     media: tuple[str, ...]
     abilities: Abilities
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@
 | proposed by us                 | retract to the bare JID                           |
 | proposed to us                 | reject to the proposer's full JID                 |
 | proceeded, no session yet      | retract (caller) or reject (callee) to the full JID |
+| proceeded, no session in time  | finish                                            |
 | session pending or active      | session-terminate, and finish beside it if there was JMI |
 
 Spec: XEP-0353 §3.3, §3.5, §3.7, XEP-0166 §6.7; J-062, J-064, J-065, J-092; clients.md checklist 12.
@@ -67,7 +68,7 @@ def over(turn: Turn, reason: EndReason, text: str = "") -> None:
     """Close the call here, without a word to the peer: it knows, or it never heard of it."""
     state = turn.state
     unanswered = state.direction == "in" and not state.accepted
-    for endpoint in turn.endpoints():
+    for endpoint in () if turn.branch else turn.endpoints():
         turn.add(fx.TellEnded(endpoint, state.call, reason, text))
     if unanswered and reason in ("cancelled", "no-answer", "gone", "busy"):
         turn.add(fx.TellMissed(bare(state.own), bare(state.peer), state.peer_name, tuple(state.media), state.created))
@@ -78,4 +79,4 @@ def over(turn: Turn, reason: EndReason, text: str = "") -> None:
     state.own_waiting, state.inbox, state.change, state.live, state.packed = [], [], None, None, b""
     owed.close(state, reason)
     turn.add(fx.StopTimers(turn.key))
-    turn.note("call-ended", reason)
+    turn.note("branch-ended" if turn.branch else "call-ended", reason)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jinglebridge.jingle import Role
 from jinglebridge.jingle.private import NS as NS_BRIDGE
 from jinglebridge.translate.policy import NONE, POLICIES, PeerPolicy
 
@@ -27,12 +28,17 @@ class Kind:
     name: str
     policy: PeerPolicy
     restart: bool = False
+    restart_by_initiator: bool = False  # it takes a restart, but only of the one who called
     add: bool = False
     modify: bool = False
     remove: bool = False
     describe: bool = False
     stub: bool = False  # an added content that is bundled has an empty transport. COMPAT(Conversations 2.12): does it so itself. J-214
     bridge: bool = False  # another endpoint of a jinglebridge: it says what is an offer and what its answer (`Negotiation`)
+
+    def restarts(self, role: Role) -> bool:
+        """Does it take an ICE restart of the side with this session role?"""
+        return self.restart and (role is Role.INITIATOR or not self.restart_by_initiator)
 
     @property
     def extensions(self) -> bool:
@@ -53,8 +59,8 @@ KINDS: dict[str, Kind] = {
         # COMPAT(Monal 6): answers nothing that would change a running call.
         Kind("monal", POLICIES["monal"]),
         Kind("movim", POLICIES["movim"], add=True, modify=True),
-        # COMPAT(stanza.js 12): content-add is rejected, content-modify a bad-request.
-        Kind("stanza", POLICIES["stanza"], restart=True),
+        # COMPAT(stanza.js 12): content-add is rejected, content-modify a bad-request; a restart by the responder ends its session.
+        Kind("stanza", POLICIES["stanza"], restart=True, restart_by_initiator=True),
     )
 }
 # Host of the caps node -> kind.

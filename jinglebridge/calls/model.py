@@ -44,10 +44,10 @@ class Timers:
     gone: float = 10.0  # from a peer's unavailable to the end, while no media is reported
     change: float = 10.0  # from an offer in a running call to its answer, on either side
     add: float = 30.0  # the same where the peer's person may be asked: content-add
-    quiet: float = 60.0  # without signalling before the peer is asked whether the session is still there; J-100
     probe: float = 12.0  # to answer that; a page reports its media every 10 s meanwhile
     owed: float = 3600.0  # how long the end of a call is still told to a peer that could not be reached
     remember: float = 60.0  # how long an ended session's key is known
+    alive: float = 60.0  # of silence in a running session, until an empty session-info asks whether it is still there
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Endpoint:
     video: bool = True
     contacts: frozenset[str] = frozenset()  # bare JIDs it may call
     anyone: bool = False  # may call whomever the operator's policy allows
+    dnd: bool = False  # does not ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,9 @@ class PeerInfo:
         """Ring by message? Yes if a resource can, if one is still unknown, or if nobody is there: phones wake up. J-054."""
         return not self.resources or any(r.features is None or JMI in r.features for r in self.resources)
 
-    def best(self, media: tuple[str, ...]) -> str | None:
-        """Full JID for a call without JMI: the callable resource with the highest priority. J-028."""
-        able = [r for r in self.resources if r.takes(media)]
-        return max(able, key=lambda r: r.priority).jid if able else None
+    def able(self, media: tuple[str, ...]) -> list[str]:
+        """Full JIDs for a call without JMI, the highest priority first. J-028."""
+        return [r.jid for r in sorted(self.resources, key=lambda r: -r.priority) if r.takes(media)]
 
     def bundles(self, jid: str) -> bool:
         """True if the resource announces XEP-0338 grouping."""
@@ -141,7 +141,8 @@ class CallState:
     """Everything a call must remember; only JSON types inside, but for the descriptions (`side`), which are stored as texts.
 
     `own` is bare while several endpoints ring and the accepting one's full JID afterwards; `peer` is bare while
-    proposed by us and a full JID afterwards. `sid` is the Jingle sid and the JMI id.
+    proposed by us and a full JID afterwards. `sid` is the Jingle sid and the JMI id. A call that rings several devices by a
+    session each is several states with one `call`; `fork` names the others (`calls/forks.py`).
     """
 
     call: str  # id towards the web side
@@ -158,6 +159,7 @@ class CallState:
     ringing_at: list[str] = field(default_factory=list)  # full JIDs of our endpoints that ring
     proposed_by: str = ""  # full JID that a JMI propose came from
     accepted: bool = False
+    fork: list[str] = field(default_factory=list)  # sids of the other branches of this call that are still pending
     connected: bool = False
     kind: str = UNKNOWN.name  # of the peer's device, a name in `kinds.KINDS`
     bundle: bool = False  # it announces grouping
@@ -174,19 +176,24 @@ class CallState:
     media_at: float = 0.0  # when they last grew
     finish_reason: str = ""
     peer_offline: bool = False
+    heard_at: float = 0.0  # when the peer last said anything in the session
     old_ufrags: list[str] = field(default_factory=list)  # of the peer: late candidates of them are no new restart (J-169)
     live: Side | None = field(default=None, compare=False)
     packed: bytes = field(default=b"", compare=False)  # `side` while nobody needs it
     deadlines: dict[str, float] = field(default_factory=dict)  # timer -> when it fires, so that a restart can start it again
     numbered: int = 0  # counter behind the numbers in `unacked`
     unacked: list[list[Any]] = field(default_factory=list)  # [number, action or JMI element, from, to, XML]; calls/owed.py
-    heard_at: float = 0.0  # when the peer last gave a sign of life
     probed: float = 0.0  # since when an empty session-info waits for its answer; 0: none does
     told: list[str] = field(default_factory=list)  # [type, SDP] that the page may not have got yet
     told_candidates: list[list[Any]] = field(default_factory=list)  # [candidate, mid, index, ufrag] likewise
     undelivered: bool = False  # something in `unacked` came back: nobody was there
     restored: bool = False  # the bridge was restarted since the call began
     end_reason: EndReason = "ended"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """(own bare JID, peer bare JID, sid): by what the registry finds it."""
+        return bare(self.own), bare(self.peer), self.sid
 
     @property
     def role(self) -> Role:
@@ -216,7 +223,7 @@ class CallState:
     @property
     def abilities(self) -> Abilities:
         kind = self.peer_kind
-        return Abilities(bundle=self.bundle, restart=kind.restart, add=kind.add, modify=kind.modify)
+        return Abilities(bundle=self.bundle, restart=kind.restarts(self.role), add=kind.add, modify=kind.modify)
 
     @property
     def side(self) -> Side:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from jinglebridge.calls.turn import Turn
 
 LAST_WORDS = frozenset({"session-terminate", "Retract", "Reject", "Finish"})  # all that an ended call may still owe
-CARRIED_BY_MEDIA = frozenset({"session-initiate", "session-accept"})  # where media flows, these have arrived
 LIVE = (Session.PENDING, Session.ACTIVE)
 MAX_UNACKED = 300  # a peer that acknowledges nothing must not make a call grow
 MAX_TOLD = 200
@@ -96,7 +95,7 @@ def probe(turn: Turn) -> None:
     state = turn.state
     state.probed = state.probed or turn.now
     turn.send_jingle(Jingle("session-info", state.sid))
-    turn.timer("ping", turn.timers.probe)
+    turn.timer("alive", turn.timers.probe)
 
 
 def reconnected(turn: Turn) -> None:
@@ -105,15 +104,17 @@ def reconnected(turn: Turn) -> None:
     state.peer_offline, state.undelivered, state.probed = False, False, 0.0
     if state.session not in LIVE:
         return
-    if state.connected:
-        state.unacked = [item for item in state.unacked if item[1] not in CARRIED_BY_MEDIA]
+    arrived = (
+        {"session-initiate", "session-accept"} if state.connected else {"session-initiate"} if state.session is Session.ACTIVE else set()
+    )
+    state.unacked = [item for item in state.unacked if item[1] not in arrived]
     if not _initiate_waits(state):
         turn.effects += again(state)
     probe(turn)
 
 
 def _initiate_waits(state: CallState) -> bool:
-    return any(item[1] == "session-initiate" for item in state.unacked)
+    return state.session is Session.PENDING and any(item[1] == "session-initiate" for item in state.unacked)
 
 
 def probe_answered(turn: Turn, *, unknown: bool) -> bool:
@@ -131,29 +132,29 @@ def probe_answered(turn: Turn, *, unknown: bool) -> bool:
 def alive(turn: Turn) -> None:
     """The peer gave a sign of life; while the session is up, its silence is watched from now on."""
     state = turn.state
-    if state.probed and _initiate_waits(state):
+    if state.probed and any(item[1] == "session-initiate" for item in state.unacked):
         state.unacked = [item for item in state.unacked if item[1] != "session-initiate"]
         turn.effects += again(state)
-    state.heard_at, waited, state.probed = turn.now, state.probed, 0.0
-    if state.session is Session.ACTIVE and (waited or "ping" not in state.deadlines):
-        turn.timer("ping", turn.timers.quiet)
+    waited, state.probed = state.probed, 0.0
+    if waited and state.session is Session.ACTIVE:
+        turn.timer("alive", turn.timers.alive)
 
 
 def unreachable(turn: Turn) -> None:
     """Nothing can be learnt from this silence: we are offline, or nobody says whether media flows."""
     turn.state.probed = 0.0
-    turn.timer("ping", turn.timers.quiet)
+    turn.timer("alive", turn.timers.alive)
 
 
 def silent(turn: Turn) -> bool:
-    """The timer `ping` fired: ask the peer, or judge its silence. True: it is gone, and no media says otherwise."""
+    """The timer `alive` fired: ask the peer, or judge its silence. True: it is gone, and no media says otherwise."""
     state, now = turn.state, turn.now
-    if state.session not in LIVE:
+    if state.session not in LIVE or (not state.probed and state.session is Session.PENDING):
         return False
     if not state.probed:
-        left = state.heard_at + turn.timers.quiet - now
+        left = state.heard_at + turn.timers.alive - now
         if left > 0:
-            turn.timer("ping", left)
+            turn.timer("alive", left)
         else:
             probe(turn)
     elif state.media_at > state.probed:

@@ -1,6 +1,7 @@
 """Why a call ended, in the three languages that say so: JSON, Jingle, JMI.
 
-One table, read in both directions. Spec: conformance table M-9; XEP-0166 §7.4; J-065, J-092.
+One table, read in both directions; `moved` is never read from a reason, but from the element that says so. Spec: conformance
+table M-9; XEP-0166 §7.4; J-065, J-067, J-069, J-092.
 """
 
 from __future__ import annotations
@@ -56,10 +57,10 @@ FROM_JINGLE: dict[str, EndReason] = {
     "failed-application": "failed-media",
     "incompatible-parameters": "failed-media",
     "unsupported-applications": "failed-media",
-    "media-error": "failed-media",
+    "media-error": "failed",
     "security-error": "insecure",
     "gone": "gone",
-    "expired": "moved",
+    "expired": "failed",
     "general-error": "failed",
 }
 

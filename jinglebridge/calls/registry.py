@@ -1,31 +1,28 @@
 """Which call is meant: the one place that knows all calls, and the engine's only door.
 
 A session is known by (our full JID, peer full JID, sid) (J-075). Since a person's other devices may answer a ringing call,
-the table is keyed by bare JIDs and sid, and the full JIDs are compared once the call has them. Everything here is O(1) in
-the number of calls.
+the table is keyed by bare JIDs and sid, and the full JIDs are compared once the call has them. A call that rings several
+devices by a session each has as many entries (`calls/forks.py`). Everything here is O(1) in the number of calls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from jinglebridge.calls import call, negotiation, owed, ringing
+from jinglebridge.calls import call, forks, incoming, negotiation, outliving, owed, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.admission import Admission
-from jinglebridge.calls.ending import end, over, refuse
+from jinglebridge.calls.ending import end
 from jinglebridge.calls.model import CallState, Endpoint, PeerInfo, Timers, bare
-from jinglebridge.calls.offers import complete, usable
 from jinglebridge.calls.reasons import EndReason
-from jinglebridge.calls.states import Ringing, Session, step
+from jinglebridge.calls.states import Ringing, Session
 from jinglebridge.calls.timeline import Timeline
 from jinglebridge.calls.turn import Turn
-from jinglebridge.errors import EndpointError, OutOfOrder, ProtocolError, ResourceConstraint, ServiceUnavailable, TieBreak, UnknownSession
-from jinglebridge.jingle import Propose, Reason, Reject
-from jinglebridge.translate.session import Described, media_of
+from jinglebridge.errors import EndpointError, OutOfOrder, ProtocolError, ResourceConstraint, UnknownSession
+from jinglebridge.jingle import Propose
 
 Effects = list[fx.Effect]
-MAX_OWING = 10_000  # ended calls whose peer may not know
 MAX_XML = 64 * 1024  # characters of one <jingle/>; J-011
 LATE_IS_FINE = (ev.Gathered, ev.HungUp, ev.Reported)
 
@@ -53,8 +50,8 @@ class Registry:
         self.timeline = timeline or Timeline()
         self.calls: dict[fx.CallKey, CallState] = {}
         self.endpoints: dict[str, dict[str, Endpoint]] = {}  # bare JID -> full JID -> who
-        self._peers = peers
-        self._new_id = new_id
+        self.peer_info = peers
+        self.new_id = new_id
         self._of_endpoint: dict[str, dict[str, fx.CallKey]] = {}  # full JID -> call id -> key
         # Sets as dicts: their order is that of the calls, so that a replayed trace gives the same effects.
         self._of_peer: dict[str, dict[fx.CallKey, None]] = {}  # bare JID
@@ -63,7 +60,7 @@ class Registry:
         self._ended: dict[fx.CallKey, float] = {}  # key -> when it may be forgotten
         self._ended_ids: dict[tuple[str, str], float] = {}
         self.owing: dict[fx.CallKey, CallState] = {}  # ended calls whose peer may not know
-        self._changed: dict[fx.CallKey, CallState] = {}  # since `take_changed`
+        self.changed: dict[fx.CallKey, CallState] = {}  # since `take_changed`
 
     # --- web endpoints
 
@@ -93,7 +90,24 @@ class Registry:
             raise EndpointError("unknown-call", "there is no such call")
         if owed.repeated(self.calls[key], event, jid):
             return []
-        return self._handle(key, event, now, jid)
+        effects = self._handle(key, event, now, jid)
+        if isinstance(event, ev.Gathered):
+            for branch in self._branches(self.calls[key]):
+                effects += self._handle(branch.key, event, now, jid)
+        elif isinstance(event, ev.Accepted):
+            effects += self._crossing_gives_way(key, now)
+        return effects
+
+    def _crossing_gives_way(self, key: fx.CallKey, now: float) -> Effects:
+        """The person took a peer's call while theirs to that peer still rings: one of them is enough."""
+        effects: Effects = []
+        for ours in self.unanswered(key[0], key[1]):
+            if ours.ended:
+                continue  # a branch that went with another
+            turn = self.turn(ours, now)
+            ringing.yield_call(turn)
+            effects += self.done(turn)
+        return effects
 
     def _place(self, jid: str, event: ev.Placed, now: float) -> Effects:
         own, to = bare(jid), bare(event.to)
@@ -103,20 +117,28 @@ class Registry:
         if event.call in self._of_endpoint.get(jid, {}) or (jid, event.call) in self._ended_ids:
             raise EndpointError("duplicate-call", "this call id was used before")
         media = negotiation.proposed_media(event.sdp)
-        self.admission.outgoing(endpoint, to, len(self._of_person.get(own, ())), now)
-        peer = self._peers(own, to)
-        state = CallState(event.call, self._new_id(), "out", jid, to, peer.name, list(media), now)
-        turn = self._add(state, peer, [jid], now)
-        self.timeline.came(turn, event)
-        ringing.place(turn, event)
-        return self._done(turn)
+        running = len({self.calls[key].call for key in self._of_person.get(own, ())})  # however many branches each has
+        self.admission.outgoing(endpoint, to, running, now)
+        peer = self.peer_info(own, to)
+        devices = [] if peer.uses_jmi() else peer.able(media)[: forks.MAX_BRANCHES]
+        sids = {self.new_id(): device for device in devices or [to]}
+        effects: Effects = []
+        for sid, device in sids.items():
+            state = CallState(event.call, sid, "out", jid, device, peer.name, list(media), now, fork=[s for s in sids if s != sid])
+            turn = self.add(state, peer, [jid], now)
+            turn.branch = bool(effects)
+            if not turn.branch:
+                self.timeline.came(turn, event)
+            ringing.place(turn, event)
+            effects += self.done(turn)
+        return effects
 
     # --- peers
 
     def from_peer_message(self, event: ev.JmiReceived, now: float) -> Effects:
         """A JMI message. What is illegal, late or not allowed is silence: a message gets no error."""
         if isinstance(event.jmi, Propose):
-            return self._proposed(event, event.jmi, now)
+            return incoming.proposed(self, event, event.jmi, now)
         key = (bare(event.to), bare(event.sender), event.jmi.id)
         state = self.calls.get(key)
         if state is None:
@@ -127,48 +149,6 @@ class Registry:
             return self._handle(key, event, now)
         except OutOfOrder as error:
             return [fx.Note("jmi-out-of-order", state.call, state.sid, str(error))]
-
-    def _proposed(self, event: ev.JmiReceived, propose: Propose, now: float) -> Effects:
-        own, peer = bare(event.to), bare(event.sender)
-        key = (own, peer, propose.id)
-        online = self.endpoints.get(own, {})
-        if key in self.calls or key in self._ended or not propose.media or not self._may_ring(own, peer, online, now):
-            return []
-        info = self._peers(own, peer)
-        if event.age > self.timers.ring or not online:
-            self._ended[key] = now + self.timers.remember  # missed once, however often it is sent
-            return [fx.TellMissed(own, peer, info.name, propose.media, now - event.age)]
-        effects, lost = self._propose_glare(own, event.sender, propose.id, now)
-        if lost:
-            return effects
-        state = CallState(self._new_id(), propose.id, "in", own, peer, info.name, list(propose.media), now)
-        turn = self._add(state, info, list(online), now)
-        self.timeline.came(turn, event)
-        ringing.propose_received(turn, event, tuple(online))
-        return effects + self._done(turn)
-
-    def _may_ring(self, own: str, peer: str, online: dict[str, Endpoint], now: float) -> bool:
-        if own == peer:
-            return False  # another page of the same person: the two sides of the call would be one key
-        contacts = frozenset[str]().union(*(e.contacts for e in online.values())) if online else frozenset[str]()
-        waiting = sum(1 for key in self._of_person.get(own, ()) if self.calls[key].joint == "incoming")
-        try:
-            return self.admission.incoming(peer, contacts, waiting, now)
-        except ResourceConstraint:
-            return False
-
-    def _propose_glare(self, own: str, sender: str, proposed: str, now: float) -> tuple[Effects, bool]:
-        """Both call each other: (effects on the losing attempt, whether it is the peer's). The lower id wins. J-067."""
-        ours = [s for key in self._of_peer.get(bare(sender), ()) if key[0] == own and ringing.crosses(s := self.calls[key])]
-        winner = next((s for s in ours if s.sid.encode() < proposed.encode()), None)
-        if winner is not None:
-            return [fx.SendJmi(winner.own, sender, Reject(proposed, Reason("expired"), tie_break=True))], True
-        effects: Effects = []
-        for state in ours:
-            turn = self._turn(state, now)
-            ringing.yield_call(turn)
-            effects += self._done(turn)
-        return effects, False
 
     def from_peer(self, event: ev.JingleReceived, now: float) -> Effects:
         """A Jingle IQ set. Raises ProtocolError: its stanza error is the answer, else the IQ is acked."""
@@ -181,48 +161,8 @@ class Registry:
         if len(event.xml) > MAX_XML:
             raise ResourceConstraint("a Jingle action of this size is not carried")
         if begins:
-            return self._initiated(event, now)
+            return incoming.initiated(self, event, now)
         return self._handle(key, event, now)
-
-    def _initiated(self, event: ev.JingleReceived, now: float) -> Effects:
-        """A call without JMI, straight to one of our full JIDs. J-043: strangers see service-unavailable, always the same."""
-        own, peer = bare(event.to), bare(event.sender)
-        endpoint = self.endpoints.get(own, {}).get(event.to)
-        if endpoint is None or not self._may_ring(own, peer, {event.to: endpoint}, now):
-            raise ServiceUnavailable("not available")
-        complete(event.jingle)
-        losing = self._losing_to(event)
-        info = self._peers(own, peer)
-        media = media_of(Described(usable(event.jingle, info.kind(event.sender)), event.jingle.groups))
-        state = CallState(self._new_id(), event.jingle.sid, "in", event.to, event.sender, info.name, list(media), now)
-        state.session = step(Session.IDLE, state.peer_role, "session-initiate")
-        turn = self._turn(state, now, info)
-        refused = negotiation.refusal_of_offer(turn, event)
-        # From here on nothing raises, so no table holds a call that nobody knows of.
-        effects: Effects = []
-        for ours in losing:
-            lost = self._turn(ours, now)
-            over(lost, "moved", "you were calling each other: the other call rings now")
-            effects += self._done(lost)
-        self._enter(turn, [event.to])
-        self.timeline.came(turn, event)
-        if refused is not None:
-            refuse(turn, refused)  # nobody has heard of it yet
-        else:
-            ringing.initiate_rings(turn)
-        return effects + self._done(turn)
-
-    def _losing_to(self, event: ev.JingleReceived) -> list[CallState]:
-        """Our side of crossing session-initiates of the same two full JIDs: the lower sid wins. Raises TieBreak if ours does. J-098."""
-        ours = [
-            state
-            for key in self._of_peer.get(bare(event.sender), ())
-            if (state := self.calls[key]).own == event.to and state.peer == event.sender
-            if state.direction == "out" and state.session is Session.PENDING and not state.jmi
-        ]
-        if any(state.sid.encode() < event.jingle.sid.encode() for state in ours):
-            raise TieBreak("the session with the lower sid goes on")
-        return ours
 
     def peer_presence(self, peer: str, available: bool, now: float) -> Effects:
         """The full JID `peer` came or went."""
@@ -231,22 +171,23 @@ class Registry:
             if self.calls[key].peer == peer:
                 effects += self._handle(key, ev.PeerPresence(available), now)
         if available:
-            for state in [s for s in self.owing.values() if s.undelivered and s.peer == peer]:
-                state.undelivered = False
-                effects += owed.again(state)
+            effects += outliving.appeared(self, peer)
         return effects
 
     # --- replies and timers
 
-    def handle(self, key: fx.CallKey, event: ev.Answered | ev.Bounced | ev.TimerFired, now: float) -> Effects:
+    def handle(self, key: fx.CallKey, event: ev.Answered | ev.Bounced | ev.TimerFired | ev.EndpointGone, now: float) -> Effects:
         """What comes back for an effect. For a call that is over: nothing."""
         return self._handle(key, event, now) if key in self.calls else []
 
     def end(self, key: fx.CallKey, now: float, reason: EndReason) -> Effects:
-        """End one call from our side, as an operator may."""
-        turn = self._turn(self.calls[key], now)
+        """End one call from our side, as an operator may. One that is over already: nothing."""
+        state = self.calls.get(key)
+        if state is None:
+            return []
+        turn = self.turn(state, now)
         end(turn, reason)
-        return self._done(turn)
+        return self.done(turn)
 
     def sweep(self, now: float) -> None:
         """Forget what nobody asks for any more; call it now and then. J-254."""
@@ -254,82 +195,77 @@ class Registry:
         self.timeline.sweep(now)
         self._ended = {k: t for k, t in self._ended.items() if t > now}
         self._ended_ids = {k: t for k, t in self._ended_ids.items() if t > now}
-        for key, state in list(self.owing.items()):
-            if now - max(state.created, state.heard_at) > self.timers.owed:
-                self._changed[key] = self.owing.pop(key)
-                state.unacked = []
+        outliving.sweep(self, now)
 
     def calls_of(self, jid: str) -> Iterable[CallState]:
         """The live calls that a web session (full JID) sees."""
         return [self.calls[key] for key in self._of_endpoint.get(jid, {}).values()]
 
-    # --- what outlives a connection or a process
+    # --- what outlives a connection or a process: `outliving`
 
     def take_changed(self) -> dict[fx.CallKey, CallState]:
         """The calls that changed since the last time, ended ones too, for the journal."""
-        changed, self._changed = self._changed, {}
+        changed, self.changed = self.changed, {}
         return changed
 
     def settled(self, key: fx.CallKey, number: int) -> None:
         """The peer answered an action of ours, or a message has left: it is owed no more."""
-        state = self.calls.get(key) or self.owing.get(key)
-        if state is not None and number:
-            owed.settle(state, number)
-            self._changed[key] = state
-            if state.ended and not state.unacked:
-                del self.owing[key]
+        outliving.settled(self, key, number)
 
     def undelivered(self, key: fx.CallKey) -> None:
         """An action of ours came back: it is owed still, and sent again when the peer is there."""
-        state = self.calls.get(key) or self.owing.get(key)
-        if state is not None:
-            state.undelivered = True
+        outliving.undelivered(self, key)
 
     def reconnected(self, now: float) -> Effects:
         """There is a new connection to the server: all that is owed."""
-        effects: Effects = [effect for state in self.owing.values() for effect in owed.again(state)]
-        for state in list(self.calls.values()):
-            turn = self._turn(state, now)
-            owed.reconnected(turn)
-            effects += self._done(turn)
-        return effects
+        return outliving.reconnected(self, now)
 
     def restore(self, states: Iterable[CallState], survives: Callable[[str], bool], now: float) -> Effects:
         """Take the calls of the last run up again; `survives`: is this endpoint (full JID) still there, or may it come back?"""
-        effects: Effects = []
-        for state in states:
-            turn = self._turn(state, now)
-            if state.ended:
-                self.owing[turn.key], self._ended[turn.key] = state, now + self.timers.remember
-                effects += [fx.TellEnded(jid, state.call, state.end_reason) for jid in turn.endpoints() if survives(jid)]
-                continue
-            self._enter(turn, turn.endpoints(), "call-restored")
-            lost = [jid for jid in turn.endpoints() if not survives(jid)]
-            if not owed.restored(turn):
-                end(turn, "failed", "the bridge was restarted while it rang")
-            effects += self._done(turn)
-            for jid in lost:
-                if turn.key in self.calls:
-                    effects += self._handle(turn.key, ev.EndpointGone(jid), now)
-        return effects
+        return outliving.restore(self, states, survives, now)
 
     def zombies(self, now: float) -> Effects:
-        """End calls that nothing would ever end: all their timers are long overdue, or they have none. J-254."""
-        effects: Effects = []
-        for state in list(self.calls.values()):
-            if now - max(state.deadlines.values(), default=state.created) > self.timers.remember:
-                effects += self.end(self._turn(state, now).key, now, "gone")
-        return effects
+        """End calls that nothing would ever end. J-254."""
+        return outliving.zombies(self, now)
+
+    # --- what calls there are
+
+    def knows(self, key: fx.CallKey) -> bool:
+        """A call of now or of the last minute."""
+        return key in self.calls or key in self._ended
+
+    def remember(self, key: fx.CallKey, now: float) -> None:
+        """Treat this attempt as one that has ended."""
+        self._ended[key] = now + self.timers.remember
+
+    def between(self, own: str, peer: str) -> list[CallState]:
+        """Live calls of two people, by their bare JIDs."""
+        return [self.calls[key] for key in self._of_peer.get(peer, ()) if key[0] == own]
+
+    def unanswered(self, own: str, peer: str) -> list[CallState]:
+        """Our calls to this peer that nobody has taken yet. J-067, J-098."""
+        return [state for state in self.between(own, peer) if ringing.unanswered(state)]
+
+    def ringing_for(self, own: str) -> int:
+        """How many calls ring at this person's pages."""
+        return sum(self.calls[key].joint == "incoming" for key in self._of_person.get(own, ()))
+
+    def _branches(self, state: CallState) -> list[CallState]:
+        """The other branches of this call."""
+        keys = [(bare(state.own), bare(state.peer), sid) for sid in state.fork]
+        return [self.calls[key] for key in keys if key in self.calls]
 
     # --- one turn
 
-    def _turn(self, state: CallState, now: float, info: PeerInfo | None = None) -> Turn:
-        return Turn(state, now, self.timers, info or self._peers(bare(state.own), bare(state.peer)))
+    def turn(self, state: CallState, now: float, info: PeerInfo | None = None) -> Turn:
+        return Turn(state, now, self.timers, info or self.peer_info(bare(state.own), bare(state.peer)))
 
     def _handle(self, key: fx.CallKey, event: ev.CallEvent, now: float, endpoint: str = "") -> Effects:
-        turn = self._turn(self.calls[key], now)
+        state = self.calls[key]
+        turn = self.turn(state, now)
+        turn.branch = bool(self._branches(state)) and not forks.decides(event)
         if isinstance(event, ev.TimerFired):
-            turn.state.deadlines.pop(event.name, None)
+            state.deadlines.pop(event.name, None)
         self.timeline.came(turn, event)
         try:
             call.handle(turn, event, endpoint)
@@ -337,50 +273,73 @@ class Registry:
             self.timeline.refused(turn, event, error)
             raise
         if isinstance(event, ev.Described) or (isinstance(event, ev.Reported) and event.state == "connected"):
-            owed.page_has_it(turn.state, connected=isinstance(event, ev.Reported))
-        return self._done(turn)
+            owed.page_has_it(state, connected=isinstance(event, ev.Reported))
+        return self.done(turn)
 
-    def _add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
-        turn = self._turn(state, now, info)
-        self._enter(turn, endpoints)
+    def _drop_branches(self, state: CallState, now: float) -> Effects:
+        """This branch has the call, or ended it for all: the other devices stop ringing."""
+        effects: Effects = []
+        for other in self._branches(state):
+            turn = self.turn(other, now)
+            turn.branch = True
+            end(turn, "cancelled")
+            effects += self.done(turn)
+        state.fork = []
+        return effects
+
+    def add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
+        turn = self.turn(state, now, info)
+        self.enter(turn, endpoints)
         return turn
 
-    def _enter(self, turn: Turn, endpoints: list[str], note: str = "call-started") -> None:
-        """Put a new call into the tables."""
+    def enter(self, turn: Turn, endpoints: list[str], note: str = "") -> None:
+        """Put a new call, or a branch of one, into the tables."""
         key, state = turn.key, turn.state
-        self.calls[key] = state
+        first = True
         for jid in endpoints:
-            self._of_endpoint.setdefault(jid, {})[state.call] = key
+            first = self._of_endpoint.setdefault(jid, {}).setdefault(state.call, key) == key
+        self.calls[key] = state
         self._seen_by[key] = endpoints
         self._of_peer.setdefault(key[1], {})[key] = None
         self._of_person.setdefault(key[0], {})[key] = None
-        turn.note(note, state.direction)
+        turn.note(note or ("call-started" if first else "branch-started"), state.direction)
 
-    def _done(self, turn: Turn) -> Effects:
+    def done(self, turn: Turn) -> Effects:
         """Forget an ended call; keep its key for a while so that replays are told alike. J-093."""
         self.timeline.left(turn)
-        key, until = turn.key, turn.now + self.timers.remember
-        self._changed[key] = turn.state
-        owed.remember_told(turn.state, turn.effects)
-        seeing = [] if turn.state.ended else turn.endpoints()
+        key, state, until = turn.key, turn.state, turn.now + self.timers.remember
+        self.changed[key] = state
+        owed.remember_told(state, turn.effects)
+        settled = state.fork and not turn.branch and state.session is not Session.PENDING
+        others = self._drop_branches(state, turn.now) if settled else []
+        seeing = [] if state.ended else turn.endpoints()
+        branches = self._branches(state) if state.ended else []
         for jid in self._seen_by[key]:
             if jid not in seeing:  # ended, or accepted elsewhere
-                self._ended_ids[jid, turn.state.call] = until
-                calls = self._of_endpoint.get(jid, {})
-                calls.pop(turn.state.call, None)
-                if not calls:
-                    self._of_endpoint.pop(jid, None)
+                self._unseen(jid, state.call, branches[0] if branches else None, until)
         self._seen_by[key] = seeing
-        if turn.state.ended:
-            if len(self.owing) >= MAX_OWING:
-                turn.state.unacked = []
-            if turn.state.unacked:
-                self.owing[key] = turn.state
-            self.timeline.over(turn)
+        if state.ended:
+            outliving.ended(self, key, state)
+            for other in branches:
+                other.fork.remove(state.sid)
+            if not branches:
+                self.timeline.over(turn)
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until
             for index, name in ((self._of_peer, key[1]), (self._of_person, key[0])):
                 del index[name][key]
                 if not index[name]:
                     del index[name]
-        return turn.effects
+        return turn.effects + others
+
+    def _unseen(self, jid: str, name: str, branch: CallState | None, until: float) -> None:
+        """A page sees this call no more, or by another branch of it."""
+        calls = self._of_endpoint.get(jid, {})
+        if branch is not None:
+            if name in calls:  # the page itself may be gone
+                calls[name] = branch.key
+            return
+        self._ended_ids[jid, name] = until
+        calls.pop(name, None)
+        if not calls:
+            self._of_endpoint.pop(jid, None)

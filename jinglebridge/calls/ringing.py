@@ -3,6 +3,7 @@
 ::
 
     we call:        propose (bare) → ringing ← → proceed ← → [negotiation.initiate]
+    without JMI:    session-initiate → to each device that can take it, ringing ← the first session-accept wins [forks]
     we are called:  propose ← → ringing (full) → the person accepts → proceed (full) → session-initiate ← [negotiation]
     without JMI:    session-initiate ← → session-info ringing → the person accepts → [negotiation.offer_to_endpoint]
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import negotiation
-from jinglebridge.calls.ending import end, over
+from jinglebridge.calls.ending import end, finish, over
 from jinglebridge.calls.events import Accepted, JmiReceived, Placed, Rejected
 from jinglebridge.calls.model import CallState, bare
 from jinglebridge.calls.reasons import EndReason, from_jingle
@@ -25,9 +26,14 @@ from jinglebridge.errors import EndpointError
 from jinglebridge.jingle import Finish, Jingle, Proceed, Propose, Reason, Reject, Retract, Role, SessionInfo
 from jinglebridge.jingle import Ringing as RingingMessage
 
+CROSSED = "you were calling each other: the other call rings now"
+
 
 def place(turn: Turn, event: Placed) -> None:
-    """The endpoint calls. The offer waits here until a device of the peer proceeds."""
+    """The endpoint calls. With JMI its offer waits here until a device of the peer proceeds; without, `peer` is a device already.
+
+    The contact may look offline: the propose wakes sleeping phones. J-054.
+    """
     state = turn.state
     state.signalling = step_signalling(state.signalling, "endpoint", "offer")
     state.own_sdp = event.sdp
@@ -38,24 +44,26 @@ def place(turn: Turn, event: Placed) -> None:
         turn.timer("ring", turn.timers.ring)
         turn.tell_state()
         return
-    to = turn.peer.best(tuple(state.media))
-    if to is None:
+    if "/" not in state.peer:
         over(turn, "unreachable", "no device of this contact can take the call")
         return
-    state.peer = to
-    negotiation.learn_peer(turn, to)
-    turn.add(fx.ShowPresence(state.own, to))
+    negotiation.learn_peer(turn, state.peer)
+    turn.add(fx.ShowPresence(state.own, state.peer))
     negotiation.initiate(turn)
     turn.timer("ring", turn.timers.ring)
-    turn.tell_state()
+    if not turn.branch:
+        turn.tell_state()
 
 
-def propose_received(turn: Turn, event: JmiReceived, endpoints: tuple[str, ...]) -> None:
-    """The peer calls: every page of the person rings, and each says so. J-055 … J-057."""
-    state = turn.state
+def propose_received(turn: Turn, event: JmiReceived, rings: dict[str, str]) -> None:
+    """The peer calls: each of these pages rings, and says so. J-055 … J-057.
+
+    `rings`: page -> its call that this one continues, or "".
+    """
+    state, endpoints = turn.state, list(rings)
     state.proposed_by = event.sender
     negotiation.learn_peer(turn, event.sender)  # its abilities go to the pages
-    state.ringing_at = list(endpoints)
+    state.ringing_at = endpoints
     state.ringing = step_ringing(state.ringing, Role.INITIATOR, "propose")
     if event.receipt and event.stanza_id:
         turn.add(fx.SendReceipt(endpoints[0], event.sender, event.stanza_id))
@@ -63,18 +71,24 @@ def propose_received(turn: Turn, event: JmiReceived, endpoints: tuple[str, ...])
         state.ringing = step_ringing(state.ringing, Role.RESPONDER, "ringing")
         turn.add(fx.ShowPresence(endpoint, event.sender))
         turn.send_jmi(RingingMessage(state.sid), sender=endpoint, to=event.sender)
-        turn.add(fx.TellIncoming(endpoint, state.call, bare(state.peer), state.peer_name, tuple(state.media), state.abilities))
+        _tell_incoming(turn, endpoint, rings[endpoint])
     turn.timer("ring", turn.timers.ring)
 
 
-def initiate_rings(turn: Turn) -> None:
+def initiate_rings(turn: Turn, replaces: str) -> None:
     """A session-initiate that nobody proposed: ring the endpoint it was sent to. J-207."""
     state = turn.state
     state.ringing_at = [state.own]
     turn.add(fx.ShowPresence(state.own, state.peer))
     turn.send_jingle(Jingle("session-info", state.sid, info=(SessionInfo("ringing"),)))
-    turn.add(fx.TellIncoming(state.own, state.call, bare(state.peer), state.peer_name, tuple(state.media), state.abilities))
+    _tell_incoming(turn, state.own, replaces)
     turn.timer("ring", turn.timers.ring)
+
+
+def _tell_incoming(turn: Turn, endpoint: str, replaces: str) -> None:
+    state = turn.state
+    media = tuple(state.media)
+    turn.add(fx.TellIncoming(endpoint, state.call, bare(state.peer), state.peer_name, media, state.abilities, replaces))
 
 
 def accept(turn: Turn, event: Accepted, endpoint: str) -> None:
@@ -122,8 +136,8 @@ def jmi_received(turn: Turn, event: JmiReceived) -> None:
             _decided(turn, "reject", "moved" if tie_break else "busy" if busy else "declined")
         case Retract(tie_break=tie_break):
             _decided(turn, "retract", "moved" if tie_break else "cancelled")
-        case Finish(reason=reason):
-            _finish(turn, reason)
+        case Finish():
+            _finish(turn, event.jmi)
         case _:
             turn.note("jmi-ignored", type(event.jmi).__name__)
 
@@ -153,16 +167,21 @@ def _proceed(turn: Turn, event: JmiReceived) -> None:
     turn.timer("accept", turn.timers.accept)
 
 
-def _finish(turn: Turn, reason: Reason | None) -> None:
-    """A finish alone ends the call too, but a session-terminate with the better reason may be on its way. J-066."""
+def _finish(turn: Turn, jmi: Finish) -> None:
+    """A finish alone ends the call too, but a session-terminate with the better reason may be on its way. J-066.
+
+    One that says where the call went on ends it at once: the other call is there already, it was ours to propose. J-069.
+    """
     state = turn.state
-    condition = reason.condition if reason is not None else None
-    if state.session in (Session.PENDING, Session.ACTIVE):
+    condition = jmi.reason.condition if jmi.reason is not None else None
+    step_ringing(state.ringing, state.peer_role, "finish")
+    if jmi.migrated_to is not None:
+        finish(turn, "moved")
+    elif state.session in (Session.PENDING, Session.ACTIVE):
         state.finish_reason = condition or "success"
         turn.timer("finish", turn.timers.finish)
-        return
-    _peer_says(turn, "finish")
-    over(turn, from_jingle(condition))
+    else:
+        finish(turn, from_jingle(condition))
 
 
 def ring_timeout(turn: Turn) -> None:
@@ -178,12 +197,26 @@ def ring_timeout(turn: Turn) -> None:
             end(turn, "no-answer")
 
 
-def crosses(state: CallState) -> bool:
-    """Is this a propose of ours that nobody answered yet? J-067."""
-    return state.direction == "out" and state.ringing in (Ringing.PROPOSED, Ringing.RINGING)
+def unanswered(state: CallState) -> bool:
+    """Is this a call of ours that nobody has taken yet?"""
+    if state.jmi:
+        return state.direction == "out" and state.ringing in (Ringing.PROPOSED, Ringing.RINGING)
+    return state.direction == "out" and state.session is Session.PENDING
 
 
 def yield_call(turn: Turn) -> None:
-    """Our propose lost the tie: take it back; the peer's rings next."""
-    turn.send_jmi(Retract(turn.state.sid, reason=Reason("expired"), tie_break=True))
-    over(turn, "moved", "you were calling each other: the other call rings now")
+    """Our call lost the tie, or the person took the peer's: take it back. J-067, J-098.
+
+    A session too: a peer that breaks no ties (stanza.js), or gave up its own call meanwhile, would ring on for it.
+    """
+    if turn.state.jmi:
+        turn.send_jmi(Retract(turn.state.sid, reason=Reason("expired"), tie_break=True))
+        over(turn, "moved", CROSSED)
+    else:
+        end(turn, "moved", CROSSED, said=Reason("cancel"))
+
+
+def migrate(turn: Turn, sid: str) -> None:
+    """The peer goes on with this call by another propose, whose id is `sid`. J-069."""
+    turn.send_jmi(Finish(turn.state.sid, reason=Reason("expired"), migrated_to=sid))
+    over(turn, "moved", "the other side went on with another device")

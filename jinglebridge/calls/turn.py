@@ -10,24 +10,26 @@ from dataclasses import dataclass, field
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import owed
-from jinglebridge.calls.model import CallState, PeerInfo, Timers, bare
+from jinglebridge.calls.model import CallState, PeerInfo, Timers
 from jinglebridge.calls.states import step
 from jinglebridge.jingle import Jingle, Jmi
 
 
 @dataclass(slots=True)
 class Turn:
-    """`now` in seconds of a clock that survives as long as the call, also over a restart: wall-clock time."""
+    """`now` in seconds of a clock that survives as long as the call, also over a restart: wall-clock time. `branch`: another
+    branch of the call goes on, so its page does not hear how this one ends."""
 
     state: CallState
     now: float
     timers: Timers
     peer: PeerInfo
+    branch: bool = False
     effects: list[fx.Effect] = field(default_factory=list)
 
     @property
     def key(self) -> fx.CallKey:
-        return bare(self.state.own), bare(self.state.peer), self.state.sid
+        return self.state.key
 
     def add(self, effect: fx.Effect) -> None:
         self.effects.append(effect)

@@ -32,6 +32,7 @@ listen:
     module: ejabberd_http
     request_handlers:
       /api: mod_http_api
+      /ws: ejabberd_http_ws
 disable_sasl_mechanisms:
   - "digest-md5"
   - "X-OAUTH2"

@@ -25,7 +25,17 @@ from jinglebridge.jingle import (
     xep_0507,
 )
 from jinglebridge.jingle.roles import Role, Senders
-from jinglebridge.jingle.xep_0166 import ACTIONS, Content, Jingle, Reason, build_jingle, jingle_text, parse_jingle, read_jingle
+from jinglebridge.jingle.xep_0166 import (
+    ACTIONS,
+    Content,
+    Jingle,
+    Reason,
+    build_jingle,
+    jingle_text,
+    parse_jingle,
+    plain_jingle,
+    read_jingle,
+)
 from jinglebridge.jingle.xep_0167 import Bandwidth, Parameter, PayloadType, RtpDescription, SessionInfo
 from jinglebridge.jingle.xep_0176 import Candidate, IceUdpTransport
 from jinglebridge.jingle.xep_0293 import RtcpFb, TrrInt
@@ -45,6 +55,7 @@ from jinglebridge.jingle.xep_0353 import (
     Retract,
     Ringing,
     build_jmi,
+    jmi_text,
     parse_jmi,
 )
 from jinglebridge.jingle.xep_0507 import Category
@@ -140,7 +151,9 @@ __all__ = [
     "build_jmi",
     "features",
     "jingle_text",
+    "jmi_text",
     "parse_jingle",
     "parse_jmi",
+    "plain_jingle",
     "read_jingle",
 ]

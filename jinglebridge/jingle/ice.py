@@ -12,7 +12,7 @@ _ICE_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 def ice_chars(value: str, low: int, high: int) -> bool:
     """RFC 8839 §5.4: letters, digits, + and /, of a certain length. J-146"""
-    return low <= len(value) <= high and _ICE_CHARS.issuperset(value)
+    return low <= len(value) <= high and value.isascii() and (value.isalnum() or _ICE_CHARS.issuperset(value))
 
 
 def foundation(value: str) -> str:

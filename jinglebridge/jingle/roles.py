@@ -14,6 +14,8 @@ from jinglebridge.xml import Type
 class Role(StrEnum):
     """Who began the session, and who was called; the same for as long as it lasts."""
 
+    __hash__ = str.__hash__  # that of an enumeration is slow
+
     INITIATOR = "initiator"
     RESPONDER = "responder"
 
@@ -25,6 +27,8 @@ class Role(StrEnum):
 
 class Senders(StrEnum):
     """Which roles send media of a content."""
+
+    __hash__ = str.__hash__
 
     BOTH = "both"
     INITIATOR = "initiator"

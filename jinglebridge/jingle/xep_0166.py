@@ -5,7 +5,7 @@ The <jingle/> element itself: actions, contents, reasons. What a content holds i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.jingle.roles import Role, Senders, role, senders
@@ -14,6 +14,7 @@ from jinglebridge.jingle.xep_0176 import TRANSPORT, IceUdpTransport
 from jinglebridge.jingle.xep_0338 import GROUP, Group
 from jinglebridge.jingle.xep_0343 import PROTOCOL
 from jinglebridge.jingle.xep_0371 import TRANSPORT as TRANSPORT_ICE
+from jinglebridge.values import frozen
 from jinglebridge.xml import Child, Children, Choice, Element, TextChild, Type, Unknown, Variants, attr, line, one_of, word, xml_safe
 
 NS = "urn:xmpp:jingle:1"
@@ -46,7 +47,7 @@ ACTIONS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Content:
     """One medium of a session.
 
@@ -82,7 +83,7 @@ class Content:
         return self.description is None and self.description_ns is None and sctp is not None and sctp.protocol == PROTOCOL
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reason:
     """Why a session ends. `condition` None: none was given. `rtp_error`: for example crypto-required (XEP-0167 §7)."""
 
@@ -92,7 +93,7 @@ class Reason:
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Jingle:
     """One <jingle/>. `unknown` are the children that nobody here knows: in session-info they are unsupported (J-210)."""
 
@@ -199,6 +200,11 @@ def parse_jingle(el: XmlElement) -> Jingle:
 def read_jingle(source: str) -> Jingle:
     """`parse_jingle(parse_text(source))`, faster."""
     return JINGLE.read(source, PAYLOAD_TYPE.tag)
+
+
+def plain_jingle(source: str) -> Jingle | None:
+    """As `read_jingle`, but None where only a parser could tell what it says. Raises BadRequest. The size is not looked at."""
+    return JINGLE.read_plain(source, PAYLOAD_TYPE.tag)
 
 
 def build_jingle(jingle: Jingle) -> XmlElement:

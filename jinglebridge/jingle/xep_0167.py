@@ -8,7 +8,7 @@ far that its presence is known and is never written: with both, Dino encrypts tw
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 from xml.etree.ElementTree import Element as XmlElement
 
@@ -18,6 +18,7 @@ from jinglebridge.jingle.xep_0293 import RTCP_FB, TRR_INT, RtcpFb, TrrInt
 from jinglebridge.jingle.xep_0294 import RTP_HDREXT, HeaderExtension
 from jinglebridge.jingle.xep_0339 import SOURCE, SSRC_GROUP, STREAM, Source, SourceGroup, Stream
 from jinglebridge.jingle.xep_0507 import CATEGORY, Category
+from jinglebridge.values import frozen
 from jinglebridge.xml import Children, Element, Flag, Part, Text, Type, Unknown, attr, integer, line, word
 
 NS = "urn:xmpp:jingle:apps:rtp:1"
@@ -89,7 +90,7 @@ class Bandwidth(NamedTuple):
     value: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RtpDescription:
     """`media` is audio or video for what we take, any word on the wire. `ptime` here only as Movim writes it."""
 
@@ -113,7 +114,7 @@ class RtpDescription:
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SessionInfo:
     """`kind`: active, hold, mute, ringing, unhold or unmute; `creator` and `name` say which content (none = all)."""
 

@@ -5,7 +5,7 @@ Which codecs an SDP may list is decided here for both. J-113 … J-126, J-139.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from jinglebridge.errors import SdpError
 from jinglebridge.jingle import xep_0293, xep_0294, xep_0339, xep_0507
@@ -28,24 +28,24 @@ def usable(description: RtpDescription) -> tuple[PayloadType, ...]:
     without a clock rate, and a carrier (rtx, red, …) of something dropped.
     """
     found: dict[int, PayloadType] = {}
-    carriers: list[PayloadType] = []
+    carriers: dict[int, set[int]] = {}
     for payload in description.payload_types:
-        id = payload.id
-        if id in found or 64 <= id <= 95:
+        number = payload.id
+        if number in found or 64 <= number <= 95:
             continue
         name = payload.name.lower()
-        if payload.clockrate is None or name == "" or name == "opus":
+        if payload.clockrate is None or not name or (name == "opus" and payload.channels != 2):
             complete = _complete(payload, description.media)
             if complete is None:
                 continue
             payload = complete
-        found[id] = payload
+        found[number] = payload
         if name in _CARRIERS:
-            carriers.append(payload)
+            carriers[number] = _targets(payload)
     if carriers:
         kept = _carried(found, carriers)
         if len(kept) < len(found):
-            return tuple([payload for id, payload in found.items() if id in kept])
+            return tuple([payload for number, payload in found.items() if number in kept])
     return tuple(found.values())
 
 
@@ -66,29 +66,30 @@ def _complete(payload: PayloadType, media: str) -> PayloadType | None:
     return payload._replace(name=name, clockrate=rate, channels=channels)
 
 
-def _carried(found: dict[int, PayloadType], carriers: Iterable[PayloadType]) -> set[int]:
+def _carried(found: dict[int, PayloadType], carriers: dict[int, set[int]]) -> set[int]:
     """Ids without the carriers of something that is not there, and without what carries only those."""
-    kept = found.keys() - {payload.id for payload in carriers}
-    waiting, ready = {}, []
-    for payload in carriers:
-        missing = _targets(payload).difference(kept)
-        if missing:
-            waiting[payload.id] = missing
+    kept = found.keys() - carriers.keys()
+    waiting: dict[int, set[int]] = {}
+    for number, targets in carriers.items():
+        if targets <= kept:
+            kept.add(number)
         else:
-            ready.append(payload.id)
-    if not waiting:
-        return kept.union(ready)
+            waiting[number] = targets
+    if not waiting:  # as everybody lists them: a carrier behind what it carries
+        return kept
     users: dict[int, list[int]] = {}
-    for id, missing in waiting.items():
+    for number, missing in waiting.items():
+        missing -= kept
         for target in missing:
-            users.setdefault(target, []).append(id)
+            users.setdefault(target, []).append(number)
+    ready = [number for number, missing in waiting.items() if not missing]
     while ready:
         target = ready.pop()
         kept.add(target)
-        for id in users.get(target, ()):
-            waiting[id].discard(target)
-            if not waiting[id]:
-                ready.append(id)
+        for number in users.get(target, ()):
+            waiting[number].discard(target)
+            if not waiting[number]:
+                ready.append(number)
     return kept
 
 
@@ -105,7 +106,13 @@ def _targets(payload: PayloadType) -> set[int]:
     return {_id(part) for p in payload.parameters if not p.name for part in p.value.split("/") if part.isdigit()}
 
 
+_IDS = {str(number): number for number in range(128)}
+
+
 def _id(value: str) -> int:
+    known = _IDS.get(value)
+    if known is not None:
+        return known
     return int(value) if value.isascii() and value.isdigit() and len(value) < 4 else _NOTHING
 
 
@@ -113,10 +120,10 @@ def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
     """Description of one m= section. Malformed attribute lines are dropped, never raised."""
     maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
     feedback = xep_0293.values_by_id(media)
-    payloads = []
+    payloads, known = [], _READ.get
     for id in dict.fromkeys(media.formats):
-        lines = (id, maps.get(id), formats.get(id), feedback.get(id, ()))
-        payload = _READ.get(lines) or _READ.keep(lines, _payload(lines), len(str(lines)))
+        lines = (id, maps.get(id), formats.get(id), tuple(feedback.get(id, ())))
+        payload = known(lines) or _READ.keep(lines, _payload(lines), _length(lines))
         if payload is not None:
             payloads.append(payload)
     everywhere = xep_0293.feedback(feedback.get("*", ()))
@@ -154,6 +161,11 @@ _READ: Kept[_Lines, PayloadType | None] = Kept()
 _WRITTEN: Kept[int, tuple[PayloadType, tuple[str, ...]]] = Kept()
 
 
+def _length(lines: _Lines) -> int:
+    id, described, format, feedback = lines
+    return len(id) + len(described or "") + len(format or "") + sum(map(len, feedback))
+
+
 def _payload(lines: _Lines) -> PayloadType | None:
     """One codec; None for a number that is none or has no meaning."""
     id, described, format, feedback = lines
@@ -175,7 +187,7 @@ def _payload(lines: _Lines) -> PayloadType | None:
 
 def with_ptime(media: MediaDescription, payloads: tuple[PayloadType, ...]) -> tuple[PayloadType, ...]:
     """The codecs of a section with its ptime and maxptime. SDP has one of each: the first real audio codec gets them. J-121"""
-    ptime, maxptime = (_milliseconds(media.get(name)) for name in ("ptime", "maxptime"))
+    ptime, maxptime = _milliseconds(media.get("ptime")), _milliseconds(media.get("maxptime"))
     if media.kind != "audio" or (ptime is None and maxptime is None):
         return payloads
     real = (p.id for p in usable(RtpDescription(media.kind, payloads)) if p.name.lower() not in _NO_PTIME)
@@ -203,7 +215,7 @@ def _bandwidths(values: Iterable[str]) -> Iterable[Bandwidth]:
     return (found[type] for type in ("AS", "TIAS") if type in found)
 
 
-def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Iterable[PayloadType]) -> None:
+def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Sequence[PayloadType]) -> None:
     """The codec lines of one section: rtpmap, rtcp-fb, fmtp, ptime."""
     found: list[str] = []
     for payload in payloads:
@@ -217,11 +229,14 @@ def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Itera
     media.extend(found)
     xep_0293.to_sdp(media, "*", description.feedback, description.trr_int)
     # COMPAT(Movim 0.2x): writes them on the description.
-    ptimes = [*[p.ptime for p in payloads if p.ptime is not None], description.ptime]
-    maxptimes = [*[p.maxptime for p in payloads if p.maxptime is not None], description.maxptime]
-    for name, value in (("ptime", ptimes[0]), ("maxptime", maxptimes[0])):
-        if value is not None:
-            media.add(name, str(value))
+    ptime, maxptime = description.ptime, description.maxptime
+    for payload in reversed(payloads):  # the first that says one counts
+        ptime = payload.ptime if payload.ptime is not None else ptime
+        maxptime = payload.maxptime if payload.maxptime is not None else maxptime
+    if ptime is not None:
+        media.add("ptime", str(ptime))
+    if maxptime is not None:
+        media.add("maxptime", str(maxptime))
 
 
 def _lines(payload: PayloadType) -> tuple[str, ...]:

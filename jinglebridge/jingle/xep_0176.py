@@ -6,7 +6,7 @@ never its transport. J-145 … J-168, table M-4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from xml.etree.ElementTree import Element as XmlElement
 
@@ -16,6 +16,7 @@ from jinglebridge.jingle.xep_0320 import FINGERPRINT, Fingerprint
 from jinglebridge.jingle.xep_0343 import CHANNEL, SCTPMAP, Channel, Sctpmap
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import CandidateLine, candidate, words
+from jinglebridge.values import frozen
 from jinglebridge.xml import Attr, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of
 
 NS = "urn:xmpp:jingle:transports:ice-udp:1"
@@ -27,7 +28,7 @@ FEATURES = (NS,)
 TYPES = ("host", "prflx", "relay", "srflx")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """One ICE candidate; fields as in RFC 8839 §5.1. `id` and `network` have no meaning in SDP."""
 
@@ -47,7 +48,7 @@ class Candidate:
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoteCandidate:
     """The pair that the controlling side uses: acknowledged and ignored (J-168)."""
 
@@ -56,7 +57,7 @@ class RemoteCandidate:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IceUdpTransport:
     """`gathering_complete`: no candidate will follow (XEP-0371 §7, also read here; J-166). `sctp`: it carries data channels (XEP-0343),
     those of `channels` without asking. `ns`: the namespace it is written in, this XEP's or that of XEP-0371, which also has `ice2`.
@@ -183,16 +184,22 @@ def candidate_from_line(line: CandidateLine, id: str) -> Candidate | None:
         line.priority,
         line.type,
         protocol,
-        _GENERATION.parse(more.get("generation", "0")),
+        _small(more.get("generation", "0")),
         id,
-        _GENERATION.parse(more.get("network-id", "0")),
+        _small(more.get("network-id", "0")),
         related,
         int(related_port) if related_port is not None else None,
         tcptype if tcptype in ("active", "passive", "so") else None,
     )
 
 
-_GENERATION = ice.optional_number(255)
+_SMALL = ice.optional_number(255)
+
+
+def _small(value: str) -> int:
+    """A generation or a network."""
+    known: int | None = _SMALL.known.get(value)
+    return int(_SMALL.parse(value)) if known is None else known
 
 
 def _is_pair(related: str, port: str) -> bool:
@@ -240,11 +247,10 @@ def from_sdp(media: MediaDescription, fingerprints: tuple[Fingerprint, ...], ns:
 
 def to_sdp(media: MediaDescription, transport: IceUdpTransport) -> None:
     """Candidates and credentials; every SDP says that we trickle (J-158)."""
-    for item in transport.candidates:
-        if item.component == 1:
-            media.add("candidate", candidate_to_line(item).removeprefix("candidate:"))
+    lines = [f"a={candidate_to_line(item)}" for item in transport.candidates if item.component == 1]
     if transport.gathering_complete:
-        media.add("end-of-candidates")
-    media.add("ice-ufrag", transport.ufrag or "")
-    media.add("ice-pwd", transport.pwd or "")
-    media.add("ice-options", "trickle ice2" if transport.ice2 else "trickle")
+        lines.append("a=end-of-candidates")
+    lines.append(f"a=ice-ufrag:{transport.ufrag or ''}")
+    lines.append(f"a=ice-pwd:{transport.pwd or ''}")
+    lines.append("a=ice-options:trickle ice2" if transport.ice2 else "a=ice-options:trickle")
+    media.extend(lines)

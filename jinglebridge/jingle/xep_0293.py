@@ -62,7 +62,7 @@ RTCP_FB = Element(
 TRR_INT = Element(TrrInt, NS, "rtcp-fb-trr-int", (attr("value", integer(0, 2**31 - 1)),), keep=True)
 
 
-def values_by_id(media: MediaDescription) -> dict[str, tuple[str, ...]]:
+def values_by_id(media: MediaDescription) -> dict[str, list[str]]:
     """What stands behind the payload type in the a=rtcp-fb lines, by payload type as text, "*" for all of them."""
     found: dict[str, list[str]] = {}
     for value in media.all("rtcp-fb"):
@@ -71,7 +71,7 @@ def values_by_id(media: MediaDescription) -> dict[str, tuple[str, ...]]:
             found[id].append(rest)
         else:
             found[id] = [rest]
-    return {id: tuple(rests) for id, rests in found.items()}
+    return found
 
 
 def feedback(values: Iterable[str]) -> tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]:

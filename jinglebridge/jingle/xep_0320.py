@@ -6,14 +6,16 @@ transport. The value reaches the other side byte for byte. J-178 … J-187, tabl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import Refused, SdpError
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import fingerprint
 from jinglebridge.sdp.attributes import setup as setup_word
+from jinglebridge.values import frozen
 from jinglebridge.xml import Element, Text, Type, Unknown, attr, one_of
 
 NS = "urn:xmpp:jingle:apps:dtls:0"
@@ -24,7 +26,7 @@ FEATURES = (NS,)
 HASHES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fingerprint:
     """`value` is upper-case hex pairs with colons; `setup` None where absent."""
 
@@ -34,11 +36,15 @@ class Fingerprint:
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
+_HEX_PAIRS = re.compile("[0-9A-F:]+").fullmatch
+
+
 def _hex_pairs(value: str) -> str:
     # The XEP's own examples break the text over lines. J-178
-    value = "".join(value.split()).upper()
-    if not value or value.strip("0123456789ABCDEF:"):
-        raise ValueError("not hex pairs")
+    if not _HEX_PAIRS(value):
+        value = "".join(value.split()).upper()
+        if not _HEX_PAIRS(value):
+            raise ValueError("not hex pairs")
     return value
 
 
@@ -59,7 +65,7 @@ def strong(item: Fingerprint) -> bool:
     """A hash that we trust, with a value of its length."""
     size, value = HASHES.get(item.hash, 0), item.value
     shape = len(value) == 3 * size - 1 and value.count(":") == size - 1 == value[2::3].count(":")
-    return size > 0 and shape and not value.strip("0123456789ABCDEF:")
+    return size > 0 and shape and _HEX_PAIRS(value) is not None
 
 
 def setup_of(items: Iterable[Fingerprint]) -> str | None:

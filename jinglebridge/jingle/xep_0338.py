@@ -7,12 +7,13 @@ name is the tagged one, order is kept. J-189 … J-197.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
 from jinglebridge.sdp import SessionDescription
 from jinglebridge.sdp.attributes import group
+from jinglebridge.values import frozen
 from jinglebridge.xml import Children, Element, Unknown, attr, line
 
 NS = "urn:xmpp:jingle:apps:grouping:0"
@@ -23,14 +24,14 @@ FEATURES = ("urn:ietf:rfc:5888",)
 FOR_BROWSERS = frozenset({"BUNDLE", "LS"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """The <content/> inside a <group/>."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """`names` are content names; on the SDP side they are mids."""
 
@@ -46,6 +47,8 @@ class Group:
     def renamed(self, names: Mapping[str, str]) -> Group | None:
         """With other names, each once; those that `names` lacks are dropped. None if nothing is left (J-191)."""
         kept = tuple(dict.fromkeys([names[name] for name in self.names if name in names]))
+        if kept == self.names and kept:
+            return self
         return Group(self.semantics, kept, self.unknown) if kept else None
 
 

@@ -49,7 +49,10 @@ class Source(NamedTuple):
 
     def get(self, name: str) -> str | None:
         """Value of an attribute."""
-        return next((p.value for p in self.parameters if p.name == name), None)
+        for parameter, value in self.parameters:
+            if parameter == name:
+                return value
+        return None
 
 
 class SourceGroup(NamedTuple):
@@ -119,7 +122,7 @@ def from_sdp(media: MediaDescription) -> tuple[tuple[Source, ...], tuple[SourceG
     if msid:
         # Firefox gives it for the section only; Jingle knows it per source (J-202).
         for parameters in found.values():
-            if all(p.name != "msid" for p in parameters):
+            if "msid" not in [name for name, _ in parameters]:
                 parameters.append(SourceParameter("msid", msid))
     sources = tuple([Source(number, tuple(parameters)) for number, parameters in found.items()])
     return heard(sources, tuple(groups), media.effective_direction)
@@ -148,7 +151,7 @@ def msid(sources: Iterable[Source], streams: Iterable[Stream]) -> str | None:
     """
     for source in sources:
         value = source.get("msid")
-        if value and 1 <= len(words(value)) <= 2 and value == " ".join(words(value)):
+        if value and 1 <= len(fields := words(value)) <= 2 and value == " ".join(fields):
             return value
     return next((stream.id if stream.track is None else f"{stream.id} {stream.track}" for stream in streams), None)
 
@@ -156,17 +159,20 @@ def msid(sources: Iterable[Source], streams: Iterable[Stream]) -> str | None:
 def to_sdp(media: MediaDescription, sources: Iterable[Source], groups: Iterable[SourceGroup]) -> None:
     """The a=ssrc-group and a=ssrc lines; a source without parameters has no line of its own."""
     sources, groups = tuple(sources), tuple(groups)
-    sources += _companions(sources, groups)
-    for group in groups:
-        if group.sources and TOKEN.issuperset(group.semantics):
-            media.add("ssrc-group", " ".join((group.semantics, *(str(source.ssrc) for source in group.sources))))
+    if groups:
+        sources += _companions(sources, groups)
+    lines = [
+        f"a=ssrc-group:{group.semantics} {' '.join([str(source.ssrc) for source in group.sources])}"
+        for group in groups
+        if group.sources and TOKEN.issuperset(group.semantics)
+    ]
     seen: set[int] = set()
-    for source in sources:
-        if source.ssrc in seen or not source.parameters:
+    for number, parameters, _ in sources:
+        if number in seen or not parameters:
             continue
-        seen.add(source.ssrc)
-        for p in source.parameters:
-            media.add("ssrc", f"{source.ssrc} {p.name}" if p.value is None else f"{source.ssrc} {p.name}:{p.value}")
+        seen.add(number)
+        lines += [f"a=ssrc:{number} {name}" if value is None else f"a=ssrc:{number} {name}:{value}" for name, value in parameters]
+    media.extend(lines)
 
 
 def _companions(sources: tuple[Source, ...], groups: tuple[SourceGroup, ...]) -> tuple[Source, ...]:
@@ -174,8 +180,10 @@ def _companions(sources: tuple[Source, ...], groups: tuple[SourceGroup, ...]) ->
 
     COMPAT(stanza 12): describes the first source of each content and groups it with its retransmission; Chromium refuses the group.
     """
-    cnames = {source.ssrc: cname for source in sources if (cname := source.get("cname")) is not None}
     known = {source.ssrc for source in sources if source.parameters}
+    if all(item.ssrc in known for group in groups for item in group.sources):
+        return ()
+    cnames = {source.ssrc: cname for source in sources if (cname := source.get("cname")) is not None}
     found = []
     for group in groups:
         cname = next((cnames[source.ssrc] for source in group.sources if source.ssrc in cnames), None)

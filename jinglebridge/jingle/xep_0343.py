@@ -13,11 +13,10 @@ The size of messages (a=max-message-size) has no place here; a side that hears n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from jinglebridge.errors import SdpError
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import sctp_port, sctpmap
+from jinglebridge.values import frozen
 from jinglebridge.xml import Element, Type, attr, integer, text, word
 
 NS = "urn:xmpp:jingle:transports:dtls-sctp:1"
@@ -31,7 +30,7 @@ LEGACY_PROTO = "DTLS/SCTP"  # draft-ietf-mmusic-sctp-sdp-05: the format is the p
 PORT, STREAMS = 5000, 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sctpmap:
     """The association that carries the channels. `streams`: how many its author takes."""
 
@@ -40,7 +39,7 @@ class Sctpmap:
     streams: int = STREAMS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Channel:
     """A channel that both sides open without asking each other: the fields of RTCDataChannelInit. `max_packet_life_time` in ms."""
 

@@ -124,15 +124,16 @@ def candidate(value: str) -> CandidateLine:
     fields = value.split()
     if len(fields) < 8 or fields[6] != "typ" or len(fields) % 2:
         raise SdpError(f"not a candidate: {value[:60]!r}", rule="J-148")
+    foundation, component, protocol, priority, address, port, _, type, *more = fields
     return CandidateLine(
-        fields[0],
-        number(fields[1], 1, 256),
-        fields[2].lower(),
-        number(fields[3], 1, 2**31 - 1),
-        fields[4],
-        number(fields[5], 1, 65535),
-        fields[7],
-        dict(zip(fields[8::2], fields[9::2], strict=True)),
+        foundation,
+        1 if component == "1" else number(component, 1, 256),
+        protocol.lower(),
+        number(priority, 1, 2**31 - 1),
+        address,
+        number(port, 1, 65535),
+        type,
+        dict(zip(more[::2], more[1::2], strict=True)),
     )
 
 

@@ -48,21 +48,22 @@ def parse(text: str) -> SessionDescription:
     session = SessionDescription()
     section: Section = session
     found, begin = section.attributes, 0
+    last: str | None = None  # the lines of one attribute mostly stand together
     for number, line in enumerate(lines, 1):
         head, _, value = line.partition(":")
-        name = _NAMES.get(head)
-        if name is None and head[:2] == "a=":
-            name = _name(head, number)
-        if name is not None:
-            if name in found:
-                found[name].append(value)
-            else:
-                found[name] = [value]
-        else:
-            following = _other(session, section, line, number)
-            if following is not section:
-                section.lines, begin = lines[begin : number - 1], number - 1
-                section, found = following, following.attributes
+        if head != last:
+            name = _NAMES.get(head)
+            if name is None and head[:2] == "a=":
+                name = _name(head, number)
+            if name is None:
+                following = _other(session, section, line, number)
+                if following is not section:
+                    section.lines, begin = lines[begin : number - 1], number - 1
+                    section, found = following, following.attributes
+                    last = None
+                continue
+            last, append = head, found.setdefault(name, []).append
+        append(value)
     section.lines = lines[begin:]
     if not session.lines or session.lines[0] != "v=0":
         raise SdpError("does not begin with v=0", line=1, rule="J-259")

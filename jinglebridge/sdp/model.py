@@ -15,6 +15,8 @@ from jinglebridge.errors import SdpError
 class Direction(StrEnum):
     """Who sends, as the author of the description sees it. RFC 8866 §6.7"""
 
+    __hash__ = str.__hash__  # that of an enumeration is slow
+
     SENDRECV = "sendrecv"
     SENDONLY = "sendonly"
     RECVONLY = "recvonly"
@@ -152,7 +154,9 @@ class SessionDescription(Section):
         lines = list(self.lines)
         for media in self.media:
             lines += media.lines
-        text = "".join(lines)
-        if "\n" in text or "\r" in text or "\0" in text:
+        count = len(lines)
+        lines.append("")
+        text = "\r\n".join(lines)
+        if text.count("\n") != count or text.count("\r") != count or "\0" in text:
             raise SdpError("a value holds a line end", rule="J-151")
-        return "\r\n".join((*lines, ""))
+        return text

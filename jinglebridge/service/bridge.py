@@ -80,6 +80,7 @@ class Bridge:
         self.requests = Requests(self.component.send)
         self.router = Router(domain, self.component.send, self.requests)
         self.component.on_stanza = self.router.route
+        self.component.on_jingle = self.router.route_jingle
         self.link = Link(self.component, self._address(), start_timeout=config.xmpp.start_timeout)
         self.peers = Peers(self.requests)
         self._store = SqliteStore(Path(config.store.path) / "jinglebridge.db")

@@ -158,7 +158,8 @@ class Desk:
         self._presence.online(shown, self._named(session))
         contacts = frozenset(self._contacts(session))
         may_call = {a for a in (_prepared(c) for c in session.identity.may_call) if a}
-        endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone)
+        dnd = session.show == "dnd"
+        endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone, dnd)
         self._registry.online(endpoint)
 
     def _contacts(self, session: Session) -> list[str]:
@@ -294,11 +295,10 @@ class Desk:
 
     def contact(self, own: str, peer: str) -> m.Contact:
         seen, row = self._peers.seen(own, peer), self._presence.row(own, peer)
-        info = self._peers.info(own, peer)
         presence = seen.presence if row.to or seen.presence != "offline" else "unknown"
         return m.Contact(
             jid=peer,
-            name=info.name or peer.partition("@")[0],
+            name=self._peers.name(own, peer) or peer.partition("@")[0],
             presence=presence,  # type: ignore[arg-type]
             status=seen.status,
             media=media_of([k for k, able in (("audio", seen.audio), ("video", seen.video)) if able]),

@@ -11,15 +11,16 @@ import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 
 from jinglebridge.calls import events as ev
-from jinglebridge.calls.registry import Registry
+from jinglebridge.calls.registry import MAX_XML, Registry
 from jinglebridge.errors import BadRequest
-from jinglebridge.jingle import JMI_TAGS, parse_jingle, parse_jmi
+from jinglebridge.jingle import JMI_TAGS, parse_jingle, parse_jmi, plain_jingle
 from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.xml import to_text
 from jinglebridge.xmpp.router import Answer, Router
 from jinglebridge.xmpp.stanza import Stanza, read_error
 
 JINGLE = "{urn:xmpp:jingle:1}jingle"
+SMALL = MAX_XML // 20  # counted characters: written out, the worst element (`<a xmlns=""></a>`) is not twenty times that
 RECEIPT = "{urn:xmpp:receipts}request"
 DELAY = "{urn:xmpp:delay}delay"
 
@@ -32,6 +33,7 @@ class Ears:
 
     def register(self, router: Router) -> None:
         router.iq["set", JINGLE] = self.jingle
+        router.jingle = self.jingle_text
         for tag in JMI_TAGS:
             router.message[tag] = self.jmi
         router.message_error = self.bounced
@@ -40,8 +42,15 @@ class Ears:
         """A Jingle IQ. What it raises is the error reply; the effects follow the ack."""
         assert stanza.payload is not None
         jingle = parse_jingle(stanza.payload)
-        xml = to_text(stanza.payload)
-        event = ev.JingleReceived(jingle, stanza.sender, stanza.to, xml)
+        xml = to_text(stanza.payload) if stanza.size > SMALL else ""  # for the limit of what is carried, which a small one is far from
+        return self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, xml))
+
+    def jingle_text(self, stanza: Stanza, text: str) -> Answer | None:
+        """The same for one that is still text; None if it is not plain."""
+        jingle = plain_jingle(text)
+        return None if jingle is None else self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, text))
+
+    def _heard(self, event: ev.JingleReceived) -> Answer:
         effects = self._registry.from_peer(event, self._clock())
         return Answer(then=lambda: self._performer.perform(effects))
 

@@ -22,14 +22,14 @@ from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
 from jinglebridge.errors import InvalidState
-from jinglebridge.jingle import build_jingle, build_jmi
+from jinglebridge.jingle import jingle_text, jmi_text
 from jinglebridge.jingle.xep_0353 import NS_HINTS
 from jinglebridge.service.gate import Gate
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.store.journal import Journal
 from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.requests import TIMEOUT, Requests
-from jinglebridge.xmpp.stanza import message
+from jinglebridge.xmpp.stanza import Send, message, written
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Performer:
     def __init__(
         self,
         registry: Registry,
-        send: Callable[[ET.Element], bool],
+        send: Send,
         requests: Requests,
         presence: PresenceKeeper,
         clock: Clock,
@@ -116,7 +116,8 @@ class Performer:
         self._messages[id] = (bare(effect.sender), bare(effect.to), effect.jmi.id)
         if len(self._messages) > MAX_REMEMBERED:
             self._messages.popitem(last=False)
-        if self._send(message(effect.sender, effect.to, id, build_jmi(effect.jmi), ET.Element(STORE_HINT))):
+        payload = f'{jmi_text(effect.jmi)}<store xmlns="{NS_HINTS}"/>'
+        if self._send(written("message", "chat", effect.sender, effect.to, id, payload)):
             self._settled(self._messages[id], effect.number)
 
     def _send_jingle(self, effect: fx.SendJingle) -> None:
@@ -134,7 +135,7 @@ class Performer:
             self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle, effect.change), self._clock()))
 
         timeout = TIMEOUT if effect.number else self._registry.timers.probe
-        self._requests.ask("set", effect.sender, effect.to, build_jingle(effect.jingle), answered, timeout)
+        self._requests.ask("set", effect.sender, effect.to, jingle_text(effect.jingle), answered, timeout)
 
     def _settled(self, key: fx.CallKey, number: int) -> None:
         if number:

@@ -27,6 +27,7 @@ def frame(effect: fx.EndpointEffect) -> m.SequencedEvent:
                 name=effect.name or effect.peer.partition("@")[0],
                 media=media_of(effect.media),
                 abilities=abilities_of(effect.abilities),
+                replaces=effect.replaces or None,
             )
         case fx.TellState():
             return m.State(call=effect.call, state=effect.state, abilities=abilities_of(effect.abilities))

@@ -17,6 +17,7 @@ from jinglebridge.xmltext import guard
 
 # A <jingle/> must have a sid; a stateless function has no session.
 STATELESS_SID = "0"
+_OPTIONAL = (bool, type(None))
 
 _ACTIONS = {
     (Role.INITIATOR, False): "session-initiate",
@@ -83,7 +84,7 @@ def xml_to_sdp(xml: str, author: str = "initiator", *, extensions: bool = False,
 
 
 def _arguments(text: str, author: str, extensions: bool, peer: str | None, answer: bool | None = None) -> tuple[Role, PeerPolicy]:
-    if not isinstance(text, str) or not isinstance(extensions, bool) or not isinstance(answer, bool | None):
+    if not isinstance(text, str) or not isinstance(extensions, bool) or not isinstance(answer, _OPTIONAL):
         raise InvalidState("a description is a str; extensions and answer are True or False")
     policy = NONE if peer is None else POLICIES.get(peer) if isinstance(peer, str) else None
     if policy is None:

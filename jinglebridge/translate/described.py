@@ -43,6 +43,8 @@ def mids(contents: Iterable[Content], own: Container[str] = ()) -> tuple[str, ..
     uses itself, which are legal for that reason.
     """
     names = [content.name for content in contents]
+    if len(set(names)) == len(names) and all(map(_legal, names)):
+        return tuple(names)
     legal = [(name in own or _legal(name)) and name not in names[:index] for index, name in enumerate(names)]
     taken = {name for name, good in zip(names, legal, strict=True) if good}
     found = []
@@ -56,7 +58,7 @@ def mids(contents: Iterable[Content], own: Container[str] = ()) -> tuple[str, ..
 
 
 def _legal(name: str) -> bool:
-    return 1 <= len(name) <= MAX_MID and TOKEN.issuperset(name)
+    return 1 <= len(name) <= MAX_MID and ((name.isalnum() and name.isascii()) or TOKEN.issuperset(name))
 
 
 def name_of(media: MediaDescription) -> str:

@@ -50,7 +50,7 @@ class PeerPolicy:
 
     def apply(self, described: Described, author: Role | None = None) -> Described:
         """The description, written by `author` (None: not known), without what the peer cannot take."""
-        if self == NONE:
+        if self is NONE or self == NONE:
             return described
         contents, groups, unknown = described.contents, described.groups if self.groups else (), described.unknown
         if not self.data and any(content.data for content in contents):

@@ -26,7 +26,7 @@ _head = msgspec.json.Decoder(_Head)
 
 def read(data: str) -> m.ClientFrame:
     """One frame. Raises EndpointError too-big, bad-frame or unknown-type."""
-    if len(data) > MAX_FRAME or len(data.encode()) > MAX_FRAME:
+    if len(data) > MAX_FRAME // 4 and (len(data) > MAX_FRAME or len(data.encode()) > MAX_FRAME):
         raise EndpointError("too-big", f"a frame has at most {MAX_FRAME} bytes")
     if data.count("{") + data.count("[") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise EndpointError("bad-frame", f"JSON nested deeper than {MAX_DEPTH}")

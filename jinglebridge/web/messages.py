@@ -320,6 +320,7 @@ class Incoming(Event, tag="incoming", kw_only=True):
     name: str
     media: Media
     abilities: Abilities
+    replaces: CallId | None = None  # a call of this page that goes on as this one: accept at once, do not ring
 
 
 class State(Event, tag="state", kw_only=True):

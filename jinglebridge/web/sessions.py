@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -78,7 +78,7 @@ class Session:
     resumed_once: bool = False
     _events: deque[tuple[int, bytes]] = field(default_factory=deque)
     _size: int = 0
-    _replies: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    _replies: dict[str, bytes | None] = field(default_factory=dict)  # in the order of the requests; None: just an ack
     _ended: deque[m.Ended] = field(default_factory=lambda: deque(maxlen=MAX_ENDED))
 
     @property
@@ -129,18 +129,20 @@ class Session:
 
     def reply(self, id: str, frame: m.Ack | m.Error) -> None:
         """Answer a request, and remember the answer: a client that reconnects asks again with the same id."""
-        data = self._replies[id] = m.encode(frame)
+        data = m.encode(frame)
+        self._replies[id] = None if isinstance(frame, m.Ack) else data
         if len(self._replies) > MAX_REPLIES:
-            self._replies.popitem(last=False)
+            del self._replies[next(iter(self._replies))]
         if self.wire is not None:
             self.wire.send(data)
 
     def repeat(self, id: str) -> bool:
         """True if the request `id` was answered before; the answer is sent again."""
-        data = self._replies.get(id)
-        if data is not None and self.wire is not None:
-            self.wire.send(data)
-        return data is not None
+        if id not in self._replies:
+            return False
+        if self.wire is not None:
+            self.wire.send(self._replies[id] or m.encode(m.Ack(id=id)))
+        return True
 
     def rotate_secret(self) -> str:
         secret = new_secret()

@@ -56,6 +56,7 @@ class Peers:
         self._requests = requests
         self._resources: dict[Pair, dict[str, Resource]] = {}
         self._nicks: dict[Pair, str] = {}
+        self._infos: dict[Pair, PeerInfo] = {}  # of those asked for since they changed last: each event of a call asks
         self._caps: OrderedDict[str, frozenset[str]] = OrderedDict()  # verified hash -> features
         self._asking: dict[str, list[tuple[Pair, str]]] = {}  # hash or full JID -> who waits for it
         self._able: dict[Pair, tuple[bool, bool]] = {}  # last known, kept while the peer sleeps
@@ -64,6 +65,7 @@ class Peers:
 
     def available(self, stanza: Stanza) -> None:
         pair = (stanza.to.partition("/")[0], stanza.sender.partition("/")[0])
+        self._infos.pop(pair, None)
         resources = self._resources.setdefault(pair, {})
         if stanza.sender not in resources and len(resources) >= MAX_RESOURCES:
             return
@@ -86,6 +88,7 @@ class Peers:
     def unavailable(self, stanza: Stanza) -> None:
         """A resource left; without one, or for an error from the bare JID, the peer is offline. J-041."""
         pair = (stanza.to.partition("/")[0], stanza.sender.partition("/")[0])
+        self._infos.pop(pair, None)
         resources = self._resources.get(pair, {})
         gone = [stanza.sender] if "/" in stanza.sender else list(resources)
         for jid in gone:
@@ -97,7 +100,7 @@ class Peers:
 
     def forget_user(self, own: str) -> None:
         """Nobody of this user is online: what was shown to it is stale from now on."""
-        for table in (self._resources, self._nicks, self._able):
+        for table in (self._resources, self._nicks, self._able, self._infos):
             for pair in [p for p in table if p[0] == own]:
                 del table[pair]
 
@@ -105,6 +108,7 @@ class Peers:
         """The stream broke: presence is unknown until it is sent again. Capabilities stay true."""
         pairs = list(self._resources)
         self._resources.clear()
+        self._infos.clear()
         self._asking.clear()
         for pair in pairs:
             self.on_change(*pair)
@@ -119,10 +123,19 @@ class Peers:
         return Seen(best.show, best.status, audio, video)
 
     def info(self, own: str, peer: str) -> PeerInfo:
-        """What the engine wants to know when a call starts."""
-        resources = self._resources.get((own, peer), {}).values()
-        name = self._nicks.get((own, peer), "")
-        return PeerInfo(name, tuple(PeerResource(r.jid, r.features, r.priority, r.node) for r in resources))
+        """What the engine wants to know with each event of a call."""
+        pair = (own, peer)
+        info = self._infos.get(pair)
+        if info is None:
+            resources = self._resources.get(pair, {}).values()
+            info = PeerInfo(self.name(own, peer), tuple(PeerResource(r.jid, r.features, r.priority, r.node) for r in resources))
+            if resources:  # what is known of strangers is nothing, and is not kept
+                self._infos[pair] = info
+        return info
+
+    def name(self, own: str, peer: str) -> str:
+        """The nickname that the peer gave itself, or ""."""
+        return self._nicks.get((own, peer), "")
 
     # --- capabilities
 
@@ -181,6 +194,7 @@ class Peers:
                 self._known(pair, jid, info.features)
 
     def _known(self, pair: Pair, jid: str, features: frozenset[str]) -> None:
+        self._infos.pop(pair, None)
         resources = self._resources.get(pair, {})
         if jid not in resources:
             return

@@ -9,7 +9,7 @@ Spec: RFC 6121 §3, §4; DESIGN §2; J-033 … J-042, J-253.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,7 +18,7 @@ import structlog
 from jinglebridge.calls.people import Subscription
 from jinglebridge.xmpp import caps, disco
 from jinglebridge.xmpp.peers import Peers
-from jinglebridge.xmpp.stanza import Stanza, presence, text_child
+from jinglebridge.xmpp.stanza import Send, Stanza, presence, text_child
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ class Shown:
 class PresenceKeeper:
     """Presence and subscriptions of all web users, and of the services (which accept everybody)."""
 
-    def __init__(self, send: Callable[[ET.Element], bool], peers: Peers, store: RosterStore) -> None:
+    def __init__(self, send: Send, peers: Peers, store: RosterStore) -> None:
         self._send = send
         self._peers = peers
         self._store = store
@@ -191,7 +191,10 @@ class PresenceKeeper:
             self._send(presence(own, peer, "unavailable"))
 
     def _subscribe(self, stanza: Stanza) -> None:
-        """Contacts may see us; anybody else waits for the user's decision; unknown users stay unknown. J-037."""
+        """Contacts may see us; anybody else waits for the user's decision; unknown users stay unknown. J-037.
+
+        What we asked of another web user who had never been here was lost; no server kept it: ask again, once, when they ask us.
+        """
         own, peer = _bare(stanza.to), _bare(stanza.sender)
         row = self.row(own, peer)
         if own in self._services or row.wanted or row.from_:
@@ -199,6 +202,8 @@ class PresenceKeeper:
             self._send(presence(own, peer, "subscribed"))
             for shown in self._shown.get(own, {}).values():
                 self._send(self._available(shown, peer))
+            if row.asked and not row.from_ and own.partition("@")[2] == peer.partition("@")[2]:
+                self._send(presence(own, peer, "subscribe"))
         elif sum(r.asking for r in self._rows.get(own, {}).values()) < MAX_ASKING:
             self._save(own, peer, replace(row, asking=True))
             self._peers.on_change(own, peer)

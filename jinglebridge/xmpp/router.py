@@ -10,17 +10,20 @@ Spec: RFC 6120 §8.2.3, §8.4; J-006 … J-008.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from jinglebridge.errors import BadRequest, ProtocolError, ServiceUnavailable
+from jinglebridge.xml import to_text
 from jinglebridge.xmpp import guard
 from jinglebridge.xmpp.requests import Requests
-from jinglebridge.xmpp.stanza import Stanza, error_reply, iq, prepare
+from jinglebridge.xmpp.stanza import NS, Send, Stanza, error_reply, prepare, written
 
 log = structlog.get_logger()
+
+MAX_TEXT = 64 * 1024  # characters of a <jingle/> that is read without a tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,21 @@ class Answer:
 
 IqHandler = Callable[[Stanza], Answer]
 Handler = Callable[[Stanza], None]
+TextHandler = Callable[[Stanza, str], Answer | None]  # None: the text is not plain enough
+NOTHING = ET.Element("nothing")  # the element of a stanza that came as text
+
+
+class _Unsure(Exception):
+    """The text of a stanza is not plain enough; nothing was done."""
 
 
 class Router:
     """`iq` is keyed by (type, payload tag), `message` by child tag; presence has one handler."""
 
-    def __init__(self, domain: str, send: Callable[[ET.Element], bool], requests: Requests) -> None:
+    def __init__(self, domain: str, send: Send, requests: Requests) -> None:
         self.domain = domain
         self.iq: dict[tuple[str, str], IqHandler] = {}
+        self.jingle: TextHandler = lambda stanza, text: None
         self.message: dict[str, Handler] = {}
         self.message_error: Handler = lambda stanza: None
         self.presence: Handler = lambda stanza: None
@@ -64,20 +74,45 @@ class Router:
         except Exception:
             log.exception("stanza-handler-failed", kind=stanza.kind, type=stanza.type)
 
-    def _read(self, element: ET.Element) -> Stanza | None:
-        kind, type, id = element.tag.rpartition("}")[2], element.get("type", ""), element.get("id", "")
+    def route_jingle(self, attributes: dict[str, str], text: str) -> bool:
+        """Handle a Jingle IQ set that is still text. False: nothing was done, `route` shall have it. Raises nothing."""
+        if len(text) > MAX_TEXT or text.count("<") > guard.MAX_ELEMENTS:
+            return False
+        stanza = self._addressed("iq", attributes, NOTHING)
+        if stanza is None or not stanza.id:
+            return False
+
+        def answer(stanza: Stanza) -> Answer:
+            answer = self.jingle(stanza, text)
+            if answer is None:
+                raise _Unsure
+            return answer
+
         try:
-            sender, to = prepare(element.get("from", "")), prepare(element.get("to", ""))
+            self._reply(stanza, answer)
+        except _Unsure:
+            return False
+        return True
+
+    def _addressed(self, kind: str, attributes: Mapping[str, str], element: ET.Element) -> Stanza | None:
+        """The stanza, if it has a sender and is for us."""
+        try:
+            sender, to = prepare(attributes.get("from", "")), prepare(attributes.get("to", ""))
         except BadRequest:
             return None
         if not sender or to.partition("/")[0].rpartition("@")[2] != self.domain:
             return None
-        stanza = Stanza(kind, type, id, sender, to, element)
+        return Stanza(kind, attributes.get("type", ""), attributes.get("id", ""), sender, to, element)
+
+    def _read(self, element: ET.Element) -> Stanza | None:
+        stanza = self._addressed(element.tag.rpartition("}")[2], element.attrib, element)
+        if stanza is None:
+            return None
         try:
-            guard.check(element)
+            stanza.size = guard.check(element)
         except guard.TooBig as error:
-            log.warning("stanza-too-big", sender=sender, error=str(error))
-            if kind == "iq" and type in ("get", "set"):
+            log.warning("stanza-too-big", sender=stanza.sender, error=str(error))
+            if stanza.kind == "iq" and stanza.type in ("get", "set"):
                 self._send(error_reply(stanza, error))
             return None
         return stanza
@@ -89,8 +124,14 @@ class Router:
             return
         if not stanza.id:
             return  # nothing to refer to in an answer
+        self._reply(stanza, self._answer)
+
+    def _reply(self, stanza: Stanza, handler: IqHandler) -> None:
+        """The one answer to a request: ack first, then what follows from it."""
         try:
-            answer = self._answer(stanza)
+            answer = handler(stanza)
+        except _Unsure:
+            raise
         except ProtocolError as error:
             log.info("iq-refused", sender=stanza.sender, to=stanza.to, condition=error.condition, jingle=error.jingle)
             self._send(error_reply(stanza, error))
@@ -99,17 +140,18 @@ class Router:
             log.exception("iq-handler-failed")
             self._send(error_reply(stanza, None))
             return
-        self._send(iq("result", stanza.to, stanza.sender, stanza.id, answer.payload))
+        payload = "" if answer.payload is None else to_text(answer.payload, NS)
+        self._send(written("iq", "result", stanza.to, stanza.sender, stanza.id, payload))
         if answer.then is not None:
             answer.then()
 
     def _answer(self, stanza: Stanza) -> Answer:
         if stanza.type not in ("get", "set") or len(stanza.element) != 1:
             raise BadRequest("an IQ request has exactly one payload")
-        payload = stanza.element[0]
+        payload = stanza.payload = stanza.element[0]
         handler = self.iq.get((stanza.type, payload.tag))
         if handler is not None:
-            return handler(Stanza(stanza.kind, stanza.type, stanza.id, stanza.sender, stanza.to, stanza.element, payload))
+            return handler(stanza)
         if any(tag == payload.tag for _, tag in self.iq):
             raise BadRequest(f"not as type {stanza.type}")
         raise ServiceUnavailable("")
@@ -122,5 +164,6 @@ class Router:
         for child in stanza.element:
             handler = self.message.get(child.tag)
             if handler is not None:
-                handler(Stanza(stanza.kind, stanza.type, stanza.id, stanza.sender, stanza.to, stanza.element, child))
+                stanza.payload = child
+                handler(stanza)
                 return

@@ -6,13 +6,16 @@ Spec: RFC 6120 §8; J-002, J-006, J-012.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from slixmpp.jid import JID, InvalidJID
 
 from jinglebridge.errors import BadRequest, ProtocolError
 from jinglebridge.jingle.xep_0166 import NS_JINGLE_ERRORS
+from jinglebridge.xml import escaped
 
 NS = "jabber:component:accept"
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -28,9 +31,13 @@ def prepare(jid: str) -> str:
         raise BadRequest("not an address") from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stanza:
-    """`kind` is iq, message or presence; `sender` and `to` are prepared; `payload` is the only child of an IQ request."""
+    """`kind` is iq, message or presence; `sender` and `to` are prepared.
+
+    `payload` is the only child of an IQ request, or the child of a message that the handler is there for; `size` is what the
+    guard counted.
+    """
 
     kind: str
     type: str
@@ -39,9 +46,27 @@ class Stanza:
     to: str
     element: ET.Element
     payload: ET.Element | None = None
+    size: int = 0
 
     def find(self, tag: str) -> ET.Element | None:
         return self.element.find(tag)
+
+
+class Written(NamedTuple):
+    """A stanza of ours that is text already: no tree is built for the thousands of transport-infos and acks."""
+
+    sender: str
+    to: str
+    text: str
+
+
+Send = Callable[[ET.Element | Written], bool]  # False: there is no connection, it was dropped
+
+
+def written(name: str, kind: str, sender: str, to: str, id: str, payload: str = "") -> Written:
+    """A stanza as text. `name` and `kind` are ours; `payload` is XML, the rest becomes attributes whatever is in it."""
+    head = f'<{name} type="{kind}" id="{escaped(id)}" from="{escaped(sender)}" to="{escaped(to)}"'
+    return Written(sender, to, f"{head}>{payload}</{name}>" if payload else head + "/>")
 
 
 def iq(kind: str, sender: str, to: str, id: str, payload: ET.Element | None = None) -> ET.Element:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from .peers.fixtures import peers_bridge, stage
 from .servers import ejabberd, handset, own_ejabberd, prosody
 
-__all__ = ["ejabberd", "handset", "own_ejabberd", "prosody"]
+__all__ = ["ejabberd", "handset", "own_ejabberd", "peers_bridge", "prosody", "stage"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

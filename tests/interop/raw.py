@@ -22,7 +22,7 @@ JINGLE_ERRORS = "{urn:xmpp:jingle:errors:1}"
 class RawXmpp:
     """An XMPP account over STARTTLS and SASL PLAIN; sends any text, gives back parsed stanzas."""
 
-    def __init__(self, server: Ejabberd | Prosody, user: str, *, register: bool = True, resource: str = "") -> None:
+    def __init__(self, server: Ejabberd | Prosody, user: str, *, register: bool = True, online: bool = True, resource: str = "") -> None:
         if register:
             server.register(user)
         self.domain = server.domain
@@ -41,7 +41,8 @@ class RawXmpp:
         bound = self.ask(f"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{wanted}</bind>", kind="set")
         self.full = bound.findtext(".//{urn:ietf:params:xml:ns:xmpp-bind}jid", "")
         self.jid = self.full.partition("/")[0]
-        self._say("<presence/>")
+        if online:
+            self._say("<presence/>")
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,9 @@ PAGE = Path(__file__).with_name("rtc_page.js").read_text()
 PREFERENCES = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
+    "media.autoplay.default": 0,
+    "media.autoplay.blocking_policy": 0,
+    "media.cubeb.force_mock_context": True,  # Web Audio runs without a sound card
     "media.peerconnection.ice.loopback": True,
     "media.peerconnection.ice.obfuscate_host_addresses": False,
     "media.gmp-manager.updateEnabled": False,
@@ -43,7 +47,9 @@ class Page(Protocol):
 
 
 class Browser(Protocol):
-    async def page(self) -> Page: ...
+    """`page` opens an empty page, or the one at `url`."""
+
+    async def page(self, url: str = "") -> Page: ...
 
 
 class Peer:
@@ -143,9 +149,9 @@ class Chromium:
     def __init__(self, context: Any, url: str) -> None:
         self._context, self._url = context, url
 
-    async def page(self) -> Page:
+    async def page(self, url: str = "") -> Page:
         page = await self._context.new_page()
-        await page.goto(self._url)
+        await page.goto(url or self._url)
         return _ChromiumPage(page)
 
 
@@ -197,9 +203,9 @@ class Firefox:
                 assert reply["type"] == "success", reply
                 return reply["result"]
 
-    async def page(self) -> Page:
+    async def page(self, url: str = "") -> Page:
         context = (await self.command("browsingContext.create", type="tab"))["context"]
-        await self.command("browsingContext.navigate", context=context, url=self._url, wait="complete")
+        await self.command("browsingContext.navigate", context=context, url=url or self._url, wait="complete")
         return _FirefoxPage(self, context)
 
 
@@ -230,3 +236,22 @@ async def firefox(url: str, profile: Path) -> AsyncIterator[Firefox]:
         await process.wait()
         if reading is not None:
             await reading
+
+
+class Browsers:
+    """Both browsers, each started when first asked for. `url`: where their pages open; `folder`: for profiles."""
+
+    def __init__(self, stack: AsyncExitStack, folder: Path, url: str) -> None:
+        self._stack, self._folder, self._url = stack, folder, url
+        self._running: dict[str, Browser] = {}
+
+    async def peer(self, name: str) -> Peer | AiortcPeer:
+        if name == "aiortc":
+            return AiortcPeer()
+        return await Peer.open(await self.browser(name))
+
+    async def browser(self, name: str) -> Browser:
+        if name not in self._running:
+            start = chromium(self._url) if name == "chromium" else firefox(self._url, self._folder)
+            self._running[name] = await self._stack.enter_async_context(start)
+        return self._running[name]

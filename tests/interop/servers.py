@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,13 +23,20 @@ def unique_user(prefix: str = "u") -> str:
     return f"{prefix}{secrets.token_hex(4)}"
 
 
-def _started(server: S) -> S:
+@contextmanager
+def skipped_when_missing() -> Iterator[None]:
+    """A package that is not installed skips the test; in CI it fails."""
     try:
-        return server.start()
+        yield
     except LabError as error:
         if "is not installed" in str(error) and "CI" not in os.environ:
             pytest.skip(str(error))
         raise
+
+
+def _started(server: S) -> S:
+    with skipped_when_missing():
+        return server.start()
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,12 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from .rtc import AiortcPeer, Browser, Peer, chromium, empty_page, firefox
+from .rtc import AiortcPeer, Browsers, Peer, empty_page
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,25 +21,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 BOTH = {"default": ("--validate",), "extensions": ("--validate", "--extensions")}
 AV = ("audio", "video")
 AVD = (*AV, "data")
-
-
-class Browsers:
-    """The browsers of this module, each started when first asked for."""
-
-    def __init__(self, stack: AsyncExitStack, folder: Path, url: str) -> None:
-        self._stack, self._folder, self._url = stack, folder, url
-        self._running: dict[str, Browser] = {}
-
-    async def peer(self, name: str) -> Peer | AiortcPeer:
-        if name == "aiortc":
-            return AiortcPeer()
-        return await Peer.open(await self.browser(name))
-
-    async def browser(self, name: str) -> Browser:
-        if name not in self._running:
-            start = chromium(self._url) if name == "chromium" else firefox(self._url, self._folder)
-            self._running[name] = await self._stack.enter_async_context(start)
-        return self._running[name]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

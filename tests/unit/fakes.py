@@ -13,7 +13,7 @@ import structlog
 from jinglebridge.xmpp.component import Component
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.router import Router
-from jinglebridge.xmpp.stanza import NS, Stanza, prepare
+from jinglebridge.xmpp.stanza import NS, Stanza, Written, prepare
 
 DOMAIN = "call.test"
 OPEN = b"<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='jabber:component:accept' id='x' from='call.test'>"
@@ -28,6 +28,7 @@ class FakeTransport:
         self.data = b""
         self.closed = False
         self.aborted = False
+        self.owner: Component | None = None  # whose stanzas are still on their way to here
 
     def write(self, data: bytes) -> None:
         self.data += data
@@ -43,6 +44,8 @@ class FakeTransport:
 
     def stanzas(self) -> list[ET.Element]:
         """What was sent since the last time, without the stream's own tags."""
+        if self.owner is not None:
+            self.owner._flush()
         start = self.data.find(b"</handshake>")
         data, self.data = self.data[start + 12 if start >= 0 else 0 :], b""
         return list(ET.fromstring(b"<r xmlns='%s'>%s</r>" % (NS.encode(), data)))
@@ -51,6 +54,7 @@ class FakeTransport:
 def component() -> tuple[Component, FakeTransport]:
     """A component whose handshake has succeeded, without a socket. Needs a running loop."""
     made, transport = Component(DOMAIN, "secret"), FakeTransport()
+    transport.owner = made
     made.connection_made(transport)
     made.data_received(OPEN + b"<handshake/>")
     assert made.up
@@ -65,9 +69,9 @@ class Sent(list[ET.Element]):
         super().__init__()
         self.up = True
 
-    def __call__(self, element: ET.Element) -> bool:
+    def __call__(self, stanza: ET.Element | Written) -> bool:
         if self.up:
-            self.append(element)
+            self.append(ET.fromstring(f"<r xmlns='{NS}'>{stanza.text}</r>")[0] if isinstance(stanza, Written) else stanza)
         return self.up
 
     def take(self) -> list[ET.Element]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jinglebridge.calls import call
+from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.call import NOBODY
 from jinglebridge.errors import EndpointError, InvalidState
@@ -34,7 +35,7 @@ def test_what_starts_a_call_does_not_continue_one():
     w = World()
     placed(w)
     with pytest.raises(InvalidState):
-        call.handle(w.registry._turn(w.state, w.now), ev.Placed("c1", ROMEO, OFFER))
+        call.handle(w.registry.turn(w.state, w.now), ev.Placed("c1", ROMEO, OFFER))
 
 
 # --- replies to our IQs: J-097
@@ -255,3 +256,41 @@ def test_without_jmi_a_whole_call():
     w = talking_direct_out(World(PLAIN))
     assert w.state.peer == PHONE and w.state.joint == "connecting"
     assert w.does(ev.HungUp("c1")) == ["page > phone session-terminate success", "page: ended ended", "no more timers"]
+
+
+# --- a session in which nothing is said: J-100
+
+
+def alive(w: World) -> list[str]:
+    return [f"{e.name} {e.seconds:g}" for e in w.told(fx.StartTimer) if e.name == "alive"]
+
+
+def test_a_silent_peer_is_asked_every_minute():
+    """Monal never answers, so silence proves nothing."""
+    w = talking_out(World())
+    assert alive(w) == ["alive 60"]
+    w.now += 60
+    assert w.fires("alive") == ["page > phone session-info"] and alive(w) == ["alive 12"]
+    assert w.sent("session-info")[0].info == ()
+    assert w.answers("session-info", "timeout") == [] and not w.quiet
+    w.now += 12
+    assert w.fires("alive") == [] and alive(w) == ["alive 60"]
+    w.now += 60
+    assert w.fires("alive") == ["page > phone session-info"]
+    assert "page: ended gone" in w.answers("session-info", "item-not-found", "unknown-session")
+
+
+def test_a_peer_that_was_heard_is_not_asked():
+    w = talking_in(World())
+    w.now += 30
+    w.answers("session-accept")
+    w.now += 30
+    assert w.fires("alive") == [] and alive(w) == ["alive 30"]
+    w.now += 30
+    assert w.fires("alive") == ["page > phone session-info"]
+
+
+def test_nobody_is_asked_before_the_call_is_up():
+    w = World()
+    proceeded(w)
+    assert w.fires("alive") == [] and alive(w) == []

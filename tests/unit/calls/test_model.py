@@ -87,16 +87,16 @@ def test_jmi_if_somebody_can_or_might_or_sleeps(resources, expected):
 @pytest.mark.parametrize(
     ("media", "resources", "expected"),
     [
-        (("audio",), (VOICE, FILM, PHONE), "p/film"),
-        (("audio",), (PHONE, VOICE), "p/voice"),
-        (("audio", "video"), (VOICE, PHONE), "p/phone"),
-        (("video",), (VOICE, OLD, UNKNOWN), None),
-        ((), (), None),
+        (("audio",), (VOICE, FILM, PHONE), ["p/film", "p/voice", "p/phone"]),
+        (("audio",), (PHONE, VOICE), ["p/voice", "p/phone"]),
+        (("audio", "video"), (VOICE, PHONE), ["p/phone"]),
+        (("video",), (VOICE, OLD, UNKNOWN), []),
+        ((), (), []),
     ],
 )
-def test_best_device_for_a_direct_call(media, resources, expected):
+def test_devices_for_a_direct_call(media, resources, expected):
     """J-028: what it can take, then its priority."""
-    assert PeerInfo("", resources).best(media) == expected
+    assert PeerInfo("", resources).able(media) == expected
 
 
 def test_bundle_is_known_per_device():

@@ -8,8 +8,7 @@ import pytest
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
-from jinglebridge.calls import owed
-from jinglebridge.calls import registry as registry_module
+from jinglebridge.calls import outliving, owed
 from jinglebridge.calls.model import CallState
 from jinglebridge.calls.states import Session, Signalling
 from jinglebridge.errors import ProtocolError
@@ -92,7 +91,7 @@ def timers(effects: list[fx.Effect]) -> dict[str, float]:
 def test_a_call_without_debts_is_only_asked_about():
     w = talking_out(World(WITH_JMI))
     acknowledge(w)
-    assert reconnected(w) == ["page > phone session-info"] and timers(w.last) == {"ping": 12.0}
+    assert reconnected(w) == ["page > phone session-info"] and timers(w.last) == {"alive": 12.0}
 
 
 def test_nothing_is_owed_for_a_ringing_call():
@@ -195,7 +194,7 @@ def test_debts_expire():
 
 
 def test_debts_are_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(registry_module, "MAX_OWING", 0)
+    monkeypatch.setattr(outliving, "MAX_OWING", 0)
     w = talking_out(World(WITH_JMI))
     state = w.state
     w.does(ev.HungUp("c1"))
@@ -235,7 +234,7 @@ def test_a_peer_that_was_away_when_we_came_back_gets_what_is_owed():
 def watched() -> World:
     w = talking_out(World(WITH_JMI))
     w.answers("session-initiate")
-    assert w.state.deadlines["ping"] == w.now + 60
+    assert w.state.deadlines["alive"] == w.now + 60
     return w
 
 
@@ -244,17 +243,17 @@ def test_a_quiet_session_is_asked_about_every_minute():
     w.now += 50
     w.answers("transport-info")
     w.now += 10
-    assert w.fires("ping") == [] and timers(w.last) == {"ping": 50.0}
+    assert w.fires("alive") == [] and timers(w.last) == {"alive": 50.0}
     w.now += 50
-    assert w.fires("ping") == ["page > phone session-info"] and timers(w.last) == {"ping": 12.0}
-    assert w.answers("session-info") == [] and timers(w.last) == {"ping": 60.0}
+    assert w.fires("alive") == ["page > phone session-info"] and timers(w.last) == {"alive": 12.0}
+    assert w.answers("session-info") == [] and timers(w.last) == {"alive": 60.0}
 
 
 def silent(w: World, received: int = 5) -> None:
     if received:
         w.does(ev.Reported("c1", "connected", received))
     w.now += 61
-    assert w.fires("ping") == ["page > phone session-info"]
+    assert w.fires("alive") == ["page > phone session-info"]
 
 
 def test_no_answer_and_no_media_is_the_end():
@@ -264,7 +263,7 @@ def test_no_answer_and_no_media_is_the_end():
     w.now += 11
     w.does(ev.Reported("c1", "connected", 5))
     w.now += 1
-    assert w.fires("ping") == [
+    assert w.fires("alive") == [
         "page > phone session-terminate gone",
         "page > phone finish connectivity-error",
         "page: ended gone",
@@ -281,10 +280,10 @@ def test_silence_proves_nothing_while_media_flows(condition: str):
         w.now += 6
         w.does(ev.Reported("c1", "connected", received))
         w.now += 6
-        assert w.fires("ping") == ["page > phone session-info"], "but it is asked again soon"
+        assert w.fires("alive") == ["page > phone session-info"], "but it is asked again soon"
     w.now += 12
     w.does(ev.Reported("c1", "connected", 20))
-    assert "page: ended gone" in w.fires("ping")
+    assert "page: ended gone" in w.fires("alive")
 
 
 @pytest.mark.parametrize("condition", ["feature-not-implemented", "bad-request"])
@@ -299,29 +298,29 @@ def test_a_page_that_is_away_may_yet_say_that_media_flows():
     silent(w)
     for _ in range(12):
         w.now += 12
-        assert w.fires("ping") == ["page > phone session-info"]
+        assert w.fires("alive") == ["page > phone session-info"]
     w.now += 12
-    assert "page: ended gone" in w.fires("ping"), "but not for ever"
+    assert "page: ended gone" in w.fires("alive"), "but not for ever"
 
 
 def test_where_nobody_measures_media_silence_is_no_end():
     w = watched()
     silent(w, received=0)
     w.now += 12
-    assert w.fires("ping") == [] and timers(w.last) == {"ping": 60.0}
+    assert w.fires("alive") == [] and timers(w.last) == {"alive": 60.0}
 
 
 def test_while_we_are_offline_nobody_is_judged():
     w = watched()
     silent(w)
-    assert w.answers("session-info", "offline") == [] and timers(w.last) == {"ping": 60.0} and w.state.probed == 0.0
+    assert w.answers("session-info", "offline") == [] and timers(w.last) == {"alive": 60.0} and w.state.probed == 0.0
     assert w.answers("session-info", "offline") == []
 
 
 def test_a_late_ping_of_a_call_that_is_not_up():
     w = World(WITH_JMI)
     placed(w)
-    assert w.fires("ping") == []
+    assert w.fires("alive") == []
 
 
 # --- another process
@@ -331,7 +330,7 @@ def test_active_calls_go_on():
     before = talking_out(World(WITH_JMI))
     w = restart(before)
     assert w.says[0] == "page > phone presence" and w.notes() == ["call-restored"]
-    assert timers(w.last) == {"ring": 58.0, "accept": 10.0, "connect": 43.0, "ping": 58.0}
+    assert timers(w.last) == {"ring": 58.0, "accept": 10.0, "connect": 43.0, "alive": 58.0}
     assert [w.fires(name) for name in ("ring", "accept")] == [[], []]
     assert reconnected(w)[-1] == "page > phone session-info"
     assert w.does(ev.HungUp("c1"))[:2] == ["page > phone session-terminate success", "page > phone finish success"]
@@ -370,7 +369,9 @@ def test_an_offer_that_may_have_been_lost_with_the_process():
     w = restart(before)
     assert timers(w.last) == {"ring": 58.0, "initiate": 4.0}
     said = w.fires("initiate")
-    assert said[:2] == ["page > phone session-terminate gone", "page > phone reject gone"] and "page: ended unreachable" in said
+    assert (
+        said[:2] == ["page > phone session-terminate gone", "page > phone finish connectivity-error"] and "page: ended unreachable" in said
+    )
 
 
 def test_an_answer_that_may_have_been_lost_with_the_process():

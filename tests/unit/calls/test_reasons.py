@@ -49,6 +49,9 @@ def test_finish_tells_no_more_than_three_reasons():
         ("failed_application", "failed-media"),
         ("failed_transport", "failed-ice"),
         ("no-such-reason", "failed"),
+        ("media-error", "failed"),
+        ("expired", "failed"),
+        ("application-error", "failed"),  # Monal's own
     ],
 )
 def test_a_reason_from_the_wire_always_means_something(condition, reason):
@@ -56,6 +59,6 @@ def test_a_reason_from_the_wire_always_means_something(condition, reason):
     assert from_jingle(condition) == reason
 
 
-@pytest.mark.parametrize("reason", sorted(set(END_REASONS) - {"elsewhere", "unreachable", "overload"}))
+@pytest.mark.parametrize("reason", sorted(set(END_REASONS) - {"elsewhere", "unreachable", "overload", "moved"}))
 def test_what_we_say_is_understood_again(reason):
     assert from_jingle(TO_JINGLE[reason][0]) == reason

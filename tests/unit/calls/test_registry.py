@@ -166,9 +166,10 @@ def test_a_propose_rings_once():
 
 
 def test_a_propose_of_no_media_is_ignored():
-    """J-055."""
+    """J-055: also one of something that is no medium of a call."""
     w = World()
-    assert w.messages(Propose("s1", ()), to=JULIET) == [] and w.quiet
+    for media in ((), ("application",), ("audio", "application")):
+        assert w.messages(Propose("s1", media), to=JULIET) == [] and w.quiet
 
 
 def test_an_old_propose_is_a_missed_call_once():
@@ -207,17 +208,18 @@ def test_crossing_proposes_ours_has_the_lower_id():
 
 
 def test_crossing_proposes_the_peers_has_the_lower_id():
-    """J-067: ours is retracted with the same two children, then the peer's rings as any other."""
+    """J-067: ours is retracted with the same two children. The page that was calling goes on with the peer's; no other rings."""
     w = World(ids=ids("b", "id1"))
+    w.page(TAB)
     placed(w)
     assert w.messages(Propose("a", ("audio", "video")), to=JULIET) == [
+        "page > phone presence",
+        "page > phone ringing",
+        "page: incoming audio,video from romeo instead of c1",
+        "timer ring 60",
         "page > romeo retract expired tie-break",
         "page: ended moved",
         "no more timers",
-        "page > phone presence",
-        "page > phone ringing",
-        "page: incoming audio,video from romeo",
-        "timer ring 60",
     ]
     assert w.state.sid == "a"
     assert w.messages(Proceed("b")) == [] and w.messages(Reject("b", tie_break=True)) == []
@@ -226,7 +228,68 @@ def test_crossing_proposes_the_peers_has_the_lower_id():
 def test_ids_are_compared_by_their_octets():
     w = World(ids=ids("Z", "x"))
     placed(w)
-    assert "page: ended moved" not in w.messages(Propose("a", ("audio",)), to=JULIET)
+    assert "page: ended moved" not in w.messages(Propose("a", ("audio", "video")), to=JULIET)
+
+
+def test_crossing_proposes_of_other_media_ours_has_the_lower_id():
+    """J-068: Conversations would answer ours with busy, so its own is not rejected: it rings beside ours until the peer decides."""
+    w = World(ids=ids("b", "id1"))
+    placed(w)
+    assert "page: incoming audio from romeo" in w.messages(Propose("c", ("audio",)), to=JULIET)
+    assert w.messages(Reject("b", Reason("busy"))) == ["page: ended busy", "no more timers"]
+    assert w.does(ev.Accepted("id1")) == ["page > phone proceed", "timer initiate 10", "page: accepted"]
+
+
+def test_crossing_proposes_of_other_media_the_peer_yields():
+    """J-068: a peer that breaks the tie takes its own back."""
+    w = World(ids=ids("b", "id1"))
+    placed(w)
+    w.messages(Propose("c", ("audio",)), to=JULIET)
+    assert w.messages(Retract("c", Reason("expired"), tie_break=True)) == ["page: ended moved", "no more timers"]
+    assert "page > phone session-initiate" in w.messages(Proceed("b"))
+
+
+def test_crossing_proposes_of_other_media_the_peers_has_the_lower_id():
+    """It rings as any other: nobody agreed to other media."""
+    w = World(ids=ids("b", "id1"))
+    placed(w)
+    lines = w.messages(Propose("a", ("audio",)), to=JULIET)
+    assert "page: incoming audio from romeo" in lines and "page > romeo retract expired tie-break" in lines
+
+
+def test_taking_the_peers_call_takes_ours_back():
+    """A peer that breaks no ties (Dino): both ring, and the person takes one."""
+    w = World(ids=ids("b", "id1"))
+    placed(w)
+    w.messages(Propose("c", ("audio",)), to=JULIET)
+    assert w.does(ev.Accepted("id1")) == [
+        "page > phone proceed",
+        "timer initiate 10",
+        "page: accepted",
+        "page > romeo retract expired tie-break",
+        "page: ended moved",
+        "no more timers",
+    ]
+
+
+def test_conversations_retracts_its_own_without_a_tie_break_and_takes_ours():
+    """J-068: it lost, says so in its own words, and proceeds at once."""
+    w = World(ids=ids("b"))
+    placed(w)
+    w.messages(Propose("c", ("audio", "video")), to=JULIET)
+    assert w.messages(Retract("c"), to=JULIET) == []
+    assert "page > phone session-initiate" in w.messages(Proceed("b"))
+
+
+def test_a_rejected_crossing_propose_is_not_rejected_twice():
+    """Nor does it ring when it comes again after ours is over."""
+    w = World(ids=ids("b"))
+    placed(w)
+    again = Propose("c", ("audio", "video"))
+    w.messages(again, to=JULIET)
+    assert w.messages(again, to=JULIET) == []
+    w.does(ev.HungUp("c1"))
+    assert w.messages(again, to=JULIET) == [] and w.quiet
 
 
 def test_several_crossing_proposes_of_ours():
@@ -235,8 +298,13 @@ def test_several_crossing_proposes_of_ours():
     w.page(TAB)
     placed(w)
     w.does(ev.Placed("c1", ROMEO, OFFER), TAB)
-    assert w.messages(Propose("c", ("audio",)), to=JULIET) == ["page > phone reject expired tie-break"]
-    assert w.messages(Propose("a", ("audio",)), to=JULIET)[:6] == [
+    assert w.messages(Propose("c", ("audio", "video")), to=JULIET) == ["page > phone reject expired tie-break"]
+    lines = w.messages(Propose("a", ("audio", "video")), to=JULIET)
+    assert [said for said in lines if "incoming" in said] == [
+        "page: incoming audio,video from romeo instead of c1",
+        "tab: incoming audio,video from romeo instead of c1",
+    ]
+    assert lines[-6:] == [
         "page > romeo retract expired tie-break",
         "page: ended moved",
         "no more timers",
@@ -281,19 +349,24 @@ def test_crossing_session_initiates_ours_has_the_lower_sid():
 
 
 def test_crossing_session_initiates_the_peers_has_the_lower_sid():
-    """J-098: ours goes without a word; the peer answers it with tie-break."""
+    """J-098: the peer answers ours with tie-break; one that does not must not ring on."""
     w = World(PLAIN, ids=ids("b", "id1"))
     direct_out(w)
     key = w.key
     assert w.sends(offer_of_peer("a")) == [
-        "page: ended moved",
-        "no more timers",
         "page > phone presence",
         "page > phone session-info ringing",
-        "page: incoming audio,video from romeo",
+        "page: incoming audio,video from romeo instead of c1",
         "timer ring 60",
+        "page > phone session-terminate cancel",
+        "page: ended moved",
+        "no more timers",
     ]
-    assert w.registry.handle(key, ev.Answered("session-initiate", "conflict", "tie-break"), w.now) == []
+    for answer in (
+        ev.Answered("session-initiate", "conflict", "tie-break"),
+        ev.Answered("session-terminate", "item-not-found", "unknown-session"),
+    ):
+        assert w.registry.handle(key, answer, w.now) == []
 
 
 def test_a_crossing_offer_that_cannot_be_carried_still_tells_our_page():
@@ -416,7 +489,10 @@ def test_web_users_call_each_other_at_the_same_time():
     server.queue.extend(w.last)
     w.does(ev.Placed("k1", JULIET, OFFER), KITCHEN)
     heard = server.run()
-    assert [s for s in heard if "incoming" in s or "ended" in s] == ["kitchen: ended moved", "kitchen: incoming audio,video from juliet"]
+    assert [s for s in heard if "incoming" in s or "ended" in s] == [
+        "kitchen: incoming audio,video from juliet instead of k1",
+        "kitchen: ended moved",
+    ]
     assert len(w.registry.calls) == 2
 
 

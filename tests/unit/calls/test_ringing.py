@@ -297,7 +297,7 @@ def test_caller_that_never_starts_the_session():
     """J-060."""
     w = World()
     accepted(w)
-    assert w.fires("initiate") == ["page > phone reject gone", "page: ended unreachable", "no more timers"]
+    assert w.fires("initiate") == ["page > phone finish connectivity-error", "page: ended unreachable", "no more timers"]
 
 
 def test_the_initiate_timer_says_nothing_once_the_offer_came():
@@ -350,7 +350,20 @@ def test_finish_before_a_session_ends_the_attempt():
 def test_finish_without_reason_after_proceed():
     w = World()
     accepted(w)
-    assert w.messages(Finish("s1")) == ["page: ended ended", "no more timers"]
+    assert w.messages(Finish("s1")) == ["page > phone finish success", "page: ended ended", "no more timers"]
+
+
+@pytest.mark.parametrize("stage", [accepted, offered, talking_in])
+def test_finish_that_says_where_the_call_went_on_ends_it_at_once(stage):
+    """J-069: the other side took our second propose instead."""
+    w = World()
+    stage(w)
+    assert w.messages(Finish("s1", Reason("expired"), migrated_to="new")) == [
+        "page > phone finish expired",
+        "page: ended moved",
+        "no more timers",
+    ]
+    assert w.quiet
 
 
 def test_finish_alone_ends_the_call_two_seconds_later():
@@ -365,8 +378,8 @@ def test_session_terminate_after_finish_has_the_better_reason():
     w = talking_in(World())
     assert w.messages(Finish("s1")) == ["timer finish 2"]
     assert w.sends("session-terminate", sid="s1", reason=Reason("media-error")) == [
-        "page > phone finish expired",
-        "page: ended failed-media",
+        "page > phone finish success",
+        "page: ended failed",
         "no more timers",
     ]
 

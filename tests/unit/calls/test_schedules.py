@@ -96,7 +96,7 @@ class Witness:
 
     def placed(self, page: str, call: str) -> None:
         """The page knows of the call."""
-        assert (page, call) not in self.seen
+        assert self.seen.get((page, call), True), "an id is used again only a minute after the end"
         self.seen[page, call] = False
 
     def effects(self, effects: list[fx.Effect]) -> None:
@@ -138,7 +138,10 @@ class Schedule:
         features = frozenset(DEVICE | {JMI}) if self.random.random() < 0.5 else frozenset(DEVICE)
         limits = Limits(attempts_per_caller=self.random.choice((3, 100)), attempts_per_domain=self.random.choice((3, 100)))
         self.count = 0
-        self.w = World(PeerResource(PHONE, features), limits=limits, ids=self.new_id)
+        devices = [PeerResource(PHONE, features)]
+        if self.random.random() < 0.5:
+            devices.append(PeerResource(LAPTOP, frozenset(DEVICE)))
+        self.w = World(*devices, limits=limits, ids=self.new_id)
         self.w.page(TAB)
         self.witness = Witness()
         self.told: list[tuple[fx.CallKey, str]] = []  # timers that run or ran
@@ -190,6 +193,9 @@ class Schedule:
         if not self.w.registry.calls or self.random.random() < 0.1:
             return self.page_does(self.random.choice(PAGES), ev.Placed(f"c{self.random.randrange(30)}", ROMEO, FULL))
         state = self.random.choice(list(self.w.registry.calls.values()))
+        if state.session is Session.ACTIVE and self.random.random() < 0.1:
+            propose = Propose(self.random.choice(self.sids), tuple(state.media))  # the peer goes on by another call: J-069
+            return self.w.registry.from_peer_message(ev.JmiReceived(propose, state.peer, state.own), self.w.now)
         page = state.own if "/" in state.own else self.random.choice(PAGES)
         if self.random.random() < 0.3:
             return self.page_does(page, ev.Gathered(state.call, CANDIDATE))
@@ -228,7 +234,7 @@ class Schedule:
         if isinstance(jmi, Reject | Retract):
             jmi = replace(jmi, reason=reason, tie_break=self.random.random() < 0.2)
         elif isinstance(jmi, Finish):
-            jmi = replace(jmi, reason=reason)
+            jmi = replace(jmi, reason=reason, migrated_to=self.random.choice((None, None, "m")))
         if self.random.random() < 0.3:
             jmi = Propose(self.random.choice(self.sids), self.random.choice((("audio",), ("audio",), ("audio", "video"), ())))
             sender, to = self.random.choice((PHONE, LAPTOP, *HOSTILE)), self.random.choice((JULIET, JULIET, PAGE))
@@ -293,7 +299,7 @@ class Schedule:
         elif what == 3:
             return self.w.registry.peer_presence(self.random.choice((PHONE, LAPTOP, STRANGER)), self.random.random() < 0.5, self.w.now)
         else:
-            self.w.page(page)
+            self.w.page(page, dnd=self.random.random() < 0.2, contacts=self.random.choice((frozenset(), frozenset({ROMEO}))))
         return []
 
     # --- the schedule
@@ -329,7 +335,10 @@ class Schedule:
         registry = self.w.registry
         for key, state in registry.calls.items():
             assert not state.ended and key == (bare(state.own), bare(state.peer), state.sid)
-            assert all(registry._of_endpoint[jid][state.call] == key for jid in registry._seen_by[key])
+            branches = [(key[0], key[1], sid) for sid in state.fork]
+            assert all(registry._of_endpoint[jid][state.call] in (key, *branches) for jid in registry._seen_by[key])
+            assert all(set(registry.calls[k].fork) == {*state.fork, state.sid} - {k[2]} for k in branches)
+            assert not branches or state.session is Session.PENDING, "who accepted or ended is no branch any more"
         assert sum(map(len, registry._of_person.values())) == sum(map(len, registry._of_peer.values())) == len(registry.calls)
         assert {key for calls in registry._of_endpoint.values() for key in calls.values()} <= set(registry.calls)
 
@@ -358,6 +367,18 @@ def test_schedules(block):
             raise
         if seed % 25 == 0:
             assert Schedule(seed).run() == first, f"seed {seed} is not deterministic"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("block", range(10))
+def test_ten_thousand_schedules(block):
+    for seed in range(SCHEDULES + block, SCHEDULES + 10_000, 10):
+        try:
+            Schedule(seed).run()
+        except BaseException:
+            print(f"seed {seed}")  # noqa: T201
+            raise
 
 
 def test_schedules_reach_all_that_a_call_can_be():

@@ -12,7 +12,7 @@ from tests.unit.calls.world import PAGE, World
 
 
 def turn(w: World) -> Turn:
-    return w.registry._turn(w.state, w.now)
+    return w.registry.turn(w.state, w.now)
 
 
 @pytest.mark.parametrize(("stage", "seeing"), [("placed", [PAGE]), ("proposed", [PAGE]), ("accepted", [PAGE]), ("direct-in", [PAGE])])

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 
 import { connect, socketUrl } from '../../../client/jinglebridge.js'
-import { devices, FakePeerConnection, FakeSocket, FakeStream, install, page, refusal, settle } from './fakes.mjs'
+import { devices, FakePeerConnection, FakeSocket, FakeStream, install, page, refusal, settle, sketch } from './fakes.mjs'
 
 const NONE = { bundle: false, restart: false, add: false, modify: false }
 const AV = { audio: true, video: true }
@@ -70,7 +70,7 @@ describe('a call that we make', () => {
     assert.deepEqual(pc.config, { iceServers: [{ urls: ['stun:s'] }], iceTransportPolicy: 'relay', bundlePolicy: 'balanced', rtcpMuxPolicy: 'require' })
     const [frame] = socket.of('call')
     assert.deepEqual([frame.call, frame.to, frame.description.type], [call.id, 'bob@x', 'offer'])
-    assert.equal(frame.description.sdp, 'audio sendrecv\nvideo sendrecv')
+    assert.equal(sketch(frame.description.sdp), 'audio sendrecv\nvideo sendrecv')
     assert.equal(call.state, 'calling')
     assert.equal(call.peerConnection, pc)
   })
@@ -134,7 +134,7 @@ describe('a call that we make', () => {
     const call = bridge.call('bob@x', { video: true })
     call.addEventListener('problem', ({ detail }) => problems.push(detail.code))
     await giveIce()
-    assert.equal(socket.of('call')[0].description.sdp, 'audio sendrecv\nvideo recvonly')
+    assert.equal(sketch(socket.of('call')[0].description.sdp), 'audio sendrecv\nvideo recvonly')
     assert.deepEqual(problems, ['camera-missing'])
   })
 
@@ -149,7 +149,7 @@ describe('a call that we make', () => {
   it('can listen only', async () => {
     devices.audio = refusal('NotAllowedError')
     await outgoing({ audio: false })
-    assert.equal(socket.of('call')[0].description.sdp, 'audio recvonly')
+    assert.equal(sketch(socket.of('call')[0].description.sdp), 'audio recvonly')
   })
 
   for (const [code, reason] of [['forbidden', 'unreachable'], ['rate-limited', 'overload'], ['bad-description', 'failed-media'], ['internal', 'failed']]) {
@@ -224,7 +224,8 @@ describe('a call that we get', () => {
     const { call, pc } = await accepted({ audio: true, video: true })
     assert.deepEqual(socket.sent.map(({ type }) => type).filter((type) => type !== 'hello'), ['ice', 'accept', 'description'])
     assert.deepEqual(pc.transceivers.map(({ direction, sender }) => [direction, sender.track?.kind]), [['sendrecv', 'audio'], ['sendrecv', 'video']])
-    assert.deepEqual(socket.of('description')[0].description, { type: 'answer', sdp: 'audio sendrecv\nvideo sendrecv' })
+    const [{ description }] = socket.of('description')
+    assert.deepEqual([description.type, sketch(description.sdp)], ['answer', 'audio sendrecv\nvideo sendrecv'])
     assert.deepEqual([call.direction, call.peer, call.name, call.media], ['in', 'eve@x/phone', 'Eve', AV])
   })
 
@@ -304,27 +305,108 @@ describe('in a call', () => {
     assert.deepEqual([call.remoteMuted, call.remoteCameraOff], [false, false])
   })
 
-  it('is polite: an offer of the bridge is taken although ours is out', async () => {
-    const { pc } = await accepted({ video: true })
+  const described = () => socket.of('description').map(({ description }) => [description.type, sketch(description.sdp)])
+  const refuse = async (what, index = -1) => {
+    socket.say({ type: 'error', id: socket.of('description').at(index).id, code: 'not-negotiable', message: 'no', what })
+    await settle()
+  }
+  const problemsOf = (call) => {
+    const problems = []
+    call.addEventListener('problem', ({ detail }) => problems.push([detail.code, detail.what]))
+    return problems
+  }
+
+  it('is polite: an offer of the bridge is taken although ours is out, and ours is made again', async () => {
+    const { call, pc } = await accepted({ video: true })
+    const problems = problemsOf(call)
+    pc.restartIce()
     await pc.onnegotiationneeded()
     assert.equal(pc.signalingState, 'have-local-offer')
     event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
     await settle()
-    assert.deepEqual(socket.of('description').map(({ description }) => description.type), ['answer', 'offer', 'answer'])
+    await refuse(undefined, 1) // the offer that is no more
+    assert.deepEqual([pc.signalingState, problems, call.ended], ['stable', [], false])
+    pc.restartIce() // a real one still wants it
+    await pc.onnegotiationneeded()
+    assert.deepEqual(described().map(([type]) => type), ['answer', 'offer', 'answer', 'offer'])
   })
 
-  it('takes an offer back that the peer does not take, and goes on', async () => {
-    const { call, pc } = await accepted({})
-    const problems = []
-    call.addEventListener('problem', ({ detail }) => problems.push([detail.code, detail.what]))
-    call.abilities.modify = true
-    await call.camera(true)
-    assert.equal(pc.transceivers[1].direction, 'sendrecv')
-    await pc.onnegotiationneeded()
-    socket.say({ type: 'error', id: socket.of('description').at(-1).id, code: 'not-negotiable', message: 'no', what: 'direction' })
+  it('drops an answer to an offer that was taken back', async () => {
+    const { call, pc } = await accepted({ video: true })
+    event({ type: 'description', call: 'in1', description: { type: 'answer', sdp: 'late' } })
     await settle()
-    assert.deepEqual([pc.signalingState, pc.transceivers[1].direction, call.ended], ['stable', 'recvonly', false])
-    assert.deepEqual(problems, [['not-negotiable', 'direction']])
+    assert.deepEqual([call.ended, pc.remoteDescription.type], [false, 'offer'])
+  })
+
+  it('makes no offer that changes nothing', async () => {
+    const { pc } = await accepted({ video: true })
+    await pc.onnegotiationneeded()
+    assert.deepEqual([pc.signalingState, described().length], ['stable', 1])
+  })
+
+  for (const way of ['error', 'rollback']) {
+    it(`takes an offer back that the peer does not take, and goes on (${way})`, async () => {
+      const { call, pc } = await accepted({})
+      const problems = problemsOf(call)
+      call.abilities.modify = true
+      await call.camera(true)
+      const camera = pc.transceivers[1].sender.track
+      assert.deepEqual([call.cameraOn, described().at(-1)], [true, ['offer', 'audio sendrecv\nvideo sendrecv']])
+      if (way === 'error') await refuse('direction')
+      else event({ type: 'rollback', call: 'in1', what: 'direction' })
+      await settle()
+      assert.deepEqual([pc.signalingState, pc.transceivers[1].direction, call.ended], ['stable', 'recvonly', false])
+      assert.deepEqual([call.cameraOn, camera.readyState, pc.transceivers[1].sender.track], [false, 'ended', null])
+      assert.deepEqual(problems, [['not-negotiable', 'direction']])
+      event({ type: 'rollback', call: 'in1', what: 'direction' }) // there is nothing to take back any more
+      await settle()
+      assert.equal(problems.length, 1)
+    })
+  }
+
+  it('does not offer again what was refused and cannot be undone, but other changes', async () => {
+    const { call, pc } = await accepted({ video: true })
+    const problems = problemsOf(call)
+    pc.restartIce()
+    await pc.onnegotiationneeded()
+    await refuse('ice-restart')
+    pc.restartIce() // the browser still wants it
+    await pc.onnegotiationneeded()
+    assert.deepEqual([pc.signalingState, described().length, problems], ['stable', 2, [['not-negotiable', 'ice-restart']]])
+    pc.transceivers[1].direction = 'inactive'
+    await pc.onnegotiationneeded()
+    assert.deepEqual(described().at(-1), ['offer', 'audio sendrecv\nvideo inactive'])
+  })
+
+  it('adds video to a call without it where the peer takes that', async () => {
+    const { call, pc } = await accepted({}, { audio: true, video: false })
+    await assert.rejects(call.camera(true), { code: 'not-supported' })
+    call.abilities.add = true
+    await call.camera(true)
+    assert.deepEqual(described().at(-1), ['offer', 'audio sendrecv\nvideo sendrecv'])
+    event({ type: 'description', call: 'in1', description: { type: 'answer', sdp: 'yes' } })
+    await settle()
+    assert.deepEqual([call.cameraOn, pc.transceivers[1].direction], [true, 'sendrecv'])
+  })
+
+  it('and is without it again when the peer refuses', async () => {
+    const { call, pc } = await accepted({}, { audio: true, video: false })
+    call.abilities.add = true
+    await call.camera(true)
+    await refuse('add')
+    assert.deepEqual([call.cameraOn, pc.transceivers[1].direction], [false, 'stopped'])
+    await pc.onnegotiationneeded()
+    assert.equal(described().length, 2)
+  })
+
+  it('a section that the peer stops takes its track away', async () => {
+    const { call, pc } = await accepted({ video: true })
+    const seen = []
+    call.addEventListener('streams', () => seen.push(call.remoteStream.getTracks().map(({ kind }) => kind)))
+    pc.transceivers[1].stop()
+    event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
+    await settle()
+    assert.deepEqual(seen, [['audio']])
   })
 })
 

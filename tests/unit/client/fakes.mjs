@@ -88,19 +88,29 @@ class FakeTransceiver {
     this.sender = { track, replaceTrack: async (next) => { this.sender.track = next }, setStreams() {} }
     this.receiver = { track: new FakeTrack(kind) }
   }
+
+  stop() {
+    this.direction = 'stopped'
+    this.receiver.track.stop()
+  }
 }
 
-/** Knows signalling states; its SDP is the list of its sections. */
+/** `audio sendrecv` and so on, a line for each section. @param {string} sdp */
+export const sketch = (sdp) => [...sdp.matchAll(/^m=(\w+) .*\na=(\w+)/gm)].map(([, kind, direction]) => `${kind} ${direction}`).join('\n')
+
+/** Knows signalling states; its SDP is the list of its sections, what it is given is a list of kinds. */
 export class FakePeerConnection {
   /** @type {FakePeerConnection[]} */
   static all = []
   signalingState = 'stable'
   connectionState = 'new'
   localDescription = null
-  pendingLocalDescription = null
+  currentLocalDescription = null
   remoteDescription = null
   candidates = []
   transceivers = []
+  ufrag = 'u0'
+  offered = []
 
   constructor(config) {
     this.config = config
@@ -114,28 +124,47 @@ export class FakePeerConnection {
     return transceiver
   }
 
+  addTrack(track) { return this.addTransceiver(track, { direction: 'sendrecv' }).sender }
   getTransceivers() { return this.transceivers }
+  restartIce() { this.ufrag = `${this.ufrag}x` }
+
+  describe() {
+    return this.transceivers.filter(({ mid, direction }) => mid !== null || direction !== 'stopped').map(({ receiver, direction }) => (
+      `m=${receiver.track.kind} ${direction === 'stopped' ? 0 : 9} x\na=${direction === 'stopped' ? 'inactive' : direction}\na=ice-ufrag:${this.ufrag}`
+    )).join('\n')
+  }
+
+  async createOffer() { return { type: 'offer', sdp: this.describe() } }
 
   async setLocalDescription(description) {
-    if (description?.type === 'rollback') {
-      this.signalingState = 'stable'
-      return
-    }
+    if (description?.type === 'rollback') return this.rollback()
     const type = this.signalingState === 'have-remote-offer' ? 'answer' : 'offer'
+    this.offered = type === 'offer' ? this.transceivers.filter(({ mid }) => mid === null) : []
     for (const transceiver of this.transceivers) transceiver.mid ??= String(mids++)
-    const sdp = this.transceivers.map(({ receiver, direction }) => `${receiver.track.kind} ${direction}`).join('\n')
-    this.localDescription = { type, sdp }
-    this.pendingLocalDescription = type === 'offer' ? this.localDescription : null
+    this.localDescription = { type, sdp: this.describe() }
     this.signalingState = type === 'offer' ? 'have-local-offer' : 'stable'
+    if (type === 'answer') this.currentLocalDescription = this.localDescription
+  }
+
+  rollback() {
+    for (const transceiver of this.offered) transceiver.mid = null
+    this.signalingState = 'stable'
   }
 
   async setRemoteDescription(description) {
     if (description.sdp === 'bad') throw new TypeError('bad SDP')
+    if (description.type === 'offer' && this.signalingState === 'have-local-offer') this.rollback()
+    if (description.type === 'answer') this.currentLocalDescription = this.localDescription
     this.remoteDescription = description
     this.signalingState = description.type === 'offer' ? 'have-remote-offer' : 'stable'
-    if (description.type !== 'offer' || this.transceivers.length > 0) return this.hear()
-    for (const kind of description.sdp.split(' ')) this.transceivers.push(new FakeTransceiver(kind, null, 'recvonly'))
-    for (const transceiver of this.transceivers) transceiver.mid = String(mids++)
+    if (description.type === 'offer') {
+      const here = this.transceivers.filter(({ mid }) => mid !== null).length
+      for (const kind of description.sdp.split(' ').slice(here)) {
+        const transceiver = new FakeTransceiver(kind, null, 'recvonly')
+        transceiver.mid = String(mids++)
+        this.transceivers.push(transceiver)
+      }
+    }
     this.hear()
   }
 

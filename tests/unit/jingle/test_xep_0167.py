@@ -161,6 +161,13 @@ def test_codecs_of_a_section():
     assert found.rtcp_mux and not found.rtcp_reduced_size
 
 
+def test_reduced_size_rtcp_has_an_element_of_stanzas():
+    """J-137. COMPAT(stanza 12)."""
+    text = '<description xmlns="urn:xmpp:jingle:apps:rtp:1" media="audio"><rtcp-mux/><rtcp-reduced-size/></description>'
+    found = DESCRIPTION.parse(parse_text(text))
+    assert found.rtcp_reduced_size and DESCRIPTION.text(found) == text
+
+
 def test_formats_without_meaning_are_dropped():
     """J-139: an rtpmap or a format that stands twice counts once."""
     found = video(

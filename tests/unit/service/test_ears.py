@@ -69,11 +69,32 @@ async def test_a_propose_that_bounces_ends_the_call(world: World):
     assert wire.take("ended") == [], "only from whom it was sent to, and only with its id"
 
 
-async def test_a_bounce_from_the_callee(world: World):
+@pytest.mark.parametrize(
+    "condition",
+    ["service-unavailable", "item-not-found", "remote-server-not-found", "remote-server-timeout", "not-acceptable", "forbidden"],
+)
+async def test_a_bounce_from_the_callee(world: World, condition: str):
+    """J-045, J-047: at once, in the same words whatever it was. The error echoes the propose, as servers do."""
     session, wire, propose = await called(world)
-    error = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
-    world.router.route(message(session.jid, error, "error", propose.get("id"), BOB))
-    assert wire.take("ended")[0]["reason"] == "unreachable"
+    assert propose.get("to") == BOB and propose.get("type") == "chat"
+    assert propose.find("{urn:xmpp:hints}store") is not None, "J-051"
+    error = f"<error type='cancel'><{condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    world.router.route(message(session.jid, PROPOSE.format(propose[0].get("id")) + error, "error", propose.get("id"), BOB))
+    (ended,) = wire.take("ended")
+    assert (ended["reason"], ended["text"]) == ("unreachable", "")
+    assert world.registry.calls == {} and world.performer.timers_running() == 0
+
+
+async def test_a_page_that_is_not_to_be_disturbed_does_not_ring(world: World):
+    """A contact hears busy, the person sees a missed call; and when it may be disturbed again it rings."""
+    session, wire, _ = await world.hello("anna", BOB)
+    for show, told in (("dnd", ["missed"]), ("away", ["incoming"])):
+        world.desk.request(session, m.SetPresence(id=show, show=show))  # type: ignore[arg-type]
+        world.sent.take()
+        world.router.route(message(session.bare, PROPOSE.format(show)))
+        assert [f["type"] for f in wire.take("incoming", "missed")] == told
+        said = [e[0].tag.partition("}")[2] for e in world.stanzas("message")]
+        assert said == (["reject"] if show == "dnd" else ["ringing"])
 
 
 async def test_an_answer_of_silence_does_not_end_a_call(world: World):

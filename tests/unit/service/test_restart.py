@@ -128,10 +128,12 @@ async def test_a_row_is_there_before_what_the_peer_remembers_leaves():
     seen: list[tuple[str, bool]] = []
     send = world.sent.__class__.__call__
 
-    def watch(element: Any) -> bool:
+    def watch(stanza: Any) -> bool:
+        sent = send(world.sent, stanza)
+        element = world.sent[-1]
         if element.tag.endswith(("message", "iq")) and len(element):
             seen.append((element[0].get("action") or element[0].tag.rpartition("}")[2], bool(world.journal.rows)))
-        return send(world.sent, element)
+        return sent
 
     world.performer._send = watch
     world.requests._send = watch
@@ -206,7 +208,7 @@ async def test_after_many_calls_nothing_is_left():
     world.performer.gate.flush()
     registry, desk, performer = world.registry, world.desk, world.performer
     owned = {
-        registry: "calls endpoints owing _of_endpoint _of_peer _of_person _seen_by _ended _ended_ids _changed",
+        registry: "calls endpoints owing _of_endpoint _of_peer _of_person _seen_by _ended _ended_ids changed",
         desk: "_timers _told _tasks",
         performer: "_timers",
         world.requests: "_open",

@@ -25,7 +25,11 @@ E, C = "anna@call.test/w", "c"
     [
         (
             fx.TellIncoming(E, C, "bob@im.test", "", ("audio", "video"), Abilities(bundle=True)),
-            {"type": "incoming", "from": "bob@im.test", "name": "bob", "media": AV, "abilities": ABLE},
+            {"type": "incoming", "from": "bob@im.test", "name": "bob", "media": AV, "abilities": ABLE, "replaces": None},
+        ),
+        (
+            fx.TellIncoming(E, C, "bob@im.test", "Bob", ("audio", "video"), Abilities(bundle=True), "old"),
+            {"type": "incoming", "from": "bob@im.test", "name": "Bob", "media": AV, "abilities": ABLE, "replaces": "old"},
         ),
         (fx.TellState(E, C, "ringing", Abilities(bundle=True)), {"type": "state", "state": "ringing", "abilities": ABLE}),
         (fx.TellDescription(E, C, "answer", "v=0"), {"type": "description", "description": {"type": "answer", "sdp": "v=0"}}),

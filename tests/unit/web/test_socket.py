@@ -266,58 +266,114 @@ async def test_a_frame_of_the_old_socket_after_a_resume_is_not_carried_out(conne
     assert await old.closed() == 1000 and gate.requests == []
 
 
-class StuckSocket:
-    """A WebSocketResponse whose peer does not read."""
+class Pipe:
+    """A WebSocketResponse and its transport. What is written stays in the buffer while `reads` is off."""
 
-    def __init__(self) -> None:
-        self.free = asyncio.Event()
-        self.sent: list[str] = []
+    def __init__(self, reads: bool = False) -> None:
+        self.reads = reads
+        self.writes: list[bytes] = []
+        self.buffered = 0
         self.code = 0
+        self.closed = False
 
-    async def send_str(self, text: str) -> None:
-        await self.free.wait()
-        self.sent.append(text)
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        self.buffered += 0 if self.reads else len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.buffered
+
+    def is_closing(self) -> bool:
+        return False
 
     async def close(self, *, code: int, message: bytes) -> None:
-        self.code = code
+        self.code, self.closed = code, True
+
+
+def piped(pipe: Pipe) -> Connection:
+    return Connection(pipe, pipe)  # type: ignore[arg-type]
 
 
 async def test_a_slow_reader_is_closed_with_1013_and_costs_no_more():
-    stuck = StuckSocket()
-    connection = Connection(stuck)  # type: ignore[arg-type]
+    pipe = Pipe()
+    connection = piped(pipe)
     frame = b"x" * 1024
     for _ in range(module.MAX_QUEUE // 1024 + 50):
         connection.send(frame)
         await asyncio.sleep(0)
-    assert connection._queue.qsize() <= 1, "what it will not read is not kept"
-    stuck.free.set()
-    await connection.writer
-    assert stuck.code == 1013 and len(stuck.sent) == 1
+    assert pipe.buffered <= module.MAX_QUEUE and not connection._out, "what it will not read is not kept"
+    assert connection.closer is not None
+    await connection.closer
+    assert pipe.code == 1013
+    written = len(pipe.writes)
     connection.send(frame)
     connection.close(1000, "")
-    assert stuck.code == 1013
+    await asyncio.sleep(0)
+    assert pipe.code == 1013 and len(pipe.writes) == written
+
+
+async def test_too_much_in_one_turn_is_too_slow_as_well():
+    pipe = Pipe(reads=True)
+    connection = piped(pipe)
+    for _ in range(module.MAX_QUEUE // 1024 + 1):
+        connection.send(b"x" * 1024)
+    assert connection.closer is not None
+    await connection.closer
+    assert pipe.code == 1013 and pipe.writes == []
 
 
 async def test_a_reader_that_keeps_up_is_never_too_slow():
-    socket = StuckSocket()
-    socket.free.set()
-    connection = Connection(socket)  # type: ignore[arg-type]
+    pipe = Pipe(reads=True)
+    connection = piped(pipe)
     for _ in range(module.MAX_QUEUE // 1024 + 50):
         connection.send(b"x" * 1024)
         await asyncio.sleep(0)
     connection.close(1000, "")
-    await connection.writer
-    assert socket.code == 1000 and len(socket.sent) == module.MAX_QUEUE // 1024 + 50
+    assert connection.closer is not None
+    await connection.closer
+    assert pipe.code == 1000 and len(pipe.writes) == module.MAX_QUEUE // 1024 + 50
 
 
-async def test_a_write_to_a_dead_socket_ends_the_writer():
-    class Dead(StuckSocket):
-        async def send_str(self, text: str) -> None:
+async def test_frames_of_one_turn_leave_in_one_write_before_the_close():
+    pipe = Pipe(reads=True)
+    connection = piped(pipe)
+    connection.send(b"1")
+    connection.send(b"2")
+    assert pipe.writes == []
+    connection.close(1000, "")
+    assert pipe.writes == [b"\x81\x011\x81\x012"]
+
+
+async def test_nothing_is_written_to_a_socket_that_is_closed():
+    pipe = Pipe(reads=True)
+    connection = piped(pipe)
+    connection.send(b"1")
+    pipe.closed = True
+    await asyncio.sleep(0)
+    assert pipe.writes == []
+    connection = Connection(pipe, None)  # type: ignore[arg-type]
+    connection.send(b"1")
+
+
+async def test_a_socket_that_broke_can_be_closed():
+    class Dead(Pipe):
+        async def close(self, *, code: int, message: bytes) -> None:
             raise ConnectionResetError
 
-    connection = Connection(Dead())  # type: ignore[arg-type]
-    connection.send(b"x")
-    await connection.writer
+    connection = piped(Dead())
+    connection.close(1000, "")
+    assert connection.closer is not None
+    await connection.closer
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 90_000])
+async def test_frames_of_every_size_arrive(connect: Open, gate: FakeGate, size: int):
+    peer, _ = await welcome(connect)
+    (session,) = gate.sessions.by_jid.values()
+    assert session.wire is not None
+    session.wire.send(b"x" * size)
+    assert await peer.socket.receive_str(timeout=5) == "x" * size
+    await peer.alive()
 
 
 def test_limits_are_those_of_the_design():

@@ -6,6 +6,7 @@ import hashlib
 import xml.etree.ElementTree as ET
 
 import pytest
+from slixmpp import ComponentXMPP
 
 from jinglebridge.errors import InvalidState
 from jinglebridge.xmpp import component as module
@@ -112,6 +113,16 @@ async def test_stanzas_in_pieces_come_whole():
     for byte in b"<message from='a@x' to='b@call.test'><body>\xc3\xa9</body></message>":
         made.data_received(bytes([byte]))
     assert [e[0].text for e in got] == ["é"]
+
+
+async def test_the_parser_gets_whole_tags_only(monkeypatch):
+    """Whatever this machine's expat makes of pieces."""
+    made, _ = component()
+    fed: list[bytes] = []
+    monkeypatch.setattr(ComponentXMPP, "data_received", lambda self, data: fed.append(data))
+    for byte in b"<message><body>hi</body></message><pre":
+        made.data_received(bytes([byte]))
+    assert fed == [b"<message>", b"<body>", b"hi</body>", b"</message>"]
 
 
 async def test_what_is_not_xml_ends_the_stream_without_an_exception():

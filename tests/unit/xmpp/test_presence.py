@@ -87,6 +87,15 @@ async def test_a_contact_may_subscribe_and_sees_each_page_at_once(world: World):
     assert world.got(EVE, "subscribe")[0] == ("subscribed", ANNA, EVE), "asked again: told again"
 
 
+async def test_a_web_user_who_was_never_here_is_asked_again_when_they_come(world: World):
+    """The first request was dropped: there was nobody, and no server keeps it. Asked once, or two bridges would never stop."""
+    nurse = f"nurse@{DOMAIN}"
+    world.keeper.online(Shown(SECOND, "Anna"), [nurse])
+    assert ("subscribe", ANNA, nurse) in world.out()
+    assert world.got(nurse, "subscribe")[-1] == ("subscribe", ANNA, nurse)
+    assert ("subscribe", ANNA, nurse) not in world.got(nurse, "subscribe")
+
+
 async def test_a_stranger_waits_for_a_decision(world: World):
     assert world.got(EVE, "subscribe") == [] and world.row(EVE) == Subscription(asking=True)
     assert world.row(EVE).word == "pending-in" and not world.keeper.subscribed(ANNA, EVE)

@@ -197,3 +197,46 @@ async def test_replies_reach_who_asked():
     router.route(el(f"<iq type='result' id='{sent[0].get('id')}' from='a@x/r' to='b@{DOMAIN}'>{J}</iq>"))
     await settle()
     assert answers[0][0].tag == TAG and len(sent) == 1
+
+
+LONG = {"from": "A@X/r", "to": f"b@{DOMAIN}/w", "type": "set", "id": "1"}
+
+
+def test_jingle_that_is_still_text_is_answered_the_same():
+    router, sent, _ = routed()
+    seen = []
+
+    def handler(stanza, text):
+        seen.append((stanza.sender, stanza.to, text))
+        return Answer(then=lambda: seen.append(len(sent)))
+
+    router.jingle = handler
+    assert router.route_jingle(LONG, "<jingle/>")
+    assert [e.get("type") for e in sent] == ["result"] and seen == [("a@x/r", f"b@{DOMAIN}/w", "<jingle/>"), 1]
+
+
+@pytest.mark.parametrize("error", [UnknownSession("no"), BadRequest("no"), ZeroDivisionError("secret")])
+def test_and_refused_the_same(error):
+    router, sent, _ = routed()
+
+    def handler(stanza, text):
+        raise error
+
+    router.jingle = handler
+    assert router.route_jingle(LONG, "<jingle/>")
+    (reply,) = sent
+    assert (reply.get("type"), reply.get("id"), reply.get("to")) == ("error", "1", "a@x/r")
+
+
+@pytest.mark.parametrize("attributes", [LONG | {"to": "b@elsewhere.test"}, LONG | {"from": ""}, LONG | {"from": "@@"}, LONG | {"id": ""}])
+def test_text_without_a_place_is_left_to_the_parser(attributes):
+    router, sent, _ = routed()
+    router.jingle = lambda stanza, text: 1 / 0
+    assert not router.route_jingle(attributes, "<jingle/>") and not sent
+
+
+def test_text_over_a_limit_or_not_plain_is_left_to_the_parser():
+    router, sent, _ = routed()
+    assert not router.route_jingle(LONG, "<jingle/>") and not sent, "nobody said that it is plain"
+    router.jingle = lambda stanza, text: 1 / 0
+    assert not router.route_jingle(LONG, "x" * (64 * 1024 + 1)) and not router.route_jingle(LONG, "<a/>" * 2001) and not sent

@@ -1,0 +1,29 @@
+"""Frozen slotted dataclasses that are quick to make.
+
+The usual `__init__` of a frozen dataclass calls `object.__setattr__` for each field, which takes several times as long as an assignment
+and was a tenth of a translation. A value made here is filled while it is of a class that has the same slots and is not frozen; then it
+becomes what it is. Nobody else ever sees it before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def frozen(cls: type[T]) -> type[T]:
+    """As `@dataclass(frozen=True, slots=True)` in everything but the time it takes. A default is a plain value, no factory."""
+    made: Any = dataclass(frozen=True, slots=True, init=False)(cls)
+    parts = fields(made)
+    space: dict[str, Any] = {f"_{part.name}": part.default for part in parts}
+    space |= {"_new": object.__new__, "_open": type("Open", (), {"__slots__": made.__slots__})}
+    parameters = ", ".join(part.name if part.default is MISSING else f"{part.name}=_{part.name}" for part in parts)
+    body = ["_self = _new(_open)", *(f"_self.{part.name} = {part.name}" for part in parts), "_self.__class__ = _cls", "return _self"]
+    source = f"def __new__(_cls, {parameters}):\n" + "\n".join("    " + line for line in body)
+    exec(compile(source, f"<frozen {cls.__qualname__}>", "exec"), space)
+    made.__new__ = staticmethod(space["__new__"])
+    result: type[T] = made
+    return result

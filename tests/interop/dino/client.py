@@ -1,0 +1,233 @@
+"""Dino itself, and the person in front of it, who presses what is on the screen."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from jinglebridge.demo.lab import Ejabberd, LabError
+
+from ..bridge import wait_for
+from . import judge
+from .desktop import RATE, Desktop, Json, require
+from .namespace import seeing
+
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+RESOURCE = "dino"
+STATES = ("ringing", "establishing", "in-progress", "other-device", "ended", "declined", "missed", "failed")  # of Dino's database
+MICROPHONE = b"VoiceProcessor.setup"  # in its log when the first sound of the microphone comes
+
+# Where Dino 0.4.2 draws things, in pixels; x from the right edge of its main window, or from the middle of a call window.
+PHONE = (-222, 27)
+MENU = {"audio": 43, "video": 75}  # entries of the phone's menu, below it
+BUTTONS = {"microphone": (-71, -53), "hang up": (69, -53)}  # y from the bottom edge
+
+
+class Dino:
+    """One account in one Dino. Raises LabError when it cannot be started, AssertionError when something does not happen."""
+
+    def __init__(self, desktop: Desktop, server: Ejabberd, user: str) -> None:
+        self.desktop, self.server = desktop, server
+        self.name = user
+        self.jid = f"{user}@{server.domain}"
+        self.full = f"{self.jid}/{RESOURCE}"
+        self.process: subprocess.Popen[Any] | None = None
+        self.log_file = desktop.folder / "log/dino.log"
+        self._database = desktop.folder / "home/.local/share/dino/dino.db"
+        self._old_windows: set[int] = set()
+
+    def start(self) -> None:
+        """Twice: the first one makes the database that the account is put into. Dino has no command line for that."""
+        require({"dino-im": "dino-im"})
+        if not Path(BUNDLE).exists():
+            raise LabError("ca-certificates: is not installed: apt install ca-certificates")
+        password = self.server.register(self.name)
+        self._launch()
+        wait_for("Dino made its database", self._up, 60)
+        assert self.process is not None
+        self.desktop.run("gapplication", "action", "im.dino.Dino", "quit")
+        self.process.wait(20)
+        with closing(sqlite3.connect(self._database)) as db, db:
+            columns = "bare_jid, resourcepart, password, alias, enabled"
+            db.execute(f"insert into account({columns}) values(?, ?, ?, '', 1)", (self.jid, RESOURCE, password))
+        self._launch()
+        wait_for(f"Dino is connected; see {self.log_file}", self._online, 60)
+
+    def _launch(self) -> None:
+        folder = self.desktop.folder
+        texts = {
+            "/etc/hosts": f"127.0.0.1 localhost {self.server.domain}\n",
+            "/etc/resolv.conf": "nameserver 127.0.0.1\n",  # where nobody listens: an answer at once
+            BUNDLE: Path(BUNDLE).read_text() + (self.server.folder / "crt.pem").read_text(),
+        }
+        files = {system: folder / Path(system).name for system in texts}
+        for system, file in files.items():
+            file.write_text(texts[system])
+        replaced = {system: file for system, file in files.items() if Path(system).exists()}
+        # The network is up, whatever the system's network manager says of the one outside.
+        settings = ["G_MESSAGES_DEBUG=libdino ice rtp", "PULSE_LATENCY_MSEC=20", "GIO_USE_NETWORK_MONITOR=base"]
+        self.process = self.desktop.spawn("dino", *seeing(replaced, ["env", *settings, "dino-im", "--print-xmpp=no-ansi;all"]))
+
+    def _up(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise LabError(f"Dino ended: {self.log_file.read_text()[-2000:]}")
+        return self._database.exists() and bool(self.desktop.windows("Dino"))
+
+    def _online(self) -> bool:
+        return self._up() and self.full in self.server.api("connected_users")
+
+    # --- what it knows
+
+    def stanzas(self, since: int = 0) -> list[tuple[str, ET.Element]]:
+        """Stanzas that it sent ("OUT") and got ("IN"), from an earlier `mark` on."""
+        return judge.printed_stanzas(self.log_file.read_bytes()[since:].decode(errors="replace"))
+
+    def mark(self) -> int:
+        return self.log_file.stat().st_size
+
+    def last_call(self) -> str:
+        """State of the newest call with anybody, one of STATES."""
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as db:
+            row = db.execute("select state from call order by id desc limit 1").fetchone()
+        return STATES[row[0]] if row else ""
+
+    def call_becomes(self, state: str) -> None:
+        wait_for(f"Dino's call is {state}", lambda: self.last_call() == state)
+
+    def conversation(self, since: int) -> list[str]:
+        """What was said of calls since then, as "OUT propose", "IN session-terminate success", …; without transport-info."""
+        return [word for direction, stanza in self.stanzas(since) for word in judge.call_words(direction, stanza)]
+
+    def says(self, words: str, since: int) -> None:
+        """Wait for one of these `conversation` words."""
+        wait_for(f"{words}; there was {self.conversation(since)}", lambda: words in self.conversation(since))
+
+    def takes_microphone(self, since: int, patience: float = 5.0) -> bool:
+        """It processes sound of its microphone in the call since then."""
+        end = time.monotonic() + patience
+        while MICROPHONE not in self.log_file.read_bytes()[since:]:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    # --- what it does to ears and eyes
+
+    def hears_tone(self, hz: int, *, tries: int = 15) -> None:
+        """The loudspeaker plays this tone, and little else."""
+        self._hears(f"{hz} Hz", lambda heard: heard.is_tone(hz), tries)
+
+    def hears_silence(self, *, tries: int = 12) -> None:
+        self._hears("silence", judge.Heard.is_silence, tries)
+
+    def _hears(self, what: str, good: Callable[[judge.Heard], bool], tries: int) -> None:
+        heard: list[judge.Heard] = []
+        for _ in range(tries):
+            heard.append(judge.heard(self.desktop.listen(), RATE))
+            if good(heard[-1]):
+                return
+        raise AssertionError(f"{what} wanted, Dino plays {heard}")
+
+    def shows(self, colours: tuple[judge.Colour, judge.Colour]) -> None:
+        """The picture in the call window is one colour, then the other, then the first again: it moves on."""
+        for colour in (*colours, colours[0]):
+            wait_for(f"Dino shows {colour}", lambda colour=colour: self._share(colour) > 0.5, 30)
+
+    def shows_no_picture(self, colours: tuple[judge.Colour, judge.Colour]) -> None:
+        wait_for("Dino shows no picture", lambda: max(map(self._share, colours)) < 0.1)
+
+    def _share(self, colour: judge.Colour) -> float:
+        """How much of the call window has this colour."""
+        left, top, width, height = self.window()
+        return judge.share_of(colour, self.desktop.screen()[top : top + height, left : left + width])
+
+    # --- what the person does
+
+    def befriends(self, jid: str) -> None:
+        """Lets `jid` see when it is online, when asked; and so asks to see the other."""
+        asked = self.desktop.notified(lambda n: n.get("body") == jid and "deny" in n["actions"])
+        self.desktop.press(asked, "accept")
+
+    def rings(self, jid: str, *, video: bool) -> Json:
+        """Wait for the ringing; the notification with its buttons."""
+        self._old_windows = set(self.desktop.windows("Dino"))
+        ring = self.desktop.notified(lambda n: n.get("title") == jid and "reject" in n["actions"])
+        assert ring["body"] == ("Incoming video call" if video else "Incoming call"), ring
+        return ring
+
+    def accepts(self, ring: Json) -> None:
+        self.desktop.press(ring, "accept")
+        self._resizes()
+
+    def rejects(self, ring: Json) -> None:
+        self.desktop.press(ring, "reject")
+
+    def rings_no_more(self, ring: Json) -> None:
+        self.desktop.notified(lambda n: n.get("closed") == ring["shown"])
+
+    def calls(self, jid: str, *, video: bool) -> None:
+        """Presses the call button, which is there only for whom Dino believes able to take calls."""
+        self._old_windows = set(self.desktop.windows("Dino"))
+        main = min(self._old_windows)
+        self.desktop.run("gapplication", "launch", "im.dino.Dino", f"xmpp:{jid}?message")
+        left, top, width, _ = self.desktop.geometry(main)
+        x, y = left + width + PHONE[0], top + PHONE[1]
+        wait_for(f"Dino shows a call button for {jid}", lambda: self._drawn(x, y))
+        menu = self._clicked_until((x, y), self._new_windows)
+        entry = (x, y + MENU["video" if video else "audio"])
+        self._clicked_until(entry, lambda: not menu & set(self.desktop.windows("Dino")))
+        self._old_windows |= menu
+        self._resizes()
+
+    def _resizes(self) -> None:
+        """A person makes the call window a little larger, before there is a picture.
+
+        Dino fits a window that nobody resized to the picture, and does so from GStreamer's thread, which GTK does not bear: in about
+        every fifth call the window is then painted no more (`resolution_changed` in call_window_controller.vala).
+        """
+        self.window()
+        window = max(self._new_windows())
+        self.desktop.run("xdotool", "windowsize", "--sync", str(window), "740", "560")
+
+    def _new_windows(self) -> set[int]:
+        return set(self.desktop.windows("Dino")) - self._old_windows
+
+    def _clicked_until(self, place: tuple[int, int], condition: Callable[[], Any]) -> Any:
+        """Clicks there until something comes of it: what is just being shown takes no click."""
+        for _ in range(5):
+            self.desktop.click(*place)
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                value = condition()
+                if value:
+                    return value
+                time.sleep(0.05)
+        raise AssertionError(f"clicks at {place} do nothing")
+
+    def _drawn(self, x: int, y: int) -> bool:
+        """Something black is there, as text and icons are that can be pressed."""
+        return bool(self.desktop.screen()[y - 8 : y + 8, x - 8 : x + 8].max(axis=2).min() < 100)
+
+    def closes_the_window(self) -> None:
+        """The window of the last call goes away, at once or after its last words."""
+        wait_for("Dino closes the call window", lambda: not self._new_windows())
+
+    def window(self) -> tuple[int, int, int, int]:
+        """Wait for the window of the newest call; (left, top, width, height)."""
+        new = wait_for("Dino shows a call window", self._new_windows)
+        return self.desktop.geometry(max(new))
+
+    def presses(self, button: str, says: str, since: int) -> None:
+        """A button of the call window, after the mouse made it visible; until Dino says so to the other side."""
+        left, top, width, height = self.window()
+        x, y = left + width // 2 + BUTTONS[button][0], top + height + BUTTONS[button][1]
+        self.desktop.run("xdotool", "mousemove", str(x), str(y - 60), "sleep", "0.4")
+        said = self.conversation(since).count(says)
+        self._clicked_until((x, y), lambda: self.conversation(since).count(says) > said)

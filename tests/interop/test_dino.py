@@ -1,0 +1,289 @@
+"""Real Dino and real Chromium talk through the bridge: tones drawn for this run are heard, colours drawn for it are seen.
+
+Dino has no camera here, so pictures go from the page to Dino only. Needs root: see dino/namespace.py.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from .bridge import BridgeProcess, wait_for
+from .browser import Person, person
+from .dino.client import Dino
+from .dino.judge import camera_file, two_colours
+from .dino.lab import lab
+from .servers import skipped_when_missing, unique_user
+from .test_contact import two_tones
+
+pytestmark = pytest.mark.timeout(240)  # with the start of everything
+
+TONES = two_tones()  # of the page, of Dino
+COLOURS = two_colours()
+VIDEO = pytest.mark.parametrize("video", [False, True], ids=["audio", "video"])
+
+RTP = "{urn:xmpp:jingle:apps:rtp:1}"
+ICE = "{urn:xmpp:jingle:transports:ice-udp:1}"
+DTLS = "{urn:xmpp:jingle:apps:dtls:0}"
+GROUP = "{urn:xmpp:jingle:apps:grouping:0}group"
+CONTENT = ".//{urn:xmpp:jingle:1}content"
+
+# What of the page's picture went out, and when the other side last said how much of it came in.
+SENT = """async () => {
+  const stats = [...(await window.jinglebridge.call.peerConnection.getStats()).values()].filter((r) => r.kind === 'video')
+  const [out, back] = ['outbound-rtp', 'remote-inbound-rtp'].map((type) => stats.find((r) => r.type === type))
+  return { packets: out?.packetsSent ?? 0, frames: out?.framesEncoded ?? 0, told: back?.timestamp ?? 0, lost: back?.fractionLost ?? 1 }
+}"""
+
+
+@pytest.fixture(scope="module")
+def dino(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dino]:
+    with skipped_when_missing(), lab(tmp_path_factory.mktemp("dino"), TONES[1]) as dino:
+        yield dino
+
+
+@pytest.fixture(scope="module")
+def bridge(dino: Dino, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BridgeProcess]:
+    bridge = BridgeProcess(tmp_path_factory.mktemp("bridge"), dino.server, limits={"ring": 20.0, "calls_per_minute": 1000})
+    yield bridge
+    bridge.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(dino: Dino, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    folder = tmp_path_factory.mktemp("alice")
+    camera = camera_file(folder / "camera.y4m", COLOURS)
+    with sync_playwright() as playwright, person(playwright, folder, TONES[0], flags=(f"--use-file-for-fake-video-capture={camera}",)) as p:
+        yield p
+
+
+@pytest.fixture
+def alice(bridge: BridgeProcess, chromium: Person, dino: Dino) -> Iterator[tuple[Person, str]]:
+    """The page of a web user whom Dino has never seen, with Dino's user as a contact; and the web user's address."""
+    user = unique_user("alice")
+    chromium.open(bridge.link(user, dino.jid))
+    yield chromium, bridge.jid(user)
+    assert chromium.problems == []
+
+
+class Start(Protocol):
+    def __call__(self, page: Person, dino: Dino, jid: str, *, video: bool) -> None: ...
+
+
+def call_dino(page: Person, dino: Dino, jid: str, *, video: bool) -> None:
+    page.press(f"{'Video call' if video else 'Call'} {dino.name}")
+    dino.accepts(dino.rings(jid, video=video))
+
+
+def call_page(page: Person, dino: Dino, jid: str, *, video: bool) -> None:
+    dino.calls(jid, video=video)
+    page.press("Accept with video" if video else "Accept")
+
+
+def in_call(start: Start, page: Person, dino: Dino, jid: str, *, video: bool) -> int:
+    """They talk; where the call begins in Dino's log.
+
+    In about one of forty calls Dino 0.4.2 leaves its own microphone paused (it stops and goes on with its pipeline while the source is
+    being added), before anything comes from the other side. Nobody is heard then, so they call again.
+    """
+    for _ in range(3):
+        since = dino.mark()
+        start(page, dino, jid, video=video)
+        page.connected()
+        if dino.takes_microphone(since):
+            both_hear(page, dino)
+            return since
+        dino_hangs_up(page, dino, since)
+    raise AssertionError("Dino does not open its microphone")
+
+
+def both_hear(page: Person, dino: Dino) -> None:
+    page.plays(video=False)
+    page.hears_tone(TONES[1])
+    dino.hears_tone(TONES[0])
+    page.media_grows(video=False)
+
+
+def dino_sees(page: Person, dino: Dino) -> None:
+    """Dino paints the page's picture, and tells the page by RTCP what came in."""
+    dino.shows(COLOURS)
+    before: dict[str, Any] = page.page.evaluate(SENT)
+
+    def reported() -> bool:
+        after = page.page.evaluate(SENT)
+        assert after["packets"] >= before["packets"] and after["frames"] >= before["frames"], (before, after)
+        return bool(after["packets"] > before["packets"] and after["frames"] > before["frames"] and after["told"] > before["told"])
+
+    wait_for("Dino reports that more video came in", reported)
+    assert page.page.evaluate(SENT)["lost"] < 0.1
+
+
+def page_hangs_up(page: Person, dino: Dino, since: int) -> None:
+    page.press("Hang up")
+    page.sees(f"Call with {dino.name} ended")
+    dino.says("IN session-terminate success", since)
+    dino.closes_the_window()
+    assert dino.last_call() == "ended"
+
+
+def dino_hangs_up(page: Person, dino: Dino, since: int) -> None:
+    dino.presses("hang up", "OUT session-terminate success", since)
+    page.sees(f"Call with {dino.name} ended")
+    dino.closes_the_window()
+    assert dino.last_call() == "ended"
+
+
+def page_is_silent(page: Person) -> None:
+    expect(page.page.locator("#incoming")).not_to_be_visible()
+    expect(page.page.locator("#call")).not_to_be_visible()
+
+
+def sent_and_got(dino: Dino, since: int, sent: str, got: str) -> tuple[ET.Element, ET.Element]:
+    """The stanzas of these two Jingle actions."""
+
+    def the(direction: str, action: str) -> ET.Element:
+        (found,) = [s for d, s in dino.stanzas(since) if d == direction and s.find(f".//*[@action='{action}']") is not None]
+        return found
+
+    return the("OUT", sent), the("IN", got)
+
+
+@VIDEO
+def test_page_calls_dino(alice: tuple[Person, str], dino: Dino, video: bool) -> None:
+    page, jid = alice
+    since = in_call(call_dino, page, dino, jid, video=video)
+    if video:
+        dino_sees(page, dino)
+        page.press("Stop video")
+        dino.says("IN session-info mute", since)
+        dino.shows_no_picture(COLOURS)
+        page.press("Start video")
+        dino.shows(COLOURS)
+    answer, offer = sent_and_got(dino, since, "session-accept", "session-initiate")
+    assert answer.find(f".//{RTP}encryption") is None and offer.find(f".//{RTP}encryption") is None
+    assert len(offer.findall(CONTENT)) == len(answer.findall(CONTENT)) == (2 if video else 1)
+    page_hangs_up(page, dino, since)
+
+
+@VIDEO
+def test_dino_calls_page(alice: tuple[Person, str], dino: Dino, video: bool) -> None:
+    """Dino offers SDES beside DTLS. Were it echoed, the call would connect and the tone be noise."""
+    page, jid = alice
+    dino.befriends(jid)
+    page.sees("Online")
+    since = in_call(call_page, page, dino, jid, video=video)
+    if video:
+        dino_sees(page, dino)
+    offer, answer = sent_and_got(dino, since, "session-initiate", "session-accept")
+    for content in offer.findall(CONTENT):
+        assert content.find(f"{RTP}description/{RTP}encryption/{RTP}crypto") is not None, "Dino offers SDES no more?"
+        assert content.find(f"{ICE}transport/{DTLS}fingerprint") is not None
+    assert answer.find(f".//{RTP}encryption") is None and answer.find(f".//{GROUP}") is None
+    prints = answer.findall(f"{CONTENT}/{ICE}transport/{DTLS}fingerprint")
+    assert [p.get("setup") in ("active", "passive") for p in prints] == [True] * (2 if video else 1)
+    dino_hangs_up(page, dino, since)
+
+
+def test_dino_calls_back_whom_it_never_saw(alice: tuple[Person, str], dino: Dino) -> None:
+    """No subscription either way: the presence that came with the page's call is what makes Dino's call button appear."""
+    page, jid = alice
+    before = dino.mark()
+    page.press(f"Call {dino.name}")
+    ring = dino.rings(jid, video=False)
+    page.press("Hang up")
+    dino.rings_no_more(ring)
+    since = in_call(call_page, page, dino, jid, video=False)
+    page.sees("Presence not shared")
+    page_hangs_up(page, dino, since)
+    assert all(s.get("type") not in ("subscribe", "subscribed") for d, s in dino.stanzas(before) if d == "OUT")
+
+
+def test_dino_declines(alice: tuple[Person, str], dino: Dino) -> None:
+    page, jid = alice
+    since = dino.mark()
+    page.press(f"Call {dino.name}")
+    ring = dino.rings(jid, video=False)
+    dino.rejects(ring)
+    page.sees(f"{dino.name} declined the call")
+    dino.rings_no_more(ring)
+    dino.call_becomes("declined")
+    page_is_silent(page)
+    assert "IN session-initiate" not in dino.conversation(since)
+
+
+def test_page_cancels(alice: tuple[Person, str], dino: Dino) -> None:
+    page, jid = alice
+    since = dino.mark()
+    page.press(f"Call {dino.name}")
+    ring = dino.rings(jid, video=False)
+    page.press("Hang up")
+    page.sees("You cancelled the call")
+    dino.rings_no_more(ring)
+    dino.call_becomes("missed")
+    page_is_silent(page)
+    dino.says("IN retract cancel", since)
+
+
+def test_page_declines_and_dino_cancels(alice: tuple[Person, str], dino: Dino) -> None:
+    page, jid = alice
+    since = dino.mark()
+    dino.befriends(jid)
+    page.sees("Online")
+    dino.calls(jid, video=False)
+    page.press("Decline")
+    page.sees("You declined the call")
+    dino.call_becomes("declined")
+    dino.closes_the_window()
+    page_is_silent(page)
+    dino.calls(jid, video=False)
+    page.offers("Accept")
+    dino.presses("hang up", "OUT retract", since)
+    page.sees(f"{dino.name} stopped calling")
+    dino.closes_the_window()
+    dino.call_becomes("missed")
+    page_is_silent(page)
+    assert not any("session-initiate" in words for words in dino.conversation(since))
+
+
+def test_dino_hangs_up_a_call_of_the_page(alice: tuple[Person, str], dino: Dino) -> None:
+    page, jid = alice
+    since = dino.mark()
+    call_dino(page, dino, jid, video=False)
+    page.connected()
+    dino_hangs_up(page, dino, since)
+
+
+def test_mute_both_ways(alice: tuple[Person, str], dino: Dino) -> None:
+    page, jid = alice
+    since = in_call(call_dino, page, dino, jid, video=False)
+    page.press("Mute")
+    dino.says("IN session-info mute", since)
+    dino.hears_silence()
+    page.press("Unmute")
+    dino.says("IN session-info unmute", since)
+    dino.hears_tone(TONES[0])
+    dino.presses("microphone", "OUT session-info mute", since)
+    page.sees(f"{dino.name} is muted")
+    page.hears_silence()
+    dino.presses("microphone", "OUT session-info unmute", since)
+    page.gone(f"{dino.name} is muted")
+    page.hears_tone(TONES[1])
+    page_hangs_up(page, dino, since)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@VIDEO
+def test_many_calls_in_both_directions(alice: tuple[Person, str], dino: Dino, video: bool) -> None:
+    page, jid = alice
+    dino.befriends(jid)
+    page.sees("Online")
+    for number in range(20):
+        since = in_call(call_page if number % 2 else call_dino, page, dino, jid, video=video)
+        if video:
+            dino.shows(COLOURS)
+        (dino_hangs_up if number % 4 < 2 else page_hangs_up)(page, dino, since)

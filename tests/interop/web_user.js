@@ -1,0 +1,67 @@
+// A web user: client/jinglebridge.js as any page would use it, and every frame that it exchanges with the bridge.
+globalThis.user = (() => {
+  const frames = []
+  globalThis.WebSocket = class extends WebSocket {
+    constructor(...about) {
+      super(...about)
+      this.addEventListener('message', ({ data }) => frames.push({ way: 'in', ...JSON.parse(data) }))
+    }
+
+    send(data) {
+      frames.push({ way: 'out', ...JSON.parse(data) })
+      super.send(data)
+    }
+  }
+
+  const problems = []
+  let bridge = null
+  let call = null
+  const take = (next) => {
+    call = next
+    call.addEventListener('problem', ({ detail }) => problems.push(`${detail.code} ${detail.what ?? ''}`.trim()))
+  }
+  const pc = () => call.peerConnection
+
+  return {
+    async connect(token) {
+      const { connect } = await import(`${location.origin}/client/jinglebridge.js`)
+      bridge = await connect({ token })
+      bridge.addEventListener('incoming', ({ detail }) => take(detail))
+      return bridge.jid
+    },
+    call(jid, wanted) {
+      take(bridge.call(jid, wanted))
+    },
+    accept: (wanted) => call.accept(wanted),
+    reject: () => call.reject(),
+    hangUp: () => call.hangUp(),
+    mute: (on) => call.mute(on),
+    camera: (on) => call.camera(on),
+    /** `hold` or `active`: a word to the other side, and nothing else. */
+    async inform(info) {
+      await bridge.request('info', { call: call.id, info })
+    },
+    close: () => bridge.close(),
+
+    // What only perfect negotiation does.
+    direct(direction) {
+      for (const transceiver of pc().getTransceivers()) transceiver.direction = direction
+    },
+    restartIce: () => pc().restartIce(),
+    removeVideo() {
+      pc().getTransceivers().find(({ receiver }) => receiver.track.kind === 'video').stop()
+    },
+
+    report() {
+      const { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, abilities } = call ?? {}
+      const contacts = Object.fromEntries((bridge?.contacts ?? []).map((contact) => [contact.jid, contact]))
+      return {
+        calls: bridge?.calls.length ?? 0, contacts, problems,
+        call: call && { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, abilities },
+      }
+    },
+    frames: () => frames,
+    hears: () => media.hears(pc()),
+    seen: () => call?.peerConnection ? media.seen(pc()) : null,
+  }
+})()
