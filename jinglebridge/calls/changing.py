@@ -30,8 +30,8 @@ from jinglebridge.calls.offers import usable
 from jinglebridge.calls.states import Session, Signalling, step_signalling
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import EndpointError, OutOfOrder, ProtocolError
-from jinglebridge.jingle import Content, IceUdpTransport, Jingle, Reason, Role, SessionInfo, jingle_text, read_jingle
-from jinglebridge.translate.applied import apply_all, credentials
+from jinglebridge.jingle import Content, Jingle, Reason, Role, SessionInfo, jingle_text, read_jingle
+from jinglebridge.translate.applied import apply_all
 from jinglebridge.translate.side import Side
 
 MAX_OLD = 16  # ufrags of the peer that are remembered

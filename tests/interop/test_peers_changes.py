@@ -57,6 +57,7 @@ def rejected(sdp: str) -> list[str]:
 
 # --- Conversations: ICE restart in its dialect
 
+
 def fresh_candidate(mid: str) -> dict[str, Any]:
     text = "candidate:1 1 udp 2122194687 192.0.2.2 50001 typ host generation 0 ufrag Fre5"
     return {"candidate": text, "sdpMid": mid, "sdpMLineIndex": int(mid), "usernameFragment": "Fre5"}

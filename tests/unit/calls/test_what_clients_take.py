@@ -7,7 +7,8 @@ import pytest
 from jinglebridge import sdp
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import JMI, PeerResource
-from jinglebridge.errors import EndpointError
+from jinglebridge.calls.states import Signalling
+from jinglebridge.errors import EndpointError, TieBreak
 from jinglebridge.jingle import Content, IceUdpTransport, Jingle, Role
 from jinglebridge.translate.policy import SAFE
 from jinglebridge.translate.session import from_sdp
@@ -105,15 +106,13 @@ def test_a_restart_by_the_called_one_would_end_a_session_of_stanza_js():
     assert error.value.what == "ice-restart"
 
 
-def test_conversations_wants_new_credentials_again_when_restarts_crossed():
-    """COMPAT(Conversations 2.12): to us its own restart was the answer; it refuses ours with a tie-break and still waits for one."""
+def test_conversations_answers_a_restart_by_a_candidate():
+    """COMPAT(Conversations 2.12): without one it is an offer of its own, which crosses ours."""
     w = talking_to("conversations")
     w.does(ev.Described(w.state.call, "offer", CHANGES["restart"]))
-    assert w.sends("transport-info", contents=restart("abcd")) == ["page: answer"]
-    answered = ev.Answered("transport-info", "conflict", "tie-break", change=1)
-    assert w._hear(lambda: w.registry.handle(w.key, answered, w.now)) == ["page > phone transport-info"]
-    (again,) = w.sent("transport-info")
-    assert {content.transport.ufrag[:5] for content in again.contents} == {"fresh"}
+    with pytest.raises(TieBreak):
+        w.sends("transport-info", contents=restart("abcd"))
+    assert w.state.signalling is Signalling.LOCAL_OFFER
 
 
 @pytest.mark.parametrize("given", [{"ufrag": "{}"}, {}], ids=["stanza.js", "Movim"])
