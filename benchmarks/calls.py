@@ -64,7 +64,7 @@ class Stage:
         return self.halves[self.done % len(self.halves)]
 
     async def up(self, number: int, times: Times, paced: bool = False, other: int = 0) -> Up:
-        """Every second call is from the contact to the page. `other`: not with its own contact, but with the so-manieth after that."""
+        """Every second call is from the contact to the page. `other`: how many contacts after its own one."""
         web, im = self.webs[number % len(self.webs)], self.contact(number % len(self.webs) + other)
         script = page_calls if (number // len(self.webs) + number) % 2 == 0 else page_is_called
         return await script(web, im, self.next_halves(), times, paced)
