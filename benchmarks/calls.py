@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import statistics
 import sys
@@ -62,9 +63,9 @@ class Stage:
         self.done += 1
         return self.halves[self.done % len(self.halves)]
 
-    async def up(self, number: int, times: Times, paced: bool = False) -> Up:
-        """Every second round of calls is from the contact to the page."""
-        web, im = self.webs[number % len(self.webs)], self.contact(number % len(self.webs))
+    async def up(self, number: int, times: Times, paced: bool = False, other: int = 0) -> Up:
+        """Every second call is from the contact to the page. `other`: how many contacts after its own one."""
+        web, im = self.webs[number % len(self.webs)], self.contact(number % len(self.webs) + other)
         script = page_calls if (number // len(self.webs) + number) % 2 == 0 else page_is_called
         return await script(web, im, self.next_halves(), times, paced)
 
@@ -177,7 +178,7 @@ async def sizes(server: Server, folder: Path, args: argparse.Namespace, halves: 
     """Memory per idle user and per active call, CPU per call while few and while many calls are up. A fresh bridge."""
     few, some, many = args.active
     async with stage(server, folder, "sizes", BURST * 4, halves) as (it, http):
-        times, held = Times(), list[Up]()
+        times, held, order = Times(), list[Up](), itertools.count()
         await it.calls(0, args.warm, times)
         await it.quiet()
         before, first = it.bridge.resident, len(it.webs)
@@ -189,7 +190,9 @@ async def sizes(server: Server, folder: Path, args: argparse.Namespace, halves: 
         async def hold(count: int) -> None:
             async def worker(start: int) -> None:
                 for _ in range(start, count, AT_ONCE):
-                    held.append(await it.up(it.done, times))
+                    # A second propose of the same two would be the first call, moved to another device.
+                    this = next(order)
+                    held.append(await it.up(this, times, other=1 + this // len(it.webs)))
 
             await asyncio.gather(*(worker(len(held) + i) for i in range(AT_ONCE)))
 
