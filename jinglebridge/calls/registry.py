@@ -120,7 +120,8 @@ class Registry:
         running = len({self.calls[key].call for key in self._of_person.get(own, ())})  # however many branches each has
         self.admission.outgoing(endpoint, to, running, now)
         peer = self.peer_info(own, to)
-        devices = [] if peer.uses_jmi() else peer.able(media)[: forks.MAX_BRANCHES]
+        by_message = bool(media) and peer.uses_jmi()  # a propose names media; data alone has none
+        devices = [] if by_message else peer.able(media)[: forks.MAX_BRANCHES]
         sids = {self.new_id(): device for device in devices or [to]}
         effects: Effects = []
         for sid, device in sids.items():
@@ -285,6 +286,7 @@ class Registry:
             end(turn, "cancelled")
             effects += self.done(turn)
         state.fork = []
+        self.timeline.goes_on(state)
         return effects
 
     def add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
@@ -322,7 +324,9 @@ class Registry:
             outliving.ended(self, key, state)
             for other in branches:
                 other.fork.remove(state.sid)
-            if not branches:
+            if branches:
+                self.timeline.goes_on(branches[0])
+            else:
                 self.timeline.over(turn)
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until

@@ -118,6 +118,9 @@ class Conversations(Changes):
             self.ends(ours, "lost the tie")
         if set(found) - {"audio", "video"} or not found:
             return
+        if any(leg.state != "ended" for leg in self.legs.values()):
+            self.sends(message(heard.sender, jmi("reject", heard.sid)))  # busy, and nobody else could take it
+            return
         self.legs[heard.sid] = Leg(heard.sid, False, found, other=heard.sender, state="ringing")
         if heard.stanza.find(q(RECEIPTS, "request")) is not None:
             self.sends(receipt(heard.sender, heard.stanza.get("id", "")))

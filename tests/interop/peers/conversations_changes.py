@@ -1,7 +1,8 @@
 """What Conversations does in a call that is up: ICE restarts in its own dialect, and a video that comes later.
 
-An ICE restart is a transport-info with new credentials for all contents and no candidates; it is acknowledged and answered by another
-one. A video is added to a call of audio with an empty transport: the credentials are those of the bundle.
+A transport-info with new credentials and no candidate is the offer of an ICE restart, always; one with a candidate is the answer to its
+own. It sends no empty answer itself: after the acknowledgement its candidates carry its new credentials, in the first content, since
+one transport carries the bundle. A video is added to a call of audio with an empty transport: the credentials are those of the bundle.
 """
 
 from __future__ import annotations
@@ -61,22 +62,33 @@ class Changes(Peer):
             media.transport_of(content).attrib.update(fresh)
 
     def _restart(self, leg: Leg, heard: Heard, found: dict[str, tuple[str, str]]) -> None:
-        if self.restarting and leg.caller and not any(True for _ in heard.stanza.iter(q(ICE_UDP, "candidate"))) and not self._acked(leg):
-            self.refuses(heard.stanza, "cancel", "conflict", "tie-break")
-            return
+        offer = next(heard.stanza.iter(q(ICE_UDP, "candidate")), None) is None
+        if offer and self.restarting:
+            if self._acked(leg):
+                self.blames.append("new credentials without a candidate while it waits for an answer: taken for an offer")
+            if leg.caller:
+                self.refuses(heard.stanza, "cancel", "conflict", "tie-break")
+                return
         self.acks(heard.stanza)
+        if not offer and not self.restarting:
+            self._refuse(leg, Refusal("failed-application"))  # an answer in the stable state
+            return
         (ufrag, pwd), *others = set(found.values())
         if others:
             self.blames.append("an ICE restart with different credentials in its contents")
-        for content in leg.theirs:  # one transport carries all contents
+        for content in leg.theirs:
             media.transport_of(content).attrib.update(ufrag=ufrag, pwd=pwd)
         self._keep(leg, heard)
-        if self.restarting:
-            self.restarting = False
-            return
+        self.restarting = False
+        if offer:
+            self._answers_restart(leg)
+
+    def _answers_restart(self, leg: Leg) -> None:
         self._with(leg, media.new_credentials())
-        self.asks("transport-info", leg, *(self.transport(leg, c.get("name", "")) for c in leg.own))
-        self.trickle(leg)
+        first = leg.own[0].get("name", "")
+        for name, attributes in media.candidates(media.talk(leg.media, self.case).offer_candidates):
+            if name == first:
+                self.asks("transport-info", leg, self.transport(leg, first, [attributes | {"port": "50100"}]))
 
     def _acked(self, leg: Leg) -> bool:
         return not any(action == "transport-info" and sid == leg.sid for action, sid, _ in self._open.values())
@@ -100,18 +112,14 @@ class Changes(Peer):
         if leg is None:
             return
         found = heard.contents
-        if (
-            media.media_of(found) != ["video"]
-            or leg.media != ("audio",)
-            or not all(c.find(q(ICE_UDP, "transport")) is not None for c in found)
-        ):
-            self.acks(heard.stanza)
-            self._refuse(leg, Refusal("security-error"))
-            return
         self.acks(heard.stanza)
+        if {c.get("name") for c in found} & {c.get("name") for c in leg.theirs}:
+            self._refuse(leg, Refusal("failed-application"))
+            return
+        wanted = media.media_of(found) == ["video"] and leg.media == ("audio",)
         name, creator = found[0].get("name", ""), found[0].get("creator", "")
         stub = self._stub(media.contents(media.recorded("add_video", 1).answer, leg.role)[1], creator, name)
-        if not self.takes_video:
+        if not wanted or not self.takes_video:
             self.asks("content-reject", leg, stub)
             return
         leg.media, leg.own, leg.theirs = ("audio", "video"), [*leg.own, stub], [*leg.theirs, found[0]]

@@ -48,7 +48,7 @@ def body(text):
     return sorted(line for line in text.splitlines() if not line.startswith("o="))
 
 
-@pytest.mark.parametrize("name", NAMES[::6])
+@pytest.mark.parametrize("name", sorted({*NAMES[::6], "chromium-156__chromium-156__simulcast"} & set(NAMES)))
 def test_real_negotiations_arrive_as_through_the_translator_alone(name, calls):
     (case,) = (case for case in cases() if case["name"] == name)
     plain = Stream(StreamTranslator(NONE, extensions=True))
@@ -71,6 +71,18 @@ def test_candidates_that_come_too_early_follow_the_description(calls):
     assert calls.say("b2a", "candidate", candidate=init)["candidate"] is None
     reply = calls.say("b2a", "answer", sdp=turn["answer"])
     assert [item["kind"] for item in reply["out"]] == ["answer", "candidate"]
+
+
+def test_data_alone_goes_without_jmi_and_no_address_leaves_before_the_answer(calls):
+    """A propose names media; DESIGN §5."""
+    case = next(case for case in cases() if case["name"].endswith("chromium-156__chromium-156__data"))
+    (turn,) = case["rounds"]
+    offer = calls.say("a2b", "offer", sdp=turn["offer"])["sdp"]
+    assert "m=application" in offer and "a=candidate" not in offer
+    init = next(filter(None, turn["offerCandidates"]))
+    assert calls.say("a2b", "candidate", candidate=init)["candidate"] is None
+    reply = calls.say("b2a", "answer", sdp=turn["answer"])
+    assert {(item["dir"], item["kind"]) for item in reply["out"]} == {("b2a", "answer"), ("a2b", "candidate")}
 
 
 @pytest.mark.parametrize(
