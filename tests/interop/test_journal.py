@@ -48,7 +48,7 @@ class Stage:
         program = [sys.executable, str(Path(__file__).with_name("killed_bridge.py")), str(self.bridge.config), str(effect)]
         with self.bridge.log_file.open("ab") as log:
             self.bridge.process = subprocess.Popen(program, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        wait_for("the bridge is ready", self.bridge.ready)
+        wait_for("the bridge is ready", self.bridge.ready, 60.0)
 
     def sides(self) -> tuple[Page, Peer]:
         peer = Peer(self.server, unique_user("peer"))
