@@ -84,8 +84,12 @@ def _change(turn: Turn, event: JingleReceived) -> None:
 
 
 def _session_accept(turn: Turn, event: JingleReceived) -> None:
-    if changing.answers(turn.state, event.jingle):
+    state = turn.state
+    if changing.answers(state, event.jingle):
         changing.answer_received(turn, event.jingle)
+    elif state.session is Session.ACTIVE and state.changes and not state.peer_kind.bridge:
+        # COMPAT(Movim 0.31): sends it as well for a content-modify, which was in force when it was said.
+        turn.note("jingle-ignored", event.jingle.action)
     else:
         negotiation.accept_received(turn, event)
 

@@ -20,7 +20,6 @@ from .peers.scenes import as_recorded, page_calls, peer_calls
 from .peers.story import Story
 
 Stage = Callable[..., Story[Any]]
-LATE = pytest.mark.xfail(strict=True, reason="Movim's session-accept for a content-modify comes when nothing is out: out-of-order")
 CALLER = pytest.mark.parametrize("caller", ["peer", "page"])
 
 
@@ -187,7 +186,7 @@ def held(sdp: str) -> str:
     return sdp.replace(sdp.split("\r\n", 2)[1], " ".join(version)).replace("a=sendrecv", "a=inactive")
 
 
-@pytest.mark.parametrize("kind", [Conversations, Monal, pytest.param(Movim, marks=LATE)])
+@pytest.mark.parametrize("kind", [Conversations, Monal, Movim])
 @CALLER
 def test_the_page_holds_and_gets_an_answer(stage: Stage, caller: str, kind: type[Any]) -> None:
     """By content-modify, which Conversations ignores, Monal never answers and Movim answers with a session-accept."""
@@ -200,7 +199,7 @@ def test_the_page_holds_and_gets_an_answer(stage: Stage, caller: str, kind: type
     over(story, leg)
 
 
-@pytest.mark.parametrize("kind", [Conversations, pytest.param(Movim, marks=LATE)])
+@pytest.mark.parametrize("kind", [Conversations, Movim])
 def test_the_page_stops_its_video(stage: Stage, kind: type[Any]) -> None:
     """A content-remove would end the call of Conversations."""
     story = stage(kind)

@@ -86,8 +86,16 @@ def test_movim_answers_with_a_session_accept():
     whole = far.side.own
     accept = Jingle("session-accept", "id1", contents=whole.contents, groups=whole.groups)
     assert far.says([accept]) == ["page: answer"] and not far.told().media[1].rejected
+
+
+def test_movim_answers_a_content_modify_with_a_session_accept_too():
+    """When nobody waits for it any more. Before any change of ours it is out of order (J-080)."""
+    far = Far(HOLD, "movim")
+    accept = Jingle("session-accept", "id1", contents=far.side.own.contents)
     with pytest.raises(OutOfOrder):
         far.says([accept])
+    far.page_offers()
+    assert far.says([accept]) == [] and far.w.notes() == ["jingle-ignored"]
 
 
 def test_iq_error_to_content_add_is_a_rejection():
