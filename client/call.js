@@ -199,12 +199,16 @@ export class Call extends EventTarget {
   }
 
   /** @param {any} snapshot this call as `welcome` tells it after events were lost */
-  restore({ state, description }) {
+  restore({ state, description, candidates = [] }) {
     if (this.ended) return
     if (state !== 'incoming' && state !== 'connected') this.#advance(state)
     const connection = this.peerConnection
-    if (!description || !connection || connection.remoteDescription?.sdp === description.sdp) return
-    if (description.type === 'offer' || connection.signalingState === 'have-local-offer') this.#describe(description)
+    if (!connection) return
+    if (description && connection.remoteDescription?.sdp !== description.sdp) {
+      if (description.type === 'offer' || connection.signalingState === 'have-local-offer') this.#describe(description)
+    }
+    for (const candidate of candidates) this.#peer?.candidate(candidate).catch(() => {})
+    setTimeout(() => this.#report()) // whether media still flows is the best sign that the other side is still there
   }
 
   /**

@@ -24,8 +24,8 @@ export type ConnectionState = 'connecting' | 'online' | 'reconnecting' | 'offlin
 
 export class BridgeError extends Error {
   readonly code: ErrorCode | LocalErrorCode
-  /** Of `not-negotiable`: what the peer cannot take. */
-  readonly what?: 'ice-restart' | 'add' | 'remove' | 'direction'
+  /** Of `not-negotiable`: what the peer does not take. */
+  readonly what?: 'ice-restart' | 'add' | 'remove' | 'direction' | 'offer'
 }
 
 /** An event with a value, like CustomEvent. */

@@ -137,6 +137,7 @@ export class Bridge extends EventTarget {
     this.features = welcome.features
     this.warnings = welcome.warnings ?? []
     this.#contacts = new Map(welcome.contacts.map((/** @type {any} */ contact) => [contact.jid, contact]))
+    for (const { call, reason, text } of welcome.ended ?? []) this.#calls.get(call)?.finish(reason, text)
     if (!welcome.resumed) this.#replaceCalls(welcome.calls)
     this.#afterReload(welcome.resumed)
     emit(this, 'contacts', this.contacts)

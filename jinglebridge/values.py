@@ -15,15 +15,17 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(cls: type[T]) -> type[T]:
-    """As `@dataclass(frozen=True, slots=True)` in everything but the time it takes. A default is a plain value, no factory."""
+    """As `@dataclass(frozen=True, slots=True)` in everything but the time it takes. A default is a plain value, no factory, and there
+    is no class made of this one."""
     made: Any = dataclass(frozen=True, slots=True, init=False)(cls)
     parts = fields(made)
     space: dict[str, Any] = {f"_{part.name}": part.default for part in parts}
-    space |= {"_new": object.__new__, "_open": type("Open", (), {"__slots__": made.__slots__})}
+    space |= {"_become": object.__setattr__, "_open": type("Open", (), {"__slots__": made.__slots__}), "_closed": made}
     parameters = ", ".join(part.name if part.default is MISSING else f"{part.name}=_{part.name}" for part in parts)
-    body = ["_self = _new(_open)", *(f"_self.{part.name} = {part.name}" for part in parts), "_self.__class__ = _cls", "return _self"]
-    source = f"def __new__(_cls, {parameters}):\n" + "\n".join("    " + line for line in body)
+    filled = [f"_self.{part.name} = {part.name}" for part in parts]
+    body = ['_become(_self, "__class__", _open)', *filled, "_self.__class__ = _closed"]
+    source = f"def __init__(_self, {parameters}):\n" + "\n".join("    " + line for line in body)
     exec(compile(source, f"<frozen {cls.__qualname__}>", "exec"), space)
-    made.__new__ = staticmethod(space["__new__"])
+    made.__init__ = space["__init__"]
     result: type[T] = made
     return result

@@ -68,7 +68,8 @@ def _type(shape: shapes.Type) -> str:
         case shapes.ListType(item_type=item):
             return f"list of {_type(item)}"
         case shapes.StructType(cls=cls):
-            return f"[{cls.__name__}](#{cls.__name__.lower()}-object)"
+            tag = cls.__struct_config__.tag
+            return f"[{cls.__name__}](#{tag or cls.__name__.lower() + '-object'})"
         case shapes.StrType(min_length=low, max_length=high):
             return f"text, {low or 0} to {high} characters" if high else "text"
         case shapes.IntType(ge=low, le=high):

@@ -6,7 +6,7 @@ shell answers with the error's own words.
 
 from __future__ import annotations
 
-from jinglebridge.calls import actions, candidates, changed, changing, negotiation, ringing
+from jinglebridge.calls import actions, candidates, changed, changing, negotiation, owed, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.ending import end, finish, over
@@ -18,6 +18,7 @@ from jinglebridge.jingle import Jingle, SessionInfo
 
 # IQ errors that mean "there is nobody": J-097.
 NOBODY = frozenset({"service-unavailable", "item-not-found", "recipient-unavailable", "remote-server-not-found", "remote-server-timeout"})
+UNHEARD = NOBODY | {"timeout", "offline"}  # no word of the peer's own
 MEDIA_ALIVE = 15.0  # seconds: the endpoint reports every 10 s
 
 
@@ -28,7 +29,7 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
     """
     before = turn.state.session
     _dispatch(turn, event, endpoint)
-    if isinstance(event, ev.JingleReceived | ev.JmiReceived) or (isinstance(event, ev.Answered) and event.condition != "timeout"):
+    if isinstance(event, ev.JingleReceived | ev.JmiReceived) or (isinstance(event, ev.Answered) and event.condition not in UNHEARD):
         turn.state.heard_at = turn.now
     if turn.state.session is Session.ACTIVE and before is not Session.ACTIVE:
         turn.timer("alive", turn.timers.alive)
@@ -55,6 +56,7 @@ def _dispatch(turn: Turn, event: ev.CallEvent, endpoint: str) -> None:
             ringing.jmi_received(turn, event)
         case ev.JingleReceived():
             actions.jingle_received(turn, event)
+            owed.alive(turn)
         case ev.Answered():
             _answered(turn, event)
         case ev.Bounced():
@@ -121,7 +123,10 @@ def _reported(turn: Turn, event: ev.Reported) -> None:
 
 def _answered(turn: Turn, event: ev.Answered) -> None:
     """A reply to an IQ of ours. Most errors change nothing: peers send harmless ones. J-097."""
+    if event.action == "session-info" and (turn.state.probed or event.condition == "offline") and _probe_answered(turn, event):
+        return
     if event.condition is None:
+        owed.alive(turn)
         return
     turn.note("peer-error", f"{event.action}: {event.condition} {event.jingle or ''}".strip())
     if event.jingle == "unknown-session":
@@ -138,6 +143,17 @@ def _answered(turn: Turn, event: ev.Answered) -> None:
         finish(turn, "gone")
 
 
+def _probe_answered(turn: Turn, event: ev.Answered) -> bool:
+    """The peer was asked whether the session is still there. False: it is not, and that is handled like any other answer. J-100."""
+    if event.condition == "offline":
+        owed.unreachable(turn)
+        return True
+    unknown = event.jingle == "unknown-session"
+    if not unknown and (event.condition in NOBODY or event.condition == "timeout"):
+        return True  # silence proves nothing; the timer decides
+    return owed.probe_answered(turn, unknown=unknown)
+
+
 def _bounced(turn: Turn, event: ev.Bounced) -> None:
     """A message of ours came back: nobody rings, or the caller is gone. Never says blocked. J-045, J-047."""
     if turn.state.ringing in (Ringing.PROPOSED, Ringing.RINGING) and turn.state.direction == "out":
@@ -150,6 +166,8 @@ def _peer_presence(turn: Turn, event: ev.PeerPresence) -> None:
     turn.state.peer_offline = not event.available
     if turn.state.peer_offline:
         turn.timer("gone", turn.timers.gone)
+    elif turn.state.undelivered:
+        owed.reconnected(turn)  # it was not there when we were
 
 
 def _endpoint_gone(turn: Turn, event: ev.EndpointGone) -> None:
@@ -170,6 +188,7 @@ def _endpoint_gone(turn: Turn, event: ev.EndpointGone) -> None:
 def _initiate_late(turn: Turn) -> None:
     """J-060: the proceed was a promise, so this is a finish."""
     if turn.state.session is Session.IDLE:
+        owed.terminate_lost(turn)
         finish(turn, "unreachable", "the caller's device did not start the call")
 
 
@@ -207,13 +226,9 @@ def _gone_late(turn: Turn) -> None:
 
 
 def _alive(turn: Turn) -> None:
-    """Nothing was heard for a while: ask. Unknown-session ends the call; silence proves nothing (Monal never answers). J-100."""
-    state = turn.state
-    if state.session is not Session.ACTIVE:
-        return
-    if turn.now - state.heard_at >= turn.timers.alive:
-        turn.send_jingle(Jingle("session-info", state.sid))
-    turn.timer("alive", turn.timers.alive)
+    """Nothing was heard for a while, or not even an answer to an empty session-info. J-100."""
+    if owed.silent(turn):
+        end(turn, "gone")
 
 
 _TIMERS = {

@@ -63,7 +63,8 @@ def _crossing(turn: Turn, jingle: Jingle) -> None:
     state, change = turn.state, turn.state.change
     if state.signalling is not Signalling.LOCAL_OFFER or change is None:
         return
-    if not (state.peer_kind.bridge or (jingle.action == "content-add" and change.adds)):
+    both_restart = bool(change.restart) and changing.restart_offer(state, jingle)
+    if not (state.peer_kind.bridge or both_restart or (jingle.action == "content-add" and change.adds)):
         return
     if state.role is Role.INITIATOR:
         raise TieBreak("the change of the session's initiator goes on")
@@ -162,7 +163,8 @@ def answered(turn: Turn, event: Described) -> None:
         stanzas = marked(stanzas or [reminder(side.own, state.sid)], "answer", change.number)
     state.signalling, state.side, state.change = signalling, side, None
     for jingle in stanzas:
-        turn.send_jingle(jingle)
+        if not changing.restart_offer(state, jingle):  # our first candidate says it
+            turn.send_jingle(jingle)
 
 
 def late(turn: Turn) -> None:

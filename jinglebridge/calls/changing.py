@@ -30,8 +30,8 @@ from jinglebridge.calls.offers import usable
 from jinglebridge.calls.states import Session, Signalling, step_signalling
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import EndpointError, OutOfOrder, ProtocolError
-from jinglebridge.jingle import Content, IceUdpTransport, Jingle, Reason, Role, SessionInfo, jingle_text, read_jingle
-from jinglebridge.translate.applied import apply_all, credentials
+from jinglebridge.jingle import Content, Jingle, Reason, Role, SessionInfo, jingle_text, read_jingle
+from jinglebridge.translate.applied import apply_all
 from jinglebridge.translate.side import Side
 
 MAX_OLD = 16  # ufrags of the peer that are remembered
@@ -99,8 +99,20 @@ def answers(state: CallState, jingle: Jingle) -> bool:
         return mark is not None and mark.type != "offer" and mark.id == change.number
     if jingle.action in ANSWERS:
         return any(content.name in change.adds for content in jingle.contents)
+    if jingle.action == "transport-info":
+        return bool(change.restart) and not restart_offer(state, jingle)
     # COMPAT(Movim 0.31): answers content-add and content-modify with a session-accept that describes everything.
-    return jingle.action == "session-accept" or (jingle.action == "transport-info" and bool(change.restart))
+    return jingle.action == "session-accept"
+
+
+def restart_offer(state: CallState, jingle: Jingle) -> bool:
+    """Is it new credentials from a peer to whom these are always an offer, unless a candidate is with them?"""
+    found = (content.transport for content in jingle.contents)
+    return (
+        state.peer_kind.restart_by_candidate
+        and jingle.action == "transport-info"
+        and not any(transport is not None and transport.candidates for transport in found)
+    )
 
 
 def answer_received(turn: Turn, jingle: Jingle) -> None:
@@ -189,21 +201,12 @@ def refused(turn: Turn, event: Answered) -> None:
     if event.change != state.changes:
         return
     if change is None or state.signalling is not Signalling.LOCAL_OFFER:
-        if event.jingle == "tie-break" and event.action == "transport-info":
-            # COMPAT(Conversations 2.12): its own restart crossed ours and goes on; to us it was the answer. It still waits for ours.
-            _send_credentials(turn)
-    elif event.action == "content-add" and not state.peer_kind.bridge:
+        return
+    if event.action == "content-add" and not state.peer_kind.bridge:
         rejected = tuple(Content(name, state.role) for name in change.adds)
         answer_received(turn, Jingle("content-reject", state.sid, contents=rejected))
     elif state.peer_kind.bridge or (event.action == "transport-info" and change.restart):
         take_back(turn, "ice-restart" if change.restart else "offer")
-
-
-def _send_credentials(turn: Turn) -> None:
-    own = turn.state.side.own
-    pairs = [(content, content.transport) for content in (own.contents if own is not None else ())]
-    contents = tuple(Content(c.name, c.creator, transport=IceUdpTransport(*credentials(t))) for c, t in pairs if t is not None)
-    turn.send_jingle(Jingle("transport-info", turn.state.sid, contents=contents))
 
 
 def not_answered(turn: Turn) -> None:

@@ -23,6 +23,7 @@ class SendJmi:
     sender: str
     to: str
     jmi: Jmi
+    number: int = 0  # in the call's `unacked`, if it must be said again when it did not leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class SendJingle:
     to: str
     jingle: Jingle
     change: int = 0
+    number: int = 0  # in the call's `unacked`, until the peer answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ Spec: XEP-0353 §3.3, §3.5, §3.7, XEP-0166 §6.7; J-062, J-064, J-065, J-092; 
 from __future__ import annotations
 
 from jinglebridge.calls import effects as fx
+from jinglebridge.calls import owed
 from jinglebridge.calls.model import bare
 from jinglebridge.calls.reasons import TO_JINGLE, EndReason, from_jingle
 from jinglebridge.calls.states import Ringing, Session
@@ -76,5 +77,6 @@ def over(turn: Turn, reason: EndReason, text: str = "") -> None:
     # Nothing of the media outlives the call in its state; what the operator may still see is in `timeline`, bounded.
     state.own_sdp = state.peer_xml = ""
     state.own_waiting, state.inbox, state.change, state.live, state.packed = [], [], None, None, b""
+    owed.close(state, reason)
     turn.add(fx.StopTimers(turn.key))
     turn.note("branch-ended" if turn.branch else "call-ended", reason)

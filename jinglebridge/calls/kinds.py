@@ -29,6 +29,7 @@ class Kind:
     policy: PeerPolicy
     restart: bool = False
     restart_by_initiator: bool = False  # it takes a restart, but only of the one who called
+    restart_by_candidate: bool = False  # new credentials without a candidate are always an offer to it, with one always an answer
     add: bool = False
     modify: bool = False
     remove: bool = False
@@ -54,8 +55,9 @@ KINDS: dict[str, Kind] = {
         BRIDGE,
         # COMPAT(Dino 0.4.2): no ICE restart; content-remove is feature-not-implemented; one content-add at a time is taken.
         Kind("dino", POLICIES["dino"], add=True, modify=True),
-        # COMPAT(Conversations 2.12): acks and ignores content-modify, ends the call on content-remove of an accepted content.
-        Kind("conversations", POLICIES["conversations"], restart=True, add=True, stub=True),
+        # COMPAT(Conversations 2.12): acks and ignores content-modify, ends the call on content-remove of an accepted content. The answer
+        # to a restart is its first candidate, in either direction; without one it would be another offer.
+        Kind("conversations", POLICIES["conversations"], restart=True, restart_by_candidate=True, add=True, stub=True),
         # COMPAT(Monal 6): answers nothing that would change a running call.
         Kind("monal", POLICIES["monal"]),
         Kind("movim", POLICIES["movim"], add=True, modify=True),

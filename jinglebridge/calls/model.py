@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from jinglebridge.calls import stored
 from jinglebridge.calls.kinds import KINDS, UNKNOWN, Kind, kind_of
+from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Joint, Ringing, Session, Signalling, joint
 from jinglebridge.jingle import Role
 from jinglebridge.translate.side import Side
@@ -43,6 +44,8 @@ class Timers:
     gone: float = 10.0  # from a peer's unavailable to the end, while no media is reported
     change: float = 10.0  # from an offer in a running call to its answer, on either side
     add: float = 30.0  # the same where the peer's person may be asked: content-add
+    probe: float = 12.0  # to answer that; a page reports its media every 10 s meanwhile
+    owed: float = 3600.0  # how long the end of a call is still told to a peer that could not be reached
     remember: float = 60.0  # how long an ended session's key is known
     alive: float = 60.0  # of silence in a running session, until an empty session-info asks whether it is still there
 
@@ -177,6 +180,15 @@ class CallState:
     old_ufrags: list[str] = field(default_factory=list)  # of the peer: late candidates of them are no new restart (J-169)
     live: Side | None = field(default=None, compare=False)
     packed: bytes = field(default=b"", compare=False)  # `side` while nobody needs it
+    deadlines: dict[str, float] = field(default_factory=dict)  # timer -> when it fires, so that a restart can start it again
+    numbered: int = 0  # counter behind the numbers in `unacked`
+    unacked: list[list[Any]] = field(default_factory=list)  # [number, action or JMI element, from, to, XML]; calls/owed.py
+    probed: float = 0.0  # since when an empty session-info waits for its answer; 0: none does
+    told: list[str] = field(default_factory=list)  # [type, SDP] that the page may not have got yet
+    told_candidates: list[list[Any]] = field(default_factory=list)  # [candidate, mid, index, ufrag] likewise
+    undelivered: bool = False  # something in `unacked` came back: nobody was there
+    restored: bool = False  # the bridge was restarted since the call began
+    end_reason: EndReason = "ended"
 
     @property
     def key(self) -> tuple[str, str, str]:

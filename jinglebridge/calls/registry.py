@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from jinglebridge.calls import call, forks, incoming, negotiation, ringing
+from jinglebridge.calls import call, forks, incoming, negotiation, outliving, owed, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.admission import Admission
@@ -59,6 +59,8 @@ class Registry:
         self._seen_by: dict[fx.CallKey, list[str]] = {}  # full JIDs of the endpoints that see the call now
         self._ended: dict[fx.CallKey, float] = {}  # key -> when it may be forgotten
         self._ended_ids: dict[tuple[str, str], float] = {}
+        self.owing: dict[fx.CallKey, CallState] = {}  # ended calls whose peer may not know
+        self.changed: dict[fx.CallKey, CallState] = {}  # since `take_changed`
 
     # --- web endpoints
 
@@ -86,6 +88,8 @@ class Registry:
             if isinstance(event, LATE_IS_FINE) and (jid, event.call) in self._ended_ids:
                 return []
             raise EndpointError("unknown-call", "there is no such call")
+        if owed.repeated(self.calls[key], event, jid):
+            return []
         effects = self._handle(key, event, now, jid)
         if isinstance(event, ev.Gathered):
             for branch in self._branches(self.calls[key]):
@@ -167,11 +171,13 @@ class Registry:
         for key in list(self._of_peer.get(bare(peer), ())):
             if self.calls[key].peer == peer:
                 effects += self._handle(key, ev.PeerPresence(available), now)
+        if available:
+            effects += outliving.appeared(self, peer)
         return effects
 
     # --- replies and timers
 
-    def handle(self, key: fx.CallKey, event: ev.Answered | ev.Bounced | ev.TimerFired, now: float) -> Effects:
+    def handle(self, key: fx.CallKey, event: ev.Answered | ev.Bounced | ev.TimerFired | ev.EndpointGone, now: float) -> Effects:
         """What comes back for an effect. For a call that is over: nothing."""
         return self._handle(key, event, now) if key in self.calls else []
 
@@ -190,10 +196,38 @@ class Registry:
         self.timeline.sweep(now)
         self._ended = {k: t for k, t in self._ended.items() if t > now}
         self._ended_ids = {k: t for k, t in self._ended_ids.items() if t > now}
+        outliving.sweep(self, now)
 
     def calls_of(self, jid: str) -> Iterable[CallState]:
         """The live calls that a web session (full JID) sees."""
         return [self.calls[key] for key in self._of_endpoint.get(jid, {}).values()]
+
+    # --- what outlives a connection or a process: `outliving`
+
+    def take_changed(self) -> dict[fx.CallKey, CallState]:
+        """The calls that changed since the last time, ended ones too, for the journal."""
+        changed, self.changed = self.changed, {}
+        return changed
+
+    def settled(self, key: fx.CallKey, number: int) -> None:
+        """The peer answered an action of ours, or a message has left: it is owed no more."""
+        outliving.settled(self, key, number)
+
+    def undelivered(self, key: fx.CallKey) -> None:
+        """An action of ours came back: it is owed still, and sent again when the peer is there."""
+        outliving.undelivered(self, key)
+
+    def reconnected(self, now: float) -> Effects:
+        """There is a new connection to the server: all that is owed."""
+        return outliving.reconnected(self, now)
+
+    def restore(self, states: Iterable[CallState], survives: Callable[[str], bool], now: float) -> Effects:
+        """Take the calls of the last run up again; `survives`: is this endpoint (full JID) still there, or may it come back?"""
+        return outliving.restore(self, states, survives, now)
+
+    def zombies(self, now: float) -> Effects:
+        """End calls that nothing would ever end. J-254."""
+        return outliving.zombies(self, now)
 
     # --- what calls there are
 
@@ -231,12 +265,16 @@ class Registry:
         state = self.calls[key]
         turn = self.turn(state, now)
         turn.branch = bool(self._branches(state)) and not forks.decides(event)
+        if isinstance(event, ev.TimerFired):
+            state.deadlines.pop(event.name, None)
         self.timeline.came(turn, event)
         try:
             call.handle(turn, event, endpoint)
         except ProtocolError as error:
             self.timeline.refused(turn, event, error)
             raise
+        if isinstance(event, ev.Described) or (isinstance(event, ev.Reported) and event.state == "connected"):
+            owed.page_has_it(state, connected=isinstance(event, ev.Reported))
         return self.done(turn)
 
     def _drop_branches(self, state: CallState, now: float) -> Effects:
@@ -248,6 +286,7 @@ class Registry:
             end(turn, "cancelled")
             effects += self.done(turn)
         state.fork = []
+        self.timeline.goes_on(state)
         return effects
 
     def add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
@@ -255,7 +294,7 @@ class Registry:
         self.enter(turn, endpoints)
         return turn
 
-    def enter(self, turn: Turn, endpoints: list[str]) -> None:
+    def enter(self, turn: Turn, endpoints: list[str], note: str = "") -> None:
         """Put a new call, or a branch of one, into the tables."""
         key, state = turn.key, turn.state
         first = True
@@ -265,12 +304,14 @@ class Registry:
         self._seen_by[key] = endpoints
         self._of_peer.setdefault(key[1], {})[key] = None
         self._of_person.setdefault(key[0], {})[key] = None
-        turn.note("call-started" if first else "branch-started", state.direction)
+        turn.note(note or ("call-started" if first else "branch-started"), state.direction)
 
     def done(self, turn: Turn) -> Effects:
         """Forget an ended call; keep its key for a while so that replays are told alike. J-093."""
         self.timeline.left(turn)
         key, state, until = turn.key, turn.state, turn.now + self.timers.remember
+        self.changed[key] = state
+        owed.remember_told(state, turn.effects)
         settled = state.fork and not turn.branch and state.session is not Session.PENDING
         others = self._drop_branches(state, turn.now) if settled else []
         seeing = [] if state.ended else turn.endpoints()
@@ -280,9 +321,12 @@ class Registry:
                 self._unseen(jid, state.call, branches[0] if branches else None, until)
         self._seen_by[key] = seeing
         if state.ended:
+            outliving.ended(self, key, state)
             for other in branches:
                 other.fork.remove(state.sid)
-            if not branches:
+            if branches:
+                self.timeline.goes_on(branches[0])
+            else:
                 self.timeline.over(turn)
             del self.calls[key], self._seen_by[key]
             self._ended[key] = until

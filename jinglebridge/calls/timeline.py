@@ -175,6 +175,10 @@ class Timeline:
                 self._keep(record, said, turn.now)
         record.cause = None
 
+    def goes_on(self, state: CallState) -> None:
+        """Of a call with several branches (`calls/forks.py`), this is one that is left."""
+        self.of(state).state = state
+
     def over(self, turn: Turn) -> None:
         """That was the call's last turn."""
         record, state = self.of(turn.state), turn.state

@@ -7,9 +7,9 @@ the order in which they are to happen.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from jinglebridge.calls import effects as fx
+from jinglebridge.calls import owed
 from jinglebridge.calls.model import CallState, PeerInfo, Timers
 from jinglebridge.calls.states import step
 from jinglebridge.jingle import Jingle, Jmi
@@ -17,8 +17,8 @@ from jinglebridge.jingle import Jingle, Jmi
 
 @dataclass(slots=True)
 class Turn:
-    """`now` in seconds of any monotonic clock that survives as long as the call. `branch`: another branch of the call goes
-    on, so its page does not hear how this one ends."""
+    """`now` in seconds of a clock that survives as long as the call, also over a restart: wall-clock time. `branch`: another
+    branch of the call goes on, so its page does not hear how this one ends."""
 
     state: CallState
     now: float
@@ -37,16 +37,18 @@ class Turn:
     def note(self, event: str, detail: str = "") -> None:
         self.add(fx.Note(event, self.state.call, self.state.sid, detail))
 
-    def timer(self, name: Literal["ring", "initiate", "accept", "connect", "finish", "gone", "change", "alive"], seconds: float) -> None:
+    def timer(self, name: str, seconds: float) -> None:
+        self.state.deadlines[name] = self.now + seconds
         self.add(fx.StartTimer(self.key, name, seconds))
 
     def send_jmi(self, jmi: Jmi, *, to: str | None = None, sender: str | None = None) -> None:
-        self.add(fx.SendJmi(sender or self.state.own, to or self.state.peer, jmi))
+        sender, to = sender or self.state.own, to or self.state.peer
+        self.add(fx.SendJmi(sender, to, jmi, owed.keep_message(self.state, sender, to, jmi)))
 
     def send_jingle(self, jingle: Jingle, change: int = 0) -> None:
         """Send one action of ours; the session machine moves with it."""
         self.state.session = step(self.state.session, self.state.role, jingle.action)
-        self.add(fx.SendJingle(self.state.own, self.state.peer, jingle, change))
+        self.add(fx.SendJingle(self.state.own, self.state.peer, jingle, change, owed.keep_action(self.state, jingle)))
 
     def endpoints(self) -> list[str]:
         """Who sees this call: all that ring, or the one endpoint that placed or accepted it."""

@@ -1,7 +1,8 @@
 """Builds the bridge from its parts, starts it and stops it.
 
-Order of starting: lock, store, web listener (so that a taken port is found before the server hears of us), XMPP link with its
-self-check, then presence. Order of stopping: pages hear `draining`, calls end, presence leaves, stream and store close.
+Order of starting: lock, store, sessions and calls of the last run, web listener (so that a taken port is found before the server hears of
+us), XMPP link with its self-check, then presence and what is owed to peers. Order of stopping: pages hear `draining`, what cannot outlive
+the process ends, the presence of pages without a call leaves, stream, journal and store close.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
 from jinglebridge.service.tellings import SessionListener
+from jinglebridge.store.journal import SqliteJournal
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
 from jinglebridge.web.server import WebServer
@@ -49,6 +51,7 @@ log = structlog.get_logger()
 
 SWEEP_EVERY = 30.0
 CERT_CHECK_EVERY = 10.0
+FAREWELL = 1.0  # seconds for peers to acknowledge the end of calls at a stop
 
 
 class Bridge:
@@ -59,6 +62,7 @@ class Bridge:
         self._with_web = web
         self._lock: int | None = None
         self._store: SqliteStore | None = None
+        self._journal: SqliteJournal | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[aioweb.AppRunner] = []
         self._admin: AdminSocket | None = None
@@ -80,15 +84,16 @@ class Bridge:
         self.link = Link(self.component, self._address(), start_timeout=config.xmpp.start_timeout)
         self.peers = Peers(self.requests)
         self._store = SqliteStore(Path(config.store.path) / "jinglebridge.db")
+        self._journal = SqliteJournal(Path(config.store.path) / "journal.db")
         self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
         self.registry = self._registry()
         self.metrics = Metrics()
-        self.performer = Performer(self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics)
+        self.performer = Performer(self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics, self._journal)
         self.performer.listener_of = self._listener_of
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
         self.desk = Desk(
-            config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self._store, time.time,
+            config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self._journal, time.time,
             lambda: self.link.ready,
         )  # fmt: skip
         self._connect_parts()
@@ -163,12 +168,22 @@ class Bridge:
         self._take_lock()
         self._build()
         if self._with_web:
+            self._restore()
             await self._listen()
         await self.link.start()
         self._admin = AdminSocket(self.config.admin_socket, self)
         await self._admin.start()
         self._tasks.append(asyncio.create_task(self._sweep()))
         log.info("ready", domain=self.config.xmpp.domain, url=self.config.public_url if self._with_web else None)
+
+    def _restore(self) -> None:
+        """Take up the sessions and the calls of the last run. What they owe leaves when the server is there."""
+        assert self._journal is not None
+        self.desk.restore()
+        calls = list(self._journal.calls())
+        self.performer.perform(self.registry.restore(calls, self.sessions.by_jid.__contains__, time.time()))
+        if calls:
+            log.info("calls-restored", live=len(self.registry.calls), found=len(calls))
 
     async def _listen(self) -> None:
         config = self.config
@@ -181,7 +196,6 @@ class Bridge:
             trusted_proxies=config.web.trusted_proxies,
             sockets_per_ip=config.limits.sockets_per_ip,
         )
-        self.desk.restore()
         await self.web.start(*split_address(config.web.listen, "[web] listen"), self._tls)
         if config.web.metrics:
             self._runners.append(await self.metrics.serve(*split_address(config.web.metrics, "[web] metrics")))
@@ -218,14 +232,14 @@ class Bridge:
                 log.error("certificate-not-reloaded", file=web.tls_cert, error=str(error))
 
     async def stop(self, *, end_calls: bool = False) -> None:
-        """Orderly stop. Calls end with `gone` while there is no journal to keep them in."""
+        """Orderly stop. Calls stay in the journal for the next start, unless `end_calls`."""
         async with self._stopping:  # a signal and `jinglebridge stop` may come together
             if self._lock is not None:
                 await self._stop(end_calls)
 
     async def _stop(self, end_calls: bool) -> None:
         if self._store is not None:
-            self._say_goodbye(end_calls)
+            await self._say_goodbye(end_calls)
             for endpoint in self.media.values():
                 await endpoint.close()
         if self._admin is not None:
@@ -239,6 +253,8 @@ class Bridge:
             await runner.cleanup()
         if hasattr(self, "link"):
             await self.link.stop()
+        if self._journal is not None:
+            self._journal.close()
         if self._store is not None:
             self._store.close()
         if self._lock is not None:
@@ -246,18 +262,29 @@ class Bridge:
         self._lock = None
         self.stopped.set()
 
-    def _say_goodbye(self, end_calls: bool) -> None:
+    async def _say_goodbye(self, end_calls: bool) -> None:
         self.desk.draining = True
         for session in self.sessions.by_jid.values():
             session.event(m.Draining())
-        for key in list(self.registry.calls):
-            self.performer.perform(self.registry.end(key, time.time(), "ended" if end_calls else "gone"))
+        for key, state in list(self.registry.calls.items()):
+            if end_calls or state.own in self.media:
+                self.performer.perform(self.registry.end(key, time.time(), "ended" if end_calls else "gone"))
+        await self.performer.gate.drained()
+        await self._peers_know()
         for session in self.sessions.by_jid.values():
-            self.presence.offline(session.jid)
+            if not list(self.registry.calls_of(session.jid)):
+                self.presence.offline(session.jid)
             if session.wire is not None:
                 session.wire.close(1001, "the bridge is being stopped")
         for jid in self.media:
             self.presence.offline(jid)
+
+    async def _peers_know(self) -> None:
+        """Give peers a moment to answer; what they do not answer is in the journal."""
+        deadline = asyncio.get_running_loop().time() + FAREWELL
+        while self.registry.owing and self.link.ready and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  a table, no event
+            await asyncio.sleep(0.02)
+        self.performer.gate.flush()
 
     def _take_lock(self) -> None:
         """One bridge per store folder. Raises OperatorError."""
@@ -277,6 +304,7 @@ class Bridge:
     async def _ready(self) -> None:
         """The server is there and we are alone: everybody hears of everybody. J-005."""
         self.presence.announce()
+        self.performer.perform(self.registry.reconnected(time.time()))
         await self.ice.servers(f"echo@{self.config.xmpp.domain}/echo")
         if not self.ice.has_turn:
             log.warning("no-turn", why=self.ice.problem or "the server offers none and [turn] is empty")
@@ -289,3 +317,4 @@ class Bridge:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             self.registry.sweep(time.time())
+            self.performer.perform(self.registry.zombies(time.time()))

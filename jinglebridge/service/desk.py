@@ -20,7 +20,7 @@ from jinglebridge.errors import BadRequest, EndpointError
 from jinglebridge.service.ice import NO_TURN, IceSource
 from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.service.tellings import media_of, snapshot
-from jinglebridge.store.base import Store
+from jinglebridge.store.journal import Journal
 from jinglebridge.web import frames, tokens
 from jinglebridge.web import messages as m
 from jinglebridge.web.sessions import Session, Sessions
@@ -50,7 +50,7 @@ class Desk:
         presence: PresenceKeeper,
         peers: Peers,
         ice: IceSource,
-        store: Store,
+        journal: Journal,
         clock: Clock,
         online: Callable[[], bool],
     ) -> None:
@@ -61,7 +61,7 @@ class Desk:
         self._presence = presence
         self._peers = peers
         self._ice = ice
-        self._store = store
+        self._journal = journal
         self._clock = clock
         self._online = online
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -128,6 +128,7 @@ class Desk:
         self._cancel_timer(session)
         last = frame.resume.lastSeq if frame.resume is not None else 0
         replay = session.replay(last) if resumed and session.can_replay(last) else None
+        ended = session.ended_since(last)
         if replay is None:
             session.forget_events()
         self._appear(session)
@@ -143,6 +144,7 @@ class Desk:
             resume=self._sessions.next_secret(session),
             resumed=replay is not None,
             calls=[] if replay is not None else snapshots,
+            ended=[] if replay is not None else ended,
             seq=last if replay is not None else session.seq,
             warnings=[] if self._ice.has_turn else [NO_TURN],
         )
@@ -170,18 +172,18 @@ class Desk:
 
     def _save(self, session: Session) -> None:
         i = session.identity
-        self._store.save_session(
+        self._journal.save_session(
             SavedSession(session.jid, i.user, session.name, i.contacts, i.may_call, session.video, session.secret_hash)
         )
 
     def restore(self) -> None:
-        """Take in the sessions of the last run; each has the resume window to come back."""
-        for saved in self._store.sessions():
+        """Take in the sessions of the last run; each has the resume window to come back, as if its socket was lost now."""
+        for saved in self._journal.sessions():
             identity = tokens.Identity(saved.user, saved.name, saved.contacts, saved.may_call)
             session = Session(saved.jid, identity, saved.name, saved.video, secret_hash=saved.secret_hash, replayable=False)
             self._sessions.restore(session)
             self._appear(session)
-            self._later(session, self._config.limits.resume, self.end)
+            self._later(session, min(self._config.limits.linger, self._config.limits.resume), self._linger_over)
 
     def settled(self, session: Session) -> None:
         self._sessions.settle(session)
@@ -213,10 +215,13 @@ class Desk:
     def end(self, session: Session) -> None:
         """The session is over for good: its calls end, its subscribers hear that it left."""
         self._cancel_timer(session)
-        self._performer.perform(self._registry.offline(session.jid, self._clock()))
+        # Peers hear why a call ended before they hear that the page left.
+        self._performer.perform(self._registry.offline(session.jid, self._clock()), lambda: self._left(session))
+
+    def _left(self, session: Session) -> None:
         self._presence.offline(session.jid)
         self._sessions.remove(session)
-        self._store.delete_session(session.jid)
+        self._journal.delete_session(session.jid)
         if not self._sessions.of(session.bare):
             self._told = {k: v for k, v in self._told.items() if k[0] != session.bare}
         log.info("session-closed", jid=session.jid)

@@ -1,6 +1,8 @@
 """Carries out what the engine wants: stanzas, frames, timers, log lines; in order, and without failing back.
 
-Spec: DESIGN §4 (effects).
+What must not be forgotten waits in the gate until the journal has it.
+
+Spec: DESIGN §4 (effects, Journal).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Protocol
 
 import structlog
 
+from jinglebridge.calls import call
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import bare
@@ -21,15 +24,19 @@ from jinglebridge.calls.registry import Registry
 from jinglebridge.errors import InvalidState
 from jinglebridge.jingle import jingle_text, jmi_text
 from jinglebridge.jingle.xep_0353 import NS_HINTS
+from jinglebridge.service.gate import Gate
 from jinglebridge.service.metrics import Metrics
+from jinglebridge.store.journal import Journal
 from jinglebridge.xmpp.presence import PresenceKeeper
-from jinglebridge.xmpp.requests import Requests
+from jinglebridge.xmpp.requests import TIMEOUT, Requests
 from jinglebridge.xmpp.stanza import Send, message, written
 
 log = structlog.get_logger()
 
 Clock = Callable[[], float]
 MAX_REMEMBERED = 4096  # message ids whose bounce we would recognise
+# Nobody got it: RFC 6120 §8.3.3, and our own words for no answer.
+UNDELIVERED = call.NOBODY | {"timeout", "offline"}
 STORE_HINT = f"{{{NS_HINTS}}}store"
 RECEIVED = "{urn:xmpp:receipts}received"
 
@@ -51,8 +58,10 @@ class Performer:
         presence: PresenceKeeper,
         clock: Clock,
         metrics: Metrics,
+        journal: Journal,
     ) -> None:
         self._registry = registry
+        self.gate = Gate(journal, self._carry_out)
         self._send = send
         self._requests = requests
         self._presence = presence
@@ -62,7 +71,11 @@ class Performer:
         self._messages: OrderedDict[str, fx.CallKey] = OrderedDict()
         self.listener_of: Callable[[str], Listener | None] = lambda jid: None
 
-    def perform(self, effects: Iterable[fx.Effect]) -> None:
+    def perform(self, effects: Iterable[fx.Effect], then: Callable[[], None] = lambda: None) -> None:
+        """Carry out what one event led to, and then `then`. You must call this once after each event, before the next."""
+        self.gate.submit(self._registry.take_changed(), list(effects), then)
+
+    def _carry_out(self, effects: Iterable[fx.Effect]) -> None:
         for effect in effects:
             try:
                 self._one(effect)
@@ -104,17 +117,30 @@ class Performer:
         if len(self._messages) > MAX_REMEMBERED:
             self._messages.popitem(last=False)
         payload = f'{jmi_text(effect.jmi)}<store xmlns="{NS_HINTS}"/>'
-        self._send(written("message", "chat", effect.sender, effect.to, id, payload))
+        if self._send(written("message", "chat", effect.sender, effect.to, id, payload)):
+            self._settled(self._messages[id], effect.number)
 
     def _send_jingle(self, effect: fx.SendJingle) -> None:
         key = (bare(effect.sender), bare(effect.to), effect.jingle.sid)
         action = effect.jingle.action
 
         def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
-            if condition != "offline":  # nothing is owed for a stanza that never left; the engine derives what is
-                self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle, effect.change), self._clock()))
+            # What never left, or was on its way when the connection broke, is owed; the engine knows that.
+            if condition == "offline" and action != "session-info":
+                return
+            if condition in UNDELIVERED and jingle is None:
+                self._registry.undelivered(key)
+            else:
+                self._settled(key, effect.number)
+            self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle, effect.change), self._clock()))
 
-        self._requests.ask("set", effect.sender, effect.to, jingle_text(effect.jingle), answered)
+        timeout = TIMEOUT if effect.number else self._registry.timers.probe
+        self._requests.ask("set", effect.sender, effect.to, jingle_text(effect.jingle), answered, timeout)
+
+    def _settled(self, key: fx.CallKey, number: int) -> None:
+        if number:
+            self._registry.settled(key, number)
+            self.perform(())
 
     def _start(self, effect: fx.StartTimer) -> None:
         timers = self._timers.setdefault(effect.key, {})

@@ -36,10 +36,7 @@ def frame(effect: fx.EndpointEffect) -> m.SequencedEvent:
         case fx.TellRollback():
             return m.Rollback(call=effect.call, what=effect.what)
         case fx.TellCandidate():
-            candidate = m.Candidate(
-                candidate=effect.candidate, sdpMid=effect.mid, sdpMLineIndex=effect.index, usernameFragment=effect.ufrag or None
-            )
-            return m.CandidateEvent(call=effect.call, candidate=candidate)
+            return m.CandidateEvent(call=effect.call, candidate=_candidate(effect.candidate, effect.mid, effect.index, effect.ufrag))
         case fx.TellInfo():
             return m.InfoEvent(call=effect.call, info=effect.info, mid=effect.mid)
         case fx.TellEnded():
@@ -51,6 +48,10 @@ def frame(effect: fx.EndpointEffect) -> m.SequencedEvent:
                 media=media_of(effect.media),
                 at=datetime.fromtimestamp(effect.at, UTC).isoformat(timespec="seconds"),
             )
+
+
+def _candidate(text: str, mid: str, index: int, ufrag: str) -> m.Candidate:
+    return m.Candidate(candidate=text, sdpMid=mid, sdpMLineIndex=index, usernameFragment=ufrag or None)
 
 
 def snapshot(state: CallState) -> m.CallSnapshot | None:
@@ -65,6 +66,8 @@ def snapshot(state: CallState) -> m.CallSnapshot | None:
         direction=state.direction,
         state=joint,
         media=media_of(state.media),
+        description=m.Description(type=state.told[0], sdp=state.told[1]) if state.told else None,  # type: ignore[arg-type]
+        candidates=[_candidate(*fields) for fields in state.told_candidates],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from jinglebridge.calls.people import SavedSession, Subscription
+from jinglebridge.calls.people import Subscription
 
 
 class Store(Protocol):
@@ -15,14 +15,6 @@ class Store(Protocol):
         """All rows: (own bare JID, peer bare JID, subscription)."""
 
     def save_subscription(self, own: str, peer: str, subscription: Subscription) -> None: ...
-
-    def sessions(self) -> Iterable[SavedSession]:
-        """The web sessions that were open when the bridge last ran."""
-
-    def save_session(self, session: SavedSession) -> None:
-        """Insert or replace by JID."""
-
-    def delete_session(self, jid: str) -> None: ...
 
     def close(self) -> None:
         """Write what is pending and close. Nothing may be called afterwards."""

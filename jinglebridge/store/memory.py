@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jinglebridge.calls.people import SavedSession, Subscription
+from jinglebridge.calls.people import Subscription
 
 
 class MemoryStore:
     def __init__(self) -> None:
         self._subscriptions: dict[tuple[str, str], Subscription] = {}
-        self._sessions: dict[str, SavedSession] = {}
 
     def subscriptions(self) -> Iterable[tuple[str, str, Subscription]]:
         return [(own, peer, row) for (own, peer), row in self._subscriptions.items()]
 
     def save_subscription(self, own: str, peer: str, subscription: Subscription) -> None:
         self._subscriptions[own, peer] = subscription
-
-    def sessions(self) -> Iterable[SavedSession]:
-        return list(self._sessions.values())
-
-    def save_session(self, session: SavedSession) -> None:
-        self._sessions[session.jid] = session
-
-    def delete_session(self, jid: str) -> None:
-        self._sessions.pop(jid, None)
 
     def close(self) -> None:
         pass

@@ -6,7 +6,6 @@ Copying the file of a running bridge is not a backup: a WAL database is more tha
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 import sqlite3
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from jinglebridge.calls.people import SavedSession, Subscription
+from jinglebridge.calls.people import Subscription
 from jinglebridge.errors import OperatorError
 
 log = structlog.get_logger()
@@ -32,6 +31,7 @@ MIGRATIONS = (
         video INTEGER NOT NULL, secret_hash TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    "DROP TABLE session;",  # it moved to the journal
 )
 
 Write = tuple[str, tuple[object, ...]]
@@ -73,21 +73,6 @@ class SqliteStore:
         self._writes.put(
             ("INSERT OR REPLACE INTO subscription VALUES (?,?,?,?,?,?,?)", (own, peer, s.to, s.from_, s.asked, s.asking, s.wanted))
         )
-
-    def sessions(self) -> Iterable[SavedSession]:
-        rows = self._read("SELECT jid, user, name, contacts, may_call, video, secret_hash FROM session")
-        return [
-            SavedSession(str(j), str(u), str(n), tuple(json.loads(str(c))), tuple(json.loads(str(m))), bool(v), str(h))
-            for j, u, n, c, m, v, h in rows
-        ]
-
-    def save_session(self, session: SavedSession) -> None:
-        s = session
-        values = (s.jid, s.user, s.name, json.dumps(s.contacts), json.dumps(s.may_call), s.video, s.secret_hash)
-        self._writes.put(("INSERT OR REPLACE INTO session VALUES (?,?,?,?,?,?,?)", values))
-
-    def delete_session(self, jid: str) -> None:
-        self._writes.put(("DELETE FROM session WHERE jid=?", (jid,)))
 
     def close(self) -> None:
         self._writes.put(None)

@@ -255,7 +255,8 @@ class CallSnapshot(Struct, kw_only=True):
     direction: Literal["out", "in"]
     state: Literal["proceeding", "ringing", "incoming", "accepted", "connecting", "connected"]
     media: Media
-    description: Description | None = None  # the peer's current description
+    description: Description | None = None  # from the peer, if the client may not have got it yet
+    candidates: list[Candidate] = []  # likewise; those that it has do no harm
 
 
 class Ack(Struct, tag="ack", kw_only=True):
@@ -271,6 +272,18 @@ class Error(Struct, tag="error", kw_only=True, omit_defaults=True):
     what: Literal["ice-restart", "add", "remove", "direction"] | None = None
 
 
+class Event(Struct, kw_only=True):
+    """What the session must not miss."""
+
+    seq: int = 0
+
+
+class Ended(Event, tag="ended", kw_only=True):
+    call: CallId
+    reason: EndReason
+    text: str = ""
+
+
 class Welcome(Struct, tag="welcome", kw_only=True):
     jid: str
     name: str
@@ -280,6 +293,7 @@ class Welcome(Struct, tag="welcome", kw_only=True):
     resume: str  # the next secret for hello.resume; good once
     resumed: bool  # true: the events after lastSeq follow; false: `calls` replaces the client's view
     calls: list[CallSnapshot]
+    ended: list[Ended] = []  # with `calls`: those of the calls that are not there any more of which is known why
     seq: int  # number of the last event; the next one is seq + 1
     warnings: list[str] = []  # plain sentences for the person, e.g. that there is no TURN
 
@@ -293,12 +307,6 @@ class IceEvent(Struct, tag="ice", kw_only=True):
 
 class Pong(Struct, tag="pong", kw_only=True):
     id: str
-
-
-class Event(Struct, kw_only=True):
-    """What the session must not miss."""
-
-    seq: int = 0
 
 
 class ContactEvent(Event, tag="contact", kw_only=True):
@@ -342,12 +350,6 @@ class InfoEvent(Event, tag="info", kw_only=True):
     call: CallId
     info: Literal["mute", "unmute", "hold", "active"]
     mid: str | None = None
-
-
-class Ended(Event, tag="ended", kw_only=True):
-    call: CallId
-    reason: EndReason
-    text: str = ""
 
 
 class Missed(Event, tag="missed", kw_only=True):

@@ -21,6 +21,7 @@ from jinglebridge.web.tokens import Identity
 MAX_EVENTS = 256
 MAX_BUFFER = 256 * 1024
 MAX_REPLIES = 256
+MAX_ENDED = 32  # ends of calls that are told again when the events are gone
 
 
 class Wire(Protocol):
@@ -78,6 +79,7 @@ class Session:
     _events: deque[tuple[int, bytes]] = field(default_factory=deque)
     _size: int = 0
     _replies: dict[str, bytes | None] = field(default_factory=dict)  # in the order of the requests; None: just an ack
+    _ended: deque[m.Ended] = field(default_factory=lambda: deque(maxlen=MAX_ENDED))
 
     @property
     def bare(self) -> str:
@@ -87,6 +89,8 @@ class Session:
         """Number an event, keep it, and send it if a socket is there."""
         self.seq += 1
         event.seq = self.seq
+        if isinstance(event, m.Ended):
+            self._ended.append(event)
         frame = m.encode(event)
         self._events.append((self.seq, frame))
         self._size += len(frame)
@@ -99,6 +103,8 @@ class Session:
         """The client has seen the events up to `seq`."""
         while self._events and self._events[0][0] <= seq:
             self._drop_oldest()
+        while self._ended and self._ended[0].seq <= seq:
+            self._ended.popleft()
 
     def _drop_oldest(self) -> None:
         seq, frame = self._events.popleft()
@@ -112,8 +118,13 @@ class Session:
     def replay(self, last_seq: int) -> list[bytes]:
         return [frame for seq, frame in self._events if seq > last_seq]
 
+    def ended_since(self, last_seq: int) -> list[m.Ended]:
+        """Ends of calls after `last_seq`, kept longer than other events: no snapshot tells why a call is not in it any more."""
+        return [end for end in self._ended if not self.replayable or end.seq > last_seq]
+
     def forget_events(self) -> None:
         self._events.clear()
+        self._ended.clear()
         self._size, self.complete_from, self.replayable = 0, self.seq + 1, True
 
     def reply(self, id: str, frame: m.Ack | m.Error) -> None:

@@ -22,7 +22,7 @@ JINGLE_ERRORS = "{urn:xmpp:jingle:errors:1}"
 class RawXmpp:
     """An XMPP account over STARTTLS and SASL PLAIN; sends any text, gives back parsed stanzas."""
 
-    def __init__(self, server: Ejabberd | Prosody, user: str, *, register: bool = True, online: bool = True) -> None:
+    def __init__(self, server: Ejabberd | Prosody, user: str, *, register: bool = True, online: bool = True, resource: str = "") -> None:
         if register:
             server.register(user)
         self.domain = server.domain
@@ -37,7 +37,8 @@ class RawXmpp:
         self._say(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>")
         assert self._next(5).tag.endswith("}success")
         self._open()
-        bound = self.ask("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>", kind="set")
+        wanted = f"<resource>{resource}</resource>" if resource else ""
+        bound = self.ask(f"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{wanted}</bind>", kind="set")
         self.full = bound.findtext(".//{urn:ietf:params:xml:ns:xmpp-bind}jid", "")
         self.jid = self.full.partition("/")[0]
         if online:

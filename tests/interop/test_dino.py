@@ -87,8 +87,8 @@ def call_page(page: Person, dino: Dino, jid: str, *, video: bool) -> None:
 def in_call(start: Start, page: Person, dino: Dino, jid: str, *, video: bool) -> int:
     """They talk; where the call begins in Dino's log.
 
-    In about one of forty calls Dino 0.4.2 leaves its own microphone paused (it stops and goes on with its pipeline while the source is
-    being added), before anything comes from the other side. Nobody is heard then, so they call again.
+    In about one of forty calls no sound of its own microphone gets into Dino 0.4.2: its sound processing, which starts when the call is
+    accepted and before anything comes from the other side, never begins. Nobody is heard then, so they call again.
     """
     for _ in range(3):
         since = dino.mark()

@@ -57,21 +57,12 @@ def rejected(sdp: str) -> list[str]:
 
 # --- Conversations: ICE restart in its dialect
 
-EMPTY = pytest.mark.xfail(
-    strict=True,
-    reason="the answer to a restart of Conversations has no candidate, so that it is another offer to it (peers.conversations_changes)",
-)
-CROSSED = pytest.mark.xfail(
-    strict=True, reason="a restart of Conversations (no candidate) that crosses ours is taken for its answer, although it is an offer"
-)
-
 
 def fresh_candidate(mid: str) -> dict[str, Any]:
     text = "candidate:1 1 udp 2122194687 192.0.2.2 50001 typ host generation 0 ufrag Fre5"
     return {"candidate": text, "sdpMid": mid, "sdpMLineIndex": int(mid), "usernameFragment": "Fre5"}
 
 
-@EMPTY
 @CALLER
 @pytest.mark.parametrize("what", [("audio",), ("audio", "video")], ids=["audio", "video"])
 def test_conversations_restarts_ice(stage: Stage, caller: str, what: tuple[str, ...]) -> None:
@@ -110,7 +101,6 @@ def test_the_page_restarts_ice_with_conversations(stage: Stage, caller: str, wha
     over(story, leg)
 
 
-@CROSSED
 @CALLER
 def test_both_restart_ice_at_once(stage: Stage, caller: str) -> None:
     """The initiator of the session wins: its offer stands, the other's is taken back (by us, with a tie-break, if we are it)."""

@@ -177,6 +177,7 @@ async def test_calls_that_cross_become_one(house: House, sid: str, stays: str) -
     await over(web, im, "ended", "success")
 
 
+@pytest.mark.long
 async def test_the_im_user_goes_offline_in_a_call(house: House) -> None:
     """Its client still sends media, but nobody can hang up on it any more: without media for a while the call is over."""
     web, im = await im_calls(house, video=False)
@@ -184,20 +185,28 @@ async def test_the_im_user_goes_offline_in_a_call(house: House) -> None:
     await talk(web, im, video=False)
     await im.ask("vanish")
     ended = await web.state("ended", 40)
-    assert ended["reason"] == "gone"
+    assert ended["reason"] in ("gone", "failed-ice")  # by the bridge, or by the page, whose browser may be faster
 
 
 async def test_what_it_does_not_take_is_said_otherwise_or_refused(house: House) -> None:
     """A direction is a hold (J-208). A restart by the one who was called would end its session. The call goes on."""
     web, im = await im_calls(house, video=False)
+    await web.ask("restartIce")
+    await web.until("a problem", lambda r: r["problems"] == ["not-negotiable ice-restart"])
+    await talk(web, im, video=False)
+    await web.ask("hangUp")
+    await over(web, im, "ended", "success")
+    await web.ask("call", im.jid)
+    await web.state("ringing")
+    await im.ask("accept")
+    await talk(web, im, video=False)
     await web.ask("direct", "inactive")
     await im.hears_of("hold")
     await im.hears(None)
     await web.ask("direct", "sendrecv")
     await im.hears_of("resumed")
-    await web.ask("restartIce")
-    await web.until("a problem", lambda r: r["problems"] == ["not-negotiable ice-restart"])
-    await talk(web, im, video=False)
+    await im.hears(web.hz)
+    # Not the other way round: stanza.js never paused, and Chromium stays deaf to a stream that came while its section was inactive.
     await web.ask("hangUp")
     await over(web, im, "ended", "success")
 

@@ -259,6 +259,8 @@ class Judge:
         if empty and fresh and all(all(pair) and (book.known.get(name) != pair or book.restarts) for name, pair in fresh.items()):
             book.known |= fresh  # an ICE restart, or the answer to one, which may repeat what crossed it
             return
+        if not empty and book.restarts and all(all(pair) for pair in fresh.values()):
+            book.known |= fresh  # the answer to its restart is the first candidate of the new credentials
         for words in checks.transport_info(heard.payload, book.known):
             self.blame("8-9", words)
 

@@ -13,7 +13,7 @@ from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.kinds import NODES
 from jinglebridge.calls.model import JMI, PeerResource
-from jinglebridge.jingle import Jingle, Proceed, Propose, Role
+from jinglebridge.jingle import Candidate, Content, IceUdpTransport, Jingle, Proceed, Propose, Role
 from jinglebridge.jingle.private import NS as NS_BRIDGE
 from jinglebridge.translate import side_trickle
 from jinglebridge.translate.policy import NONE
@@ -79,6 +79,16 @@ class Far:
         """What the peer says to the stanzas that it was just sent, once its browser has answered."""
         self.side.hear_offer([e.jingle for e in self.w.last if isinstance(e, fx.SendJingle)])
         return self.side.answer(sdp.parse(self.rounds[number]["answer"]))
+
+    def first_candidate(self) -> Jingle:
+        """What Conversations says to a restart: a candidate with its new credentials."""
+        self.answer()
+        assert self.side.own is not None
+        content = self.side.own.contents[0]
+        assert content.transport is not None
+        candidate = Candidate(1, "1", "192.0.2.7", 5000, 1, "host", id="x")
+        transport = IceUdpTransport(content.transport.ufrag, content.transport.pwd, candidates=(candidate,))
+        return Jingle("transport-info", self.side.sid, contents=(Content(content.name, transport=transport),))
 
     def offer(self, number: int = 1) -> list[Jingle]:
         """The stanzas of the peer's own change."""

@@ -270,9 +270,11 @@ def test_a_silent_peer_is_asked_every_minute():
     w = talking_out(World())
     assert alive(w) == ["alive 60"]
     w.now += 60
-    assert w.fires("alive") == ["page > phone session-info"] and alive(w) == ["alive 60"]
+    assert w.fires("alive") == ["page > phone session-info"] and alive(w) == ["alive 12"]
     assert w.sent("session-info")[0].info == ()
     assert w.answers("session-info", "timeout") == [] and not w.quiet
+    w.now += 12
+    assert w.fires("alive") == [] and alive(w) == ["alive 60"]
     w.now += 60
     assert w.fires("alive") == ["page > phone session-info"]
     assert "page: ended gone" in w.answers("session-info", "item-not-found", "unknown-session")
@@ -283,7 +285,7 @@ def test_a_peer_that_was_heard_is_not_asked():
     w.now += 30
     w.answers("session-accept")
     w.now += 30
-    assert w.fires("alive") == [] and alive(w) == ["alive 60"]
+    assert w.fires("alive") == [] and alive(w) == ["alive 30"]
     w.now += 30
     assert w.fires("alive") == ["page > phone session-info"]
 

@@ -246,3 +246,35 @@ def test_a_branch_that_was_not_saved_is_no_branch(w: World):
     w.state.fork.append("lost")
     w.page(TAB)
     assert "page: connecting" in w.sends(answer_of_peer(offers[PHONE]))
+
+
+def test_the_operator_sees_one_call(w: World):
+    """One record, of the branch that is left; and one that ended."""
+    timeline, forks = w.registry.timeline, forked(w)
+    w.sends("session-terminate", reason=Reason("busy"))
+    (record,) = timeline.find("c1", w.registry.calls.values())
+    assert record.state is w.state and not timeline.ended()
+    w.sends(answer_of_peer(forks[LAPTOP]), LAPTOP)
+    w.does(ev.HungUp("c1"))
+    assert timeline.ended() == [record] and record.reason == "ended"
+
+
+def test_the_operator_sees_who_had_the_call(w: World):
+    offers = forked(w)
+    w.sends(answer_of_peer(offers[PHONE]))
+    (record,) = w.registry.timeline.find("c1", w.registry.calls.values())
+    assert record.state is w.state and w.state.peer == PHONE
+
+
+def test_taking_a_devices_call_at_another_page_takes_ours_back(w: World):
+    """They do not cross, being between other full addresses; but one call is enough."""
+    forked(w)
+    w.page(TAB)
+    w.sends(offer_of_peer("s1"), to=TAB)
+    lines = w.does(ev.Accepted(w.told(fx.TellIncoming)[0].call), TAB)
+    assert [said for said in lines if "terminate" in said or "moved" in said] == [
+        "page > phone session-terminate cancel",
+        "page: ended moved",
+        "page > laptop session-terminate cancel",
+    ]
+    assert w.state.sid == "s1"

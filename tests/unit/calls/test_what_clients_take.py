@@ -7,11 +7,12 @@ import pytest
 from jinglebridge import sdp
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import JMI, PeerResource
-from jinglebridge.errors import EndpointError
+from jinglebridge.calls.states import Signalling
+from jinglebridge.errors import EndpointError, TieBreak
 from jinglebridge.jingle import Content, IceUdpTransport, Jingle, Role
 from jinglebridge.translate.policy import SAFE
 from jinglebridge.translate.session import from_sdp
-from tests.unit.calls.world import ANSWER, DEVICE, OFFER, PHONE, World, answer_of_peer, talking_out
+from tests.unit.calls.world import ANSWER, DEVICE, OFFER, PHONE, World, answer_of_peer, talking_in, talking_out
 
 NODES = {
     "dino": "https://dino.im", "conversations": "http://conversations.im", "monal": "https://monal-im.org/", "movim": "https://movim.eu/",
@@ -95,15 +96,23 @@ def restart(ufrag: str) -> tuple[Content, ...]:
     return tuple(Content(name, Role.INITIATOR, transport=transport) for name in ("0", "1"))
 
 
-def test_conversations_wants_new_credentials_again_when_restarts_crossed():
-    """COMPAT(Conversations 2.12): to us its own restart was the answer; it refuses ours with a tie-break and still waits for one."""
+def test_a_restart_by_the_called_one_would_end_a_session_of_stanza_js():
+    """COMPAT(stanza.js 12): it puts new credentials into the answer that it has, which its browser does not take in a stable state."""
+    w = talking_in(World(PeerResource(PHONE, DEVICE | {JMI}, node=NODES["stanza"])))
+    assert not w.state.abilities.restart and talking_to("stanza").state.abilities.restart
+    offer = next_version(ANSWER).replace("a=ice-ufrag:", "a=ice-ufrag:fresh").replace("a=ice-pwd:", "a=ice-pwd:fresh")
+    with pytest.raises(EndpointError) as error:
+        w.does(ev.Described("id1", "offer", offer.replace("a=setup:active", "a=setup:actpass")))
+    assert error.value.what == "ice-restart"
+
+
+def test_conversations_answers_a_restart_by_a_candidate():
+    """COMPAT(Conversations 2.12): without one it is an offer of its own, which crosses ours."""
     w = talking_to("conversations")
     w.does(ev.Described(w.state.call, "offer", CHANGES["restart"]))
-    assert w.sends("transport-info", contents=restart("abcd")) == ["page: answer"]
-    answered = ev.Answered("transport-info", "conflict", "tie-break", change=1)
-    assert w._hear(lambda: w.registry.handle(w.key, answered, w.now)) == ["page > phone transport-info"]
-    (again,) = w.sent("transport-info")
-    assert {content.transport.ufrag[:5] for content in again.contents} == {"fresh"}
+    with pytest.raises(TieBreak):
+        w.sends("transport-info", contents=restart("abcd"))
+    assert w.state.signalling is Signalling.LOCAL_OFFER
 
 
 @pytest.mark.parametrize("given", [{"ufrag": "{}"}, {}], ids=["stanza.js", "Movim"])

@@ -9,7 +9,7 @@ from world import SECRET, FakeWire, World
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.errors import EndpointError, ProtocolError
-from jinglebridge.store.memory import MemoryStore
+from jinglebridge.store.journal import MemoryJournal
 from jinglebridge.web import messages as m
 from jinglebridge.web import tokens
 from tests.unit.cases import small
@@ -59,7 +59,7 @@ async def test_who_is_not_let_in(world: World):
     assert await code(world, token=None, resume=m.Resume(secret="unknown")) == "not-authorized"
     world.desk.draining = True
     assert await code(world) == "draining"
-    assert world.sessions.by_jid == {} and list(world.store.sessions()) == []
+    assert world.sessions.by_jid == {} and list(world.journal.sessions()) == []
 
 
 @pytest.mark.parametrize("name", ["ｅｃｈｏ", "Ｇuest-1", "ECHO"])
@@ -126,7 +126,7 @@ async def test_a_lost_page_without_a_call_is_soon_offline_and_then_forgotten():
     await until(lambda: [e for e in world.sent if e.get("type") == "unavailable"])
     assert session.jid in world.sessions.by_jid, "it can still come back"
     await until(lambda: session.jid not in world.sessions.by_jid)
-    assert list(world.store.sessions()) == [] and world.registry.endpoints == {}
+    assert list(world.journal.sessions()) == [] and world.registry.endpoints == {}
     assert await code(world, token=None, resume=m.Resume(secret=welcome["resume"])) == "not-authorized"
 
 
@@ -154,18 +154,18 @@ async def test_coming_back_in_time_keeps_everything():
 
 
 async def test_sessions_survive_a_restart():
-    store = MemoryStore()
-    before = World(store)
+    journal = MemoryJournal()
+    before = World(journal=journal)
     session, _, welcome = await before.hello("anna", BOB)
-    after = World(store, resume=0.05)
+    after = World(journal=journal, resume=0.05)
     after.desk.restore()
     assert list(after.sessions.by_jid) == [session.jid]
     again, _, second = await after.hello(resume=m.Resume(secret=welcome["resume"], lastSeq=7))
     assert again.jid == session.jid and not second["resumed"] and [c["jid"] for c in second["contacts"]] == [BOB]
-    third = World(store, resume=0.02)
+    third = World(journal=journal, resume=0.02)
     third.desk.restore()
     await until(lambda: not third.sessions.by_jid)
-    assert list(store.sessions()) == []
+    assert list(journal.sessions()) == []
 
 
 async def test_bye_ends_calls_presence_and_session(world: World):

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from jinglebridge.errors import EndpointError
-from jinglebridge.store.memory import MemoryStore
+from jinglebridge.store.journal import MemoryJournal
 from jinglebridge.web import messages as m
 from jinglebridge.web.tokens import create
 from tests.unit.fakes import DOMAIN, presence
@@ -93,12 +93,12 @@ async def test_a_page_that_asks_too_much_is_slowed_down(world: World) -> None:
 
 async def test_after_a_restart_nothing_is_replayed_under_old_numbers() -> None:
     """The page counted the events of the bridge's last life."""
-    store = MemoryStore()
-    before = World(store)
+    journal = MemoryJournal()
+    before = World(journal=journal)
     session, _, welcome = await before.hello("anna", BOB)
     for _ in range(3):
         session.event(m.Draining())
-    after = World(store)
+    after = World(journal=journal)
     after.desk.restore()
     restored = after.sessions.by_jid[session.jid]
     for _ in range(5):

@@ -63,7 +63,7 @@ def test_a_snapshot_of_a_live_call():
     made = snapshot(state)
     assert made is not None and json.loads(m.encode(made)) == {  # type: ignore[arg-type]
         "call": "c", "with": "bob@im.test", "name": "bob", "direction": "in", "state": "incoming",
-        "media": {"audio": True, "video": False}, "description": None,
+        "media": {"audio": True, "video": False}, "description": None, "candidates": [],
     }  # fmt: skip
     state.session = SessionState.ENDED
     assert snapshot(state) is None

@@ -17,6 +17,7 @@ from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Performer
 from jinglebridge.service.tellings import SessionListener
+from jinglebridge.store.journal import MemoryJournal
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.web import messages as m
 from jinglebridge.web import tokens
@@ -49,7 +50,7 @@ class FakeWire:
 class World:
     """`sent` is what left towards the server; `online` is whether it is there."""
 
-    def __init__(self, store: MemoryStore | None = None, **limits: Any) -> None:
+    def __init__(self, store: MemoryStore | None = None, journal: MemoryJournal | None = None, **limits: Any) -> None:
         self.config = Config(
             xmpp=Xmpp(domain=DOMAIN, secret="s", server="im.test"), tokens=Tokens(secret=SECRET), limits=LimitsConfig(**limits)
         )
@@ -63,13 +64,14 @@ class World:
         admission = Admission(Policy(DOMAIN, frozenset({"im.test"})), Limits())
         self.registry = Registry(admission, self.peers.info, lambda: f"sid{next(ids)}", Timers(ring=5.0))
         self.metrics = Metrics()
-        self.performer = Performer(self.registry, self.sent, self.requests, self.presence, time.time, self.metrics)
+        self.journal = journal or MemoryJournal()
+        self.performer = Performer(self.registry, self.sent, self.requests, self.presence, time.time, self.metrics, self.journal)
         self.sessions = Sessions(DOMAIN)
         self.performer.listener_of = self._listener_of
         self.ice = IceSource(self.requests, "im.test", self.config.turn)
         self.online = True
         self.desk = Desk(
-            self.config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self.store, time.time,
+            self.config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self.journal, time.time,
             lambda: self.online,
         )  # fmt: skip
         Ears(self.registry, self.performer, time.time).register(self.router)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jinglebridge.calls.people import SavedSession, Subscription
+from jinglebridge.calls.people import Subscription
 from jinglebridge.errors import OperatorError
 from jinglebridge.store import sqlite as module
 from jinglebridge.store.base import Store
@@ -20,7 +20,7 @@ from jinglebridge.store.sqlite import SqliteStore
 from tests.unit.fakes import logged
 
 ANNA, BOB = "anna@call.test", "bob@im.test"
-PAGE = SavedSession(f"{ANNA}/w-1", "anna", "Anna Ä", (BOB, "eve@im.test"), ("*",), True, "hash")
+ROW = (ANNA, BOB, Subscription(to=True))
 Reopen = Callable[[], Store]
 
 
@@ -33,7 +33,7 @@ class StoreTests:
 
     def test_a_new_store_is_empty(self, reopen: Reopen):
         store = reopen()
-        assert list(store.subscriptions()) == list(store.sessions()) == []
+        assert list(store.subscriptions()) == []
 
     def test_subscriptions(self, reopen: Reopen):
         store = reopen()
@@ -46,19 +46,6 @@ class StoreTests:
             store.save_subscription(own, peer, Subscription(to=True, from_=True))
             store.save_subscription(own, peer, row)
         assert {(own, peer): row for own, peer, row in reopen().subscriptions()} == rows
-
-    def test_sessions(self, reopen: Reopen):
-        store = reopen()
-        other = SavedSession("zoe@call.test/w-2", "zoe", "", (), (), False, "other")
-        store.save_session(PAGE)
-        store.save_session(SavedSession(PAGE.jid, "anna", "old", (), (), False, "used"))
-        store.save_session(PAGE)
-        store.save_session(other)
-        assert sorted(reopen().sessions(), key=lambda s: s.jid) == [PAGE, other]
-        store = reopen()
-        store.delete_session(PAGE.jid)
-        store.delete_session("unknown")
-        assert list(reopen().sessions()) == [other]
 
 
 class TestMemory(StoreTests):
@@ -85,7 +72,7 @@ class TestSqlite(StoreTests):
             store.close()
 
     def test_only_the_owner_may_read_it(self, reopen: Reopen, tmp_path: Path):
-        reopen().save_session(PAGE)
+        reopen().save_subscription(*ROW)
         reopen()
         assert {stat.S_IMODE(f.stat().st_mode) for f in tmp_path.iterdir()} == {0o600}
 
@@ -105,8 +92,8 @@ class TestSqlite(StoreTests):
         store.save_subscription("\ud800", BOB, Subscription())
         while not store._writes.empty():  # type: ignore[attr-defined]
             time.sleep(0.001)
-        store.save_session(PAGE)
-        assert list(reopen().sessions()) == [PAGE]
+        store.save_subscription(*ROW)
+        assert list(reopen().subscriptions()) == [ROW]
 
 
 def version(path: Path) -> int:
@@ -117,14 +104,14 @@ def version(path: Path) -> int:
 def test_migrations_run_once_each_and_keep_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "s.db"
     store = SqliteStore(path)
-    store.save_session(PAGE)
+    store.save_subscription(*ROW)
     store.close()
     assert version(path) == len(module.MIGRATIONS)
     steps = ("CREATE TABLE extra (x INTEGER);", "INSERT INTO extra VALUES (7);")
     monkeypatch.setattr(module, "MIGRATIONS", (*module.MIGRATIONS, *steps))
     for _ in range(2):
         store = SqliteStore(path)
-        assert list(store.sessions()) == [PAGE] and store._read("SELECT x FROM extra") == [(7,)]
+        assert list(store.subscriptions()) == [ROW] and store._read("SELECT x FROM extra") == [(7,)]
         store.close()
     assert version(path) == len(module.MIGRATIONS)
 
