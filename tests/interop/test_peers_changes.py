@@ -196,6 +196,8 @@ def test_the_page_holds_and_gets_an_answer(stage: Stage, caller: str, kind: type
         story.page.reoffers(held(story.page.local), within=20)
     except Refused as refused:
         assert refused.args == ("not-negotiable", "direction") and kind is Monal
+    if kind is Movim:
+        story.hears(story.peer, "content-modify")  # and has answered it
     over(story, leg)
 
 
@@ -209,6 +211,8 @@ def test_the_page_stops_its_video(stage: Stage, kind: type[Any]) -> None:
         story.page.reoffers(stopped)
     except Refused as refused:
         assert refused.args == ("not-negotiable", "remove")
+    if kind is Movim:
+        story.hears(story.peer, "content-modify")
     over(story, leg)
 
 
