@@ -170,10 +170,10 @@ def _answer_endpoint(turn: Turn, stanzas: list[Jingle]) -> None:
 def replace_side(state: CallState, side: Side) -> None:
     """The peer has said something new; late candidates of credentials that it gave up are not to be mistaken for a restart. J-169"""
     old, new = state.side.peer, side.peer
-    if old is not None and new is not None:
-        news = restarted(old, new)
-        given_up = [content.transport.ufrag for content in old.contents if content.name in news and content.transport is not None]
-        state.old_ufrags = [*state.old_ufrags, *dict.fromkeys(filter(None, given_up))][-MAX_OLD:]
+    assert old is not None and new is not None
+    news = restarted(old, new)
+    given_up = [content.transport.ufrag for content in old.contents if content.name in news and content.transport is not None]
+    state.old_ufrags = [*state.old_ufrags, *dict.fromkeys(filter(None, given_up))][-MAX_OLD:]
     state.side = side
 
 

@@ -208,4 +208,4 @@ def test_the_engine_takes_the_rest_of_an_offer_with_a_data_channel():
     assert [content.name for content in usable(jingle, UNKNOWN)] == ["0"]
     alone = parse_jingle(parse_text(sdp_to_xml(HEAD + data())))
     complete(alone)
-    assert refusal(lambda: checked_offer(alone)) == ("unsupported-applications", "J-082")
+    assert refusal(lambda: checked_offer(alone, UNKNOWN)) == ("unsupported-applications", "J-082")
