@@ -127,6 +127,7 @@ class Change:
 
     `number`: of the offer, counted by its author. `adds`, `restart`: contents whose accept or reject, whose new credentials the peer
     owes. `heard`: stanzas of the answer so far, or of a bridge's offer, as text. `before`: what both sides had, to go back to.
+    `crossed`: it took the place of an offer of the endpoint, which still waits for an answer or the peer's offer.
     """
 
     number: int
@@ -134,6 +135,7 @@ class Change:
     adds: list[str] = field(default_factory=list)
     restart: list[str] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    crossed: bool = False
 
 
 @dataclass(slots=True)
@@ -169,6 +171,7 @@ class CallState:
     inbox: list[str] = field(default_factory=list)  # stanzas of the peer, as text, that wait for their turn (J-221)
     change: Change | None = None
     changes: int = 0  # offers of our endpoint in the running call
+    untaken: bool = False  # our last offer to the endpoint was taken back; its answer may be on its way
     held: bool = False  # the peer was told that we hold
     sent: int = 0  # candidates of ours
     stats_at: float = 0.0

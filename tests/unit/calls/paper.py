@@ -23,6 +23,13 @@ FORMATS = {
 }
 
 
+def both(mine: str, offered: str) -> str:
+    """What an answer may say: each side sends if it wants to, and the other wants to receive."""
+    sends = mine in ("sendrecv", "sendonly") and offered in ("sendrecv", "recvonly")
+    receives = mine in ("sendrecv", "recvonly") and offered in ("sendrecv", "sendonly")
+    return "sendrecv" if sends and receives else "sendonly" if sends else "recvonly" if receives else "inactive"
+
+
 @dataclass
 class Section:
     mid: str
@@ -65,11 +72,12 @@ class Browser:
         else:
             self.sections[slot] = Section(mid, kind, direction)
 
-    def text(self, setup: str) -> str:
+    def text(self, setup: str, offered: dict[int, str] | None = None) -> str:
+        """`offered`: directions of the offer that this answers, by section."""
         bundle = " ".join(s.mid for s in self.sections if not s.stopped)
         self.lines += 1
         lines = ["v=0", f"o=- 1 {self.lines} IN IP4 127.0.0.1", "s=-", "t=0 0"] + ([f"a=group:BUNDLE {bundle}"] if bundle else [])
-        for section in self.sections:
+        for index, section in enumerate(self.sections):
             how, *more = FORMATS[section.kind]
             lines += [f"m={section.kind} {0 if section.stopped else 9} {how}", "c=IN IP4 0.0.0.0", f"a=mid:{section.mid}"]
             if section.stopped:
@@ -78,7 +86,7 @@ class Browser:
             lines += [f"a=ice-ufrag:{self.ufrag}", f"a=ice-pwd:{self.ufrag}{'p' * 22}", "a=ice-options:trickle"]
             lines += [f"a=fingerprint:sha-256 {PRINT}", f"a=setup:{setup}", *more]
             if section.kind != "application":
-                lines.append(f"a={section.direction}")
+                lines.append(f"a={both(section.direction, offered[index]) if offered else section.direction}")
         return "\r\n".join(lines) + "\r\n"
 
     @property
@@ -102,6 +110,7 @@ class Browser:
     def hear_offer(self, text: str, reject: bool = False) -> str:
         """Its answer. `reject`: it takes no new section."""
         self.rollback()
+        narrow: dict[int, str] = {}
         seen = sdp.parse(text).media
         assert len(seen) >= len(self.sections), "sections never go away"
         for index, media in enumerate(seen):
@@ -109,11 +118,13 @@ class Browser:
             if there is not None and (there.mid == mid or media.rejected):
                 assert there.kind == media.kind, "a section keeps its kind"
                 there.stopped = there.stopped or media.rejected
+                narrow[index] = str(media.effective_direction)
                 continue
             assert there is None or there.stopped, f"section {index} of {self.name} has another mid"
             new = Section(mid, media.kind, self.random.choice(DIRECTIONS), media.rejected or reject)
             self.sections[index : index + 1] = [new]
-        return self.text("active" if self.role == "actpass" else self.role)
+            narrow[index] = str(media.effective_direction)
+        return self.text("active" if self.role == "actpass" else self.role, narrow)
 
     def hear_answer(self, text: str) -> None:
         assert self.pending is not None

@@ -156,7 +156,7 @@ class Seat:
             case fx.TellRollback():
                 self.page.rollback()
             case fx.TellDescription(type="offer", sdp=text):
-                answer = self.page.hear_offer(text, reject=self.chance.random() < 0.15)
+                answer = self.page.hear_offer(text, reject=bool(self.page.sections) and self.chance.random() < 0.15)
                 self.does(ev.Described(self.call, "answer", answer))
             case fx.TellDescription(sdp=text):
                 if self.page.pending is not None:  # else of an offer that was taken back
