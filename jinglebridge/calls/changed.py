@@ -162,7 +162,7 @@ def _reject(turn: Turn, contents: list[Content]) -> None:
 def answered(turn: Turn, event: Described) -> None:
     """The endpoint's answer to a change of the peer. Raises Refused, OutOfOrder; nothing has changed then."""
     state, change = turn.state, turn.state.change
-    if state.untaken and state.signalling is Signalling.STABLE:
+    if state.untaken if state.signalling is Signalling.STABLE else change is not None and change.over:
         _answered_late(turn, event)
         return
     signalling = step_signalling(state.signalling, "endpoint", "answer")
@@ -178,10 +178,13 @@ def answered(turn: Turn, event: Described) -> None:
 
 
 def _answered_late(turn: Turn, event: Described) -> None:
-    """The offer was taken back meanwhile. The endpoint has its sections all the same, and later offers must hold them. J-220"""
-    side = turn.state.copied_side()
-    side.said = side.shown = sdp.parse(event.sdp)
-    turn.state.side, turn.state.untaken = side, False
+    """Nothing comes of the offer. The endpoint has its sections all the same, and later offers must hold them. J-220"""
+    state, answer = turn.state, sdp.parse(event.sdp)
+    if state.change is not None:
+        changing.as_before(state)
+    side = state.copied_side()
+    side.said = side.shown = answer
+    state.side, state.untaken = side, False
     turn.note("answer-too-late", "of the endpoint")
 
 
@@ -193,13 +196,27 @@ def late(turn: Turn) -> None:
     elif state.signalling is Signalling.LOCAL_OFFER:
         changing.not_answered(turn)
     elif state.signalling is Signalling.REMOTE_OFFER:
-        # The endpoint is told nothing: it cannot go back once it has answered, and a rollback would undo its own next offer.
-        _refuse(turn, changing.heard(change))
-        changing.as_before(state)
-        state.untaken = True
+        _page_late(turn, change)
     else:
         _come_to_nothing(turn, change)  # the rest of another bridge's offer did not come
         _refuse(turn, changing.heard(change))
+
+
+def _page_late(turn: Turn, change: Change) -> None:
+    """The endpoint does not answer; its socket may be away. The peer hears that nothing comes of its change.
+
+    What the endpoint says next is still its answer, and it cannot go back once it has given it. So the offer stays out, until no page
+    would come back any more.
+    """
+    if not change.over:
+        change.over = True
+        _refuse(turn, changing.heard(change))
+        turn.timer("change", turn.timers.page)
+        return
+    changing.as_before(turn.state)
+    turn.state.untaken = True
+    if change.crossed:
+        turn.add(fx.TellRollback(turn.state.own, turn.state.call, "offer"))
 
 
 def drain(turn: Turn) -> None:

@@ -145,6 +145,11 @@ class Seat:
         assert state is not None
         self.take(self.registry.handle(state.key, ev.TimerFired(name), self.now))
 
+    def lose_patience(self) -> None:
+        """The timer of a change fires although what it waits for is on its way; but no page is away longer than it may be."""
+        if "change" in self.timers and not (self.state and self.state.change and self.state.change.over):
+            self.fire("change")
+
     # --- the page
 
     def page_hears(self) -> None:
@@ -244,8 +249,8 @@ class Pair:
         elif roll < 0.95 or not self.hasty:
             if not seat.ended:
                 seat.page_says()
-        elif "change" in seat.timers:
-            seat.fire("change")
+        else:
+            seat.lose_patience()
         if self.chance.random() < 0.05:
             self.drain()
 
@@ -412,8 +417,8 @@ class Hand:
                     seat.page_hears()
             elif roll < 0.95:
                 seat.page_says()
-            elif "change" in seat.timers:
-                seat.fire("change")
+            else:
+                seat.lose_patience()
         for _ in range(400):
             while seat.to_page:
                 seat.page_hears()
