@@ -213,7 +213,9 @@ def _page_late(turn: Turn, change: Change) -> None:
         _refuse(turn, changing.heard(change))
         turn.timer("change", turn.timers.page)
         return
+    shown = turn.state.side.shown
     changing.as_before(turn.state)
+    turn.state.side.said = turn.state.side.shown = shown  # it may have these sections
     turn.state.untaken = True
     if change.crossed:
         turn.add(fx.TellRollback(turn.state.own, turn.state.call, "offer"))

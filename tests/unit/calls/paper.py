@@ -115,7 +115,7 @@ class Browser:
         assert len(seen) >= len(self.sections), "sections never go away"
         for index, media in enumerate(seen):
             mid, there = name_of(media), self.sections[index] if index < len(self.sections) else None
-            if there is not None and (there.mid == mid or media.rejected):
+            if there is not None and (media.rejected if there.stopped else media.rejected or there.mid == mid):
                 assert there.kind == media.kind, "a section keeps its kind"
                 there.stopped = there.stopped or media.rejected
                 narrow[index] = str(media.effective_direction)
