@@ -43,6 +43,7 @@ class Timers:
     finish: float = 2.0  # from a peer's finish to its session-terminate
     gone: float = 10.0  # from a peer's unavailable to the end, while no media is reported
     change: float = 10.0  # from an offer in a running call to its answer, on either side
+    page: float = 150.0  # to the endpoint's answer after that: longer than any page has to come back
     add: float = 30.0  # the same where the peer's person may be asked: content-add
     probe: float = 12.0  # to answer that; a page reports its media every 10 s meanwhile
     owed: float = 3600.0  # how long the end of a call is still told to a peer that could not be reached
@@ -99,8 +100,9 @@ class PeerInfo:
         return not self.resources or any(r.features is None or JMI in r.features for r in self.resources)
 
     def able(self, media: tuple[str, ...]) -> list[str]:
-        """Full JIDs for a call without JMI, the highest priority first. J-028."""
-        return [r.jid for r in sorted(self.resources, key=lambda r: -r.priority) if r.takes(media)]
+        """Full JIDs for a call without JMI, the highest priority first; `media` is () for data alone. J-028."""
+        found = sorted(self.resources, key=lambda r: -r.priority)
+        return [r.jid for r in found if r.takes(media) and (media or kind_of(r.node, r.features).policy.data)]
 
     def bundles(self, jid: str) -> bool:
         """True if the resource announces XEP-0338 grouping."""
@@ -127,6 +129,8 @@ class Change:
 
     `number`: of the offer, counted by its author. `adds`, `restart`: contents whose accept or reject, whose new credentials the peer
     owes. `heard`: stanzas of the answer so far, or of a bridge's offer, as text. `before`: what both sides had, to go back to.
+    `crossed`: an offer of the endpoint met it, which waits for an answer or for the peer's offer. `over`: the peer was told that nothing
+    comes of it, but the endpoint may have its offer and has yet to answer.
     """
 
     number: int
@@ -134,6 +138,8 @@ class Change:
     adds: list[str] = field(default_factory=list)
     restart: list[str] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    crossed: bool = False
+    over: bool = False
 
 
 @dataclass(slots=True)
@@ -169,6 +175,7 @@ class CallState:
     inbox: list[str] = field(default_factory=list)  # stanzas of the peer, as text, that wait for their turn (J-221)
     change: Change | None = None
     changes: int = 0  # offers of our endpoint in the running call
+    untaken: bool = False  # our last offer to the endpoint was taken back; its answer may be on its way
     held: bool = False  # the peer was told that we hold
     sent: int = 0  # candidates of ours
     stats_at: float = 0.0

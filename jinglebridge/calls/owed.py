@@ -176,7 +176,9 @@ def silent(turn: Turn) -> bool:
 def remember_told(state: CallState, effects: list[fx.Effect]) -> None:
     """Keep the description that the page was given last, and the candidates since, for a page that lost its events."""
     for effect in effects:
-        if isinstance(effect, fx.TellDescription):
+        if isinstance(effect, fx.TellRollback):
+            state.told = []
+        elif isinstance(effect, fx.TellDescription):
             state.told, state.told_candidates = [effect.type, effect.sdp], []
         elif isinstance(effect, fx.TellCandidate) and (state.told or not state.connected):
             if len(state.told_candidates) < MAX_TOLD:
