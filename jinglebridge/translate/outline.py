@@ -57,7 +57,9 @@ class Part:
 @dataclass(slots=True)
 class Outline:
     """`own`, `peer`: contents by name, None before the first description of that side; `sections`: mid, index and content of what the
-    endpoint said last. `told`: how many candidates of the endpoint were, `size`: what they take of `Side.size`.
+    endpoint said last. `names`: content names by the endpoint's mids; `creators`: of the other side's contents.
+
+    `told`: how many candidates of the endpoint were, `size`: what they take of `Side.size`.
     """
 
     sid: str
@@ -66,6 +68,8 @@ class Outline:
     own: dict[str, Part] | None
     peer: dict[str, Part] | None
     sections: list[tuple[str | None, int, Part | None]]
+    names: dict[str, str]
+    creators: dict[str, Role]
     told: int = 0
     size: int = 0
 
@@ -178,7 +182,8 @@ def outline(side: Side) -> Outline:
         for part in peer.values():
             part.mid = mids.get(part.name, part.name)
             part.index = places.get(part.mid, 0)
-    return Outline(side.sid, side.policy, side.extensions, own, peer, sections, side.candidates)
+    creators = {} if side.peer is None else {content.name: content.creator for content in reversed(side.peer.contents)}
+    return Outline(side.sid, side.policy, side.extensions, own, peer, sections, side.names, creators, side.candidates)
 
 
 def _parts(described: Described) -> dict[str, Part]:
