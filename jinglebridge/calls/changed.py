@@ -46,6 +46,8 @@ def _only_candidates(state: CallState, jingle: Jingle) -> bool:
     """A transport-info that restarts nothing."""
     if jingle.action != "transport-info":
         return False
+    if state.outline.restarts_nothing(jingle):
+        return True
     peer = state.side.peer
     over = any(content.transport is not None and content.transport.ufrag in state.old_ufrags for content in jingle.contents)
     return peer is None or over or not restarted(peer, apply(peer, jingle))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jinglebridge.calls.model import Abilities
@@ -37,13 +37,17 @@ class SendReceipt:
 
 @dataclass(frozen=True, slots=True)
 class SendJingle:
-    """An IQ set; its reply comes back as `Answered`. `change`: the offer of our endpoint, in a running call, that it belongs to; 0 none."""
+    """An IQ set; its reply comes back as `Answered`. `change`: the offer of our endpoint, in a running call, that it belongs to; 0 none.
+
+    `text`: the <jingle/>, where it was made already.
+    """
 
     sender: str
     to: str
     jingle: Jingle
     change: int = 0
     number: int = 0  # in the call's `unacked`, until the peer answers
+    text: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from copy import copy
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from jinglebridge.calls import stored
@@ -16,6 +16,7 @@ from jinglebridge.calls.kinds import KINDS, UNKNOWN, Kind, kind_of
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Joint, Ringing, Session, Signalling, joint
 from jinglebridge.jingle import Role
+from jinglebridge.translate.outline import Outline
 from jinglebridge.translate.side import Side
 
 JMI = "urn:xmpp:jingle-message:0"
@@ -185,8 +186,7 @@ class CallState:
     peer_offline: bool = False
     heard_at: float = 0.0  # when the peer last said anything in the session
     old_ufrags: list[str] = field(default_factory=list)  # of the peer: late candidates of them are no new restart (J-169)
-    live: Side | None = field(default=None, compare=False)
-    packed: bytes = field(default=b"", compare=False)  # `side` while nobody needs it
+    descriptions: stored.Descriptions = field(default_factory=stored.Descriptions, compare=False)
     deadlines: dict[str, float] = field(default_factory=dict)  # timer -> when it fires, so that a restart can start it again
     numbered: int = 0  # counter behind the numbers in `unacked`
     unacked: list[list[Any]] = field(default_factory=list)  # [number, action or JMI element, from, to, XML]; calls/owed.py
@@ -235,18 +235,20 @@ class CallState:
     @property
     def side(self) -> Side:
         """The two descriptions of the session. A change to it is made on a copy, which then replaces it."""
-        if self.live is None:
-            self.live = self.blank_side() if not self.packed else stored.restore(self.blank_side(), stored.unpack(self.packed))
-            self.packed = b""
-        return self.live
+        return self.descriptions.side(self.blank_side)
 
     @side.setter
     def side(self, side: Side) -> None:
-        self.live, self.packed = side, b""
+        self.descriptions.replace(side)
+
+    @property
+    def outline(self) -> Outline:
+        """What candidates, and names of contents, need of the descriptions; much smaller."""
+        return self.descriptions.outline(self.blank_side)
 
     def copied_side(self) -> Side:
         """A copy to be changed, which replaces `side` when all went well."""
-        return copy(self.side)
+        return self.descriptions.copied(self.blank_side)
 
     def blank_side(self) -> Side:
         kind = self.peer_kind
@@ -254,23 +256,23 @@ class CallState:
 
     def pack(self) -> None:
         """Make the call small until its descriptions are needed again: most calls never change."""
-        if self.live is not None:
-            self.packed, self.live = stored.pack(stored.saved(self.live)), None
+        self.descriptions.pack()
 
     def to_json(self) -> str:
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        del fields["live"], fields["packed"]
-        fields["change"] = None if self.change is None else dataclasses.asdict(self.change)
-        fields["side"] = stored.unpack(self.packed) if self.packed else None if self.live is None else stored.saved(self.live)
-        return json.dumps(fields, separators=(",", ":"))
+        values = dict(zip(_SAVED, _saved(self), strict=True))
+        values["change"] = None if self.change is None else dataclasses.asdict(self.change)
+        return f'{_encode(values)[:-1]},"side":{self.descriptions.to_json()}}}'
 
     @classmethod
     def from_json(cls, text: str) -> CallState:
         """Inverse of `to_json`. Unknown fields of another version are ignored."""
         data = json.loads(text)
-        known = {f.name for f in dataclasses.fields(cls)}
-        side, change = data.get("side"), data.get("change")
-        values = {name: value for name, value in data.items() if name in known}
+        values = {name: value for name, value in data.items() if name in _SAVED}
         values |= {"ringing": Ringing(data["ringing"]), "session": Session(data["session"]), "signalling": Signalling(data["signalling"])}
-        values["change"] = None if change is None else Change(**change)
-        return cls(**values, packed=b"" if side is None else stored.pack(side))
+        values["change"] = None if data["change"] is None else Change(**data["change"])
+        return cls(**values, descriptions=stored.Descriptions.from_json(data["side"]))
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_SAVED = tuple(item.name for item in dataclasses.fields(CallState) if item.name != "descriptions")
+_saved = attrgetter(*_SAVED)

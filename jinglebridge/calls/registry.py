@@ -220,6 +220,10 @@ class Registry:
         """The peer answered an action of ours, or a message has left: it is owed no more."""
         outliving.settled(self, key, number)
 
+    def acknowledged(self, key: fx.CallKey, number: int, now: float) -> bool:
+        """`settled` and `handle` at once for the result of a candidate of ours, when that is all. False: nothing was done."""
+        return outliving.acknowledged(self, key, number, now)
+
     def undelivered(self, key: fx.CallKey) -> None:
         """An action of ours came back: it is owed still, and sent again when the peer is there."""
         outliving.undelivered(self, key)

@@ -124,6 +124,9 @@ class Performer:
         action = effect.jingle.action
 
         def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
+            if condition is None and action == "transport-info" and self._registry.acknowledged(key, effect.number, self._clock()):
+                self.perform(())
+                return
             # What never left, or was on its way when the connection broke, is owed; the engine knows that.
             if condition == "offline" and action != "session-info":
                 return
@@ -134,7 +137,7 @@ class Performer:
             self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle, effect.change), self._clock()))
 
         timeout = TIMEOUT if effect.number else self._registry.timers.probe
-        self._requests.ask("set", effect.sender, effect.to, jingle_text(effect.jingle), answered, timeout)
+        self._requests.ask("set", effect.sender, effect.to, effect.text or jingle_text(effect.jingle), answered, timeout)
 
     def _settled(self, key: fx.CallKey, number: int) -> None:
         if number:
