@@ -5,14 +5,14 @@ Which codecs an SDP may list is decided here for both. J-113 … J-126, J-139.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from jinglebridge.errors import SdpError
 from jinglebridge.jingle import xep_0293, xep_0294, xep_0339, xep_0507
 from jinglebridge.jingle.roles import Role
 from jinglebridge.jingle.xep_0167 import BITRATE, STATIC, Bandwidth, PayloadType, RtpDescription, parameter
 from jinglebridge.kept import Kept
-from jinglebridge.sdp import MediaDescription
+from jinglebridge.sdp import CodecLines, MediaDescription
 from jinglebridge.sdp.attributes import encoding, milliseconds, parameters
 from jinglebridge.xmlcode import holds_foreign
 
@@ -118,19 +118,14 @@ def _id(value: str) -> int:
 
 def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
     """Description of one m= section. Malformed attribute lines are dropped, never raised."""
-    maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
-    feedback = xep_0293.values_by_id(media)
-    payloads, known = [], _READ.get
-    for id in dict.fromkeys(media.formats):
-        lines = (id, maps.get(id), formats.get(id), tuple(feedback.get(id, ())))
-        payload = known(lines) or _READ.keep(lines, _payload(lines), _length(lines))
-        if payload is not None:
-            payloads.append(payload)
-    everywhere = xep_0293.feedback(feedback.get("*", ()))
+    if media.codecs is None:
+        payloads, everywhere = _scattered(media)
+    else:
+        payloads, everywhere = _together(media.formats, media.codecs), ((), ())
     sources, groups = xep_0339.from_sdp(media)
     return RtpDescription(
         media.kind,
-        with_ptime(media, tuple(payloads)),
+        with_ptime(media, payloads),
         tuple(_bandwidths(media.values("b"))),
         "rtcp-mux" in media or "rtcp-mux-only" in media,
         "rtcp-rsize" in media,
@@ -142,6 +137,40 @@ def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
         sources,
         categories=xep_0507.from_sdp(media),
     )
+
+
+def _together(formats: Iterable[str], codecs: Mapping[str, CodecLines]) -> tuple[PayloadType, ...]:
+    """The codecs of a section that says all about each of them in one place."""
+    found, known = [], _READ.get
+    for id in dict.fromkeys(formats):
+        codec = codecs.get(id)
+        if codec is None:
+            payload = _payload((id, None, None, ()))
+        else:
+            payload = known(codec.text) or _READ.keep(codec.text, _of(codec), len(codec.text))
+        if payload is not None:
+            found.append(payload)
+    return tuple(found)
+
+
+def _of(codec: CodecLines) -> PayloadType | None:
+    values = dict(codec.values)
+    described, format = _by_id(values["rtpmap"]), _by_id(values.get("fmtp", ()))
+    feedback = [value.partition(" ")[2] for value in values.get("rtcp-fb", ())]
+    return _payload((codec.id, described[codec.id], format.get(codec.id), tuple(feedback)))
+
+
+def _scattered(media: MediaDescription) -> tuple[tuple[PayloadType, ...], xep_0293.Feedback]:
+    """The codecs of any section, and what it says of all of them."""
+    maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
+    feedback = xep_0293.values_by_id(media)
+    found = []
+    for id in dict.fromkeys(media.formats):
+        lines = (id, maps.get(id), formats.get(id), tuple(feedback.get(id, ())))
+        payload = _READ.get(lines) or _READ.keep(lines, _payload(lines), _length(lines))
+        if payload is not None:
+            found.append(payload)
+    return tuple(found), xep_0293.feedback(feedback.get("*", ()))
 
 
 def _by_id(values: Iterable[str]) -> dict[str, str]:
@@ -156,8 +185,8 @@ def _by_id(values: Iterable[str]) -> dict[str, str]:
 
 # What an SDP says about one payload type: its number, and the values of its rtpmap, fmtp and rtcp-fb lines behind the number.
 _Lines = tuple[str, str | None, str | None, tuple[str, ...]]
-# Browsers write the same thirty codecs into every offer.
-_READ: Kept[_Lines, PayloadType | None] = Kept()
+# Browsers write the same thirty codecs into every offer. By `CodecLines.text` where that is at hand.
+_READ: Kept[str | _Lines, PayloadType | None] = Kept()
 _WRITTEN: Kept[int, tuple[PayloadType, tuple[str, ...]]] = Kept()
 
 
