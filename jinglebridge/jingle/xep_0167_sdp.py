@@ -6,6 +6,7 @@ Which codecs an SDP may list is decided here for both. J-113 … J-126, J-139.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from jinglebridge.errors import SdpError
 from jinglebridge.jingle import xep_0293, xep_0294, xep_0339, xep_0507
@@ -28,25 +29,54 @@ def usable(description: RtpDescription) -> tuple[PayloadType, ...]:
     without a clock rate, and a carrier (rtx, red, …) of something dropped.
     """
     found: dict[int, PayloadType] = {}
-    carriers: dict[int, set[int]] = {}
+    carriers: dict[int, frozenset[int]] = {}
+    known = _USES.get
     for payload in description.payload_types:
-        number = payload.id
-        if number in found or 64 <= number <= 95:
+        use = known(id(payload)) or _use(payload, description.media)
+        if use is None or use.number in found:
             continue
-        name = payload.name.lower()
-        if payload.clockrate is None or not name or (name == "opus" and payload.channels != 2):
-            complete = _complete(payload, description.media)
-            if complete is None:
-                continue
-            payload = complete
-        found[number] = payload
-        if name in _CARRIERS:
-            carriers[number] = _targets(payload)
+        found[use.number] = use.payload
+        if use.targets is not None:
+            carriers[use.number] = use.targets
     if carriers:
         kept = _carried(found, carriers)
         if len(kept) < len(found):
             return tuple([payload for number, payload in found.items() if number in kept])
     return tuple(found.values())
+
+
+class _Use(NamedTuple):
+    """A payload type as an SDP may list it; `targets`: ids of what it carries, None if it is no carrier."""
+
+    number: int
+    payload: PayloadType
+    targets: frozenset[int] | None
+
+
+# By identity, which is quicker than by value: what is kept is held, so no other can have its number.
+_USES: Kept[int, _Use] = Kept()
+
+
+def _use(payload: PayloadType, media: str) -> _Use | None:
+    """What `usable` makes of one payload type, the others apart."""
+    number, name = payload.id, payload.name.lower()
+    if 64 <= number <= 95:
+        return None
+    vague = payload.clockrate is None or not name or (name == "opus" and payload.channels != 2)
+    complete = _complete(payload, media) if vague else payload
+    if complete is None:
+        return None
+    use = _Use(number, complete, _targets(complete) if name in _CARRIERS else None)
+    if not vague and not holds_foreign(payload):
+        _USES.keep(id(payload), use, _size(payload))
+    return use
+
+
+def _size(payload: PayloadType) -> int:
+    """Characters of its texts."""
+    pairs = [*payload.parameters, *[pair for item in payload.feedback for pair in item.parameters]]
+    words = [word for item in payload.feedback for word in (item.type, item.subtype or "")]
+    return len(payload.name) + sum(map(len, words)) + sum(len(name) + len(value) for name, value in pairs)
 
 
 def _complete(payload: PayloadType, media: str) -> PayloadType | None:
@@ -66,7 +96,7 @@ def _complete(payload: PayloadType, media: str) -> PayloadType | None:
     return payload._replace(name=name, clockrate=rate, channels=channels)
 
 
-def _carried(found: dict[int, PayloadType], carriers: dict[int, set[int]]) -> set[int]:
+def _carried(found: dict[int, PayloadType], carriers: dict[int, frozenset[int]]) -> set[int]:
     """Ids without the carriers of something that is not there, and without what carries only those."""
     kept = found.keys() - carriers.keys()
     waiting: dict[int, set[int]] = {}
@@ -74,7 +104,7 @@ def _carried(found: dict[int, PayloadType], carriers: dict[int, set[int]]) -> se
         if targets <= kept:
             kept.add(number)
         else:
-            waiting[number] = targets
+            waiting[number] = set(targets)
     if not waiting:  # as everybody lists them: a carrier behind what it carries
         return kept
     users: dict[int, list[int]] = {}
@@ -96,14 +126,14 @@ def _carried(found: dict[int, PayloadType], carriers: dict[int, set[int]]) -> se
 _NOTHING = -1  # a target that nobody has
 
 
-def _targets(payload: PayloadType) -> set[int]:
+def _targets(payload: PayloadType) -> frozenset[int]:
     """Ids of what a carrier carries; empty if it does not say."""
     for name, value in payload.parameters:
         if name == "apt":
-            return {_id(value)}
+            return frozenset({_id(value)})
     if payload.name.lower() == "rtx":
-        return {_NOTHING}
-    return {_id(part) for p in payload.parameters if not p.name for part in p.value.split("/") if part.isdigit()}
+        return frozenset({_NOTHING})
+    return frozenset(_id(part) for p in payload.parameters if not p.name for part in p.value.split("/") if part.isdigit())
 
 
 _IDS = {str(number): number for number in range(128)}
@@ -187,7 +217,7 @@ def _by_id(values: Iterable[str]) -> dict[str, str]:
 _Lines = tuple[str, str | None, str | None, tuple[str, ...]]
 # Browsers write the same thirty codecs into every offer. By `CodecLines.text` where that is at hand.
 _READ: Kept[str | _Lines, PayloadType | None] = Kept()
-_WRITTEN: Kept[int, tuple[PayloadType, tuple[str, ...]]] = Kept()
+_WRITTEN: Kept[int, tuple[PayloadType, tuple[str, ...]]] = Kept()  # by identity, as above
 
 
 def _length(lines: _Lines) -> int:
@@ -252,7 +282,6 @@ def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Seque
         if known is None:
             known = payload, _lines(payload)
             if not holds_foreign(payload):
-                # By identity, which is quicker than by value: what is kept is held, so no other can have its number.
                 _WRITTEN.keep(id(payload), known, sum(map(len, known[1])))
         found += known[1]
     media.extend(found)

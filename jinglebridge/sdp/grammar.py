@@ -236,10 +236,11 @@ def _limits(section: Section, longest: int) -> None:
             if len(values) > most and wanted(Counter([value.partition(" ")[0] for value in values])) > most:
                 raise _too_many(section, name, most)
     if longest > 2 * MAX_OF_ONE:
-        # The others have been looked at, see `_codec`.
-        for name in _PARTS if section.codecs is None else _PARTS.keys() - _OF_CODECS:
+        for name in _PARTS:
+            if section.codecs is not None and name in _OF_CODECS:
+                continue  # they have been looked at, see `_codec`
             for value in found.get(name, ()):
-                if _crowded(name, value):
+                if len(value) > MAX_OF_ONE and _crowded(name, value):
                     raise _too_many(section, name, _PARTS[name][1])
 
 
