@@ -33,11 +33,12 @@ def usable(description: RtpDescription) -> tuple[PayloadType, ...]:
     known = _USES.get
     for payload in description.payload_types:
         use = known(id(payload)) or _use(payload, description.media)
-        if use is None or use.number in found:
-            continue
-        found[use.number] = use.payload
-        if use.targets is not None:
-            carriers[use.number] = use.targets
+        if use is not None:
+            number, completed, targets = use
+            if number not in found:
+                found[number] = completed
+                if targets is not None:
+                    carriers[number] = targets
     if carriers:
         kept = _carried(found, carriers)
         if len(kept) < len(found):
@@ -217,7 +218,7 @@ def _by_id(values: Iterable[str]) -> dict[str, str]:
 _Lines = tuple[str, str | None, str | None, tuple[str, ...]]
 # Browsers write the same thirty codecs into every offer. By `CodecLines.text` where that is at hand.
 _READ: Kept[str | _Lines, PayloadType | None] = Kept()
-_WRITTEN: Kept[int, tuple[PayloadType, tuple[str, ...]]] = Kept()  # by identity, as above
+_WRITTEN: Kept[int, tuple[PayloadType, tuple[str, ...]]] = Kept()  # by identity, as above; none that has a ptime
 
 
 def _length(lines: _Lines) -> int:
@@ -277,18 +278,21 @@ def _bandwidths(values: Iterable[str]) -> Iterable[Bandwidth]:
 def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Sequence[PayloadType]) -> None:
     """The codec lines of one section: rtpmap, rtcp-fb, fmtp, ptime."""
     found: list[str] = []
+    known, timed = _WRITTEN.get, []
     for payload in payloads:
-        known = _WRITTEN.get(id(payload))
-        if known is None:
-            known = payload, _lines(payload)
-            if not holds_foreign(payload):
-                _WRITTEN.keep(id(payload), known, sum(map(len, known[1])))
-        found += known[1]
+        written = known(id(payload))
+        if written is None:
+            written = payload, _lines(payload)
+            if payload.ptime is not None or payload.maxptime is not None:
+                timed.append(payload)
+            elif not holds_foreign(payload):
+                _WRITTEN.keep(id(payload), written, sum(map(len, written[1])))
+        found += written[1]
     media.extend(found)
     xep_0293.to_sdp(media, "*", description.feedback, description.trr_int)
     # COMPAT(Movim 0.2x): writes them on the description.
     ptime, maxptime = description.ptime, description.maxptime
-    for payload in reversed(payloads):  # the first that says one counts
+    for payload in reversed(timed):  # the first that says one counts
         ptime = payload.ptime if payload.ptime is not None else ptime
         maxptime = payload.maxptime if payload.maxptime is not None else maxptime
     if ptime is not None:
