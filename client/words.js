@@ -35,13 +35,22 @@ export const PROBLEMS = {
   'camera-failed': 'Your camera could not be opened; another program may be using it. They can hear you but not see you.',
   'insecure-context': 'Browsers open microphone and camera on https pages only. Open this page with https.',
   'not-supported': 'This call cannot take your video. Hang up and make a video call instead.',
+  'camera-unwanted': 'The other side takes no video in this call, so your camera was turned off.',
   'not-negotiable': 'The other side does not take this change. The call goes on as before.',
+  'not-negotiable add': 'The other side does not take your video in this call. The call goes on as before.',
+  'not-negotiable direction': 'The other side does not take your video in this call. The call goes on as before.',
   forbidden: 'You may not call this address from here.',
   'unknown-contact': 'This is not an address that can be called.',
   unavailable: 'The bridge has no connection to the chat server at the moment. Try again in a minute.',
   draining: 'The bridge is being restarted. Try again in a minute.',
   'rate-limited': 'You made many calls in a short time. Wait a minute.',
 }
+
+/**
+ * @param {{code?: string, what?: string, message: string}} error
+ * @returns {string}
+ */
+export const problem = ({ code = '', what, message }) => PROBLEMS[`${code} ${what}`] ?? PROBLEMS[code] ?? message
 
 /** Why this page does not know who you are, by the code of a BridgeError. @type {Record<string, string>} */
 export const DOORSTEP = {
@@ -80,8 +89,16 @@ export const CONNECTION = {
   connecting: 'The bridge cannot be reached. Trying again…',
   reconnecting: 'Connection lost. Reconnecting…',
   duringCall: 'Connection lost. Reconnecting… Your call goes on meanwhile.',
-  draining: 'The bridge is about to restart. A running call goes on.',
+  draining: 'The bridge is being restarted. Reconnecting…',
+  drainingCall: 'The bridge is being restarted. Your call goes on meanwhile.',
 }
+
+/**
+ * What the call view says of a call that goes on as another one.
+ * @param {string} name
+ * @param {boolean} talking false: both were calling
+ */
+export const moved = (name, talking) => (talking ? `${name} went on with another device.` : `${name} was calling you at the same time.`)
 
 /** @param {string} name */
 export const offline = (name) => `${name} looks offline. Ringing anyway — their phone may wake up.`
