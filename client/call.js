@@ -327,7 +327,7 @@ export class Call extends EventTarget {
     if (what === 'answer' && !this.#up) return this.#fail(error)
     const transceiver = this.#peer?.transceiver('video')
     if (this.localStream && this.cameraOn && !sends(transceiver)) {
-      this.#cameraOff(transceiver, this.localStream) // nobody would see it
+      this.#cameraOff(transceiver, this.localStream).catch(() => {}) // nobody would see it
       emit(this, 'streams')
     }
     emit(this, 'problem', error)
@@ -400,11 +400,11 @@ export class Call extends EventTarget {
    * @param {MediaStream} stream
    */
   async #cameraOff(transceiver, stream) {
-    await transceiver?.sender.replaceTrack(null)
     for (const track of stream.getVideoTracks()) {
       track.stop()
       stream.removeTrack(track)
     }
+    await transceiver?.sender.replaceTrack(null)
   }
 
   /**

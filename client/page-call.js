@@ -82,7 +82,7 @@ export function hideResult() {
 /** @param {any} call */
 function outcome(call) {
   const said = ENDED[call.reason] ?? ENDED.failed
-  return said({ name: call.name, direction: call.direction })
+  return said({ name: call.name, direction: call.direction, talked: call.connectedAt !== null })
 }
 
 /** @param {string} text */

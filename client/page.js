@@ -112,7 +112,8 @@ function connection({ state, error }) {
 }
 
 function lost() {
-  const text = draining ? (current ? CONNECTION.drainingCall : CONNECTION.draining) : current ? CONNECTION.duringCall : CONNECTION.reconnecting
+  const talking = current !== null && current.connectedAt !== null
+  const text = CONNECTION[talking ? (draining ? 'drainingCall' : 'duringCall') : (draining ? 'draining' : 'reconnecting')]
   if ($('banner').textContent === text) return
   say($('banner'), text)
   announce(text)
@@ -155,6 +156,7 @@ function take(call, before) {
   shared.call = call
   setBusy(true)
   showCall(call, shared.bridge?.contacts.find(({ jid }) => jid === call.peer.split('/')[0]), before)
+  call.addEventListener('state', () => { if (!$('banner').hidden) lost() })
   call.addEventListener('ended', () => over(call))
   call.addEventListener('moved', (/** @type {any} */ { detail }) => take(detail, call))
 }
@@ -165,6 +167,7 @@ function over(call) {
   if (current !== call) return
   current = null
   setBusy(false)
+  if (!$('banner').hidden) lost()
   if (!ringingCall()) ring(null)
   finished(call)
 }

@@ -5,7 +5,7 @@
  */
 
 /**
- * How a call ended. @type {Record<string, (call: {name: string, direction: string}) => string>}
+ * How a call ended. @type {Record<string, (call: {name: string, direction: string, talked: boolean}) => string>}
  * The keys are END_REASONS of jinglebridge/calls/reasons.py; a test compares them.
  */
 export const ENDED = {
@@ -16,7 +16,7 @@ export const ENDED = {
   'no-answer': ({ name, direction }) => direction === 'out' ? `${name} did not answer.` : `You missed a call from ${name}.`,
   elsewhere: () => 'The call was answered on another device or page.',
   unreachable: ({ name }) => `${name} cannot be reached at the moment.`,
-  'failed-ice': ({ name }) => `No connection to ${name} could be made, or it broke. A firewall on either side may be in the way.`,
+  'failed-ice': ({ name, talked }) => talked ? `The connection to ${name} broke.` : `No connection to ${name} could be made. A firewall on either side may be in the way.`,
   'failed-media': ({ name }) => `Sound or picture between this browser and ${name} could not be set up.`,
   insecure: () => 'The call was stopped because it would not have been safely encrypted.',
   gone: ({ name }) => `The call was lost: ${name} or the connection has gone away.`,

@@ -405,12 +405,12 @@ describe('in a call', () => {
     const { call, pc } = await accepted({ video: true })
     const seen = []
     const problems = problemsOf(call)
-    call.addEventListener('streams', () => seen.push(call.remoteStream.getTracks().map(({ kind }) => kind)))
+    call.addEventListener('streams', () => seen.push([...call.remoteStream.getTracks().map(({ kind }) => kind), call.cameraOn]))
     const [camera] = call.localStream.getVideoTracks()
     pc.transceivers[1].stop()
     event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
     await settle()
-    assert.deepEqual(seen[0], ['audio'])
+    assert.deepEqual(seen, [['audio', true], ['audio', false]])
     // and nobody sees our camera any more
     assert.deepEqual([camera.readyState, call.cameraOn, problems], ['ended', false, [['camera-unwanted', undefined]]])
   })

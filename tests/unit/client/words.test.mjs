@@ -5,7 +5,9 @@ import { clock, ENDED, hue, initials, moved, problem, PROBLEMS } from '../../../
 
 it('every end is a sentence, whoever called', () => {
   for (const [reason, say] of Object.entries(ENDED)) {
-    for (const direction of ['in', 'out']) assert.match(say({ name: 'Bob', direction }), /^[A-Z].*\.$/, reason)
+    for (const direction of ['in', 'out']) {
+      for (const talked of [true, false]) assert.match(say({ name: 'Bob', direction, talked }), /^[A-Z].*\.$/, reason)
+    }
   }
 })
 
