@@ -60,6 +60,8 @@ export class Call extends EventTarget {
   text = ''
   /** @type {BridgeError | null} */
   error = null
+  /** Somebody listens to `moved`. Without that the call is never moved: there would be one that nobody sees. */
+  followed = false
 
   #link
   /** @type {Peer | null} */
@@ -87,6 +89,16 @@ export class Call extends EventTarget {
     this.name = name
     this.media = media
     this.state = direction === 'in' ? 'incoming' : 'preparing'
+  }
+
+  /**
+   * @param {string} type
+   * @param {any} listener
+   * @param {any} [options]
+   */
+  addEventListener(type, listener, options) {
+    this.followed ||= type === 'moved'
+    super.addEventListener(type, listener, options)
   }
 
   /** @returns {RTCPeerConnection | null} null until microphone, camera and ICE servers are there */

@@ -113,7 +113,10 @@ export interface Options {
 interface CallEvents {
   state: BridgeEvent<{ state: CallState }>
   ended: BridgeEvent<Ended>
-  /** This call goes on as that one, which needs no accept(): show it instead. `ended` with `moved` follows. */
+  /**
+   * This call goes on as that one, with the same microphone and camera, and needs no accept(): show it instead. `ended` with
+   * `moved` follows. A call without a listener for this ends, and the other one rings as `incoming`.
+   */
   moved: BridgeEvent<Call>
   abilities: BridgeEvent<undefined>
   /** localStream, remoteStream or cameraOn changed. */

@@ -202,7 +202,7 @@ export class Bridge extends EventTarget {
     const before = this.#calls.get(replaces)
     const call = this.#adopt({ call: id, direction: 'in', with: from, name, media })
     call.abilities = abilities
-    if (before?.localStream) call.goOn(before)
+    if (before?.localStream && before.followed) call.goOn(before)
     else emit(this, 'incoming', call)
   }
 

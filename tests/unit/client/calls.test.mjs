@@ -500,7 +500,9 @@ describe('a call that goes on as another one', () => {
   it('one after the other', async () => {
     const { call } = await outgoing()
     const [track] = call.localStream.getTracks()
+    watch(call)
     const { next } = await replacing(call.id)
+    watch(next)
     event({ type: 'incoming', call: 'third', from: 'bob@x', name: 'Bob', media: AV, abilities: NONE, replaces: 'new' })
     await giveIce()
     assert.deepEqual([next.reason, track.readyState, bridge.calls.map(({ id }) => id)], ['moved', 'live', ['third']])
@@ -510,6 +512,7 @@ describe('a call that goes on as another one', () => {
   it('a stream of the application is never ours to stop', async () => {
     const track = Object.assign(new EventTarget(), { kind: 'audio', readyState: 'live', stop() { this.readyState = 'ended' } })
     const { call } = await outgoing({ stream: new FakeStream([track]) })
+    watch(call)
     const { next } = await replacing(call.id, { audio: true, video: false })
     await giveIce()
     next.hangUp()
@@ -518,6 +521,7 @@ describe('a call that goes on as another one', () => {
 
   it('an accept that the bridge refuses ends it, and closes the microphone', async () => {
     const { call } = await outgoing()
+    watch(call)
     const { next } = await replacing(call.id)
     await giveIce()
     socket.say({ type: 'error', id: socket.of('accept')[0].id, code: 'unknown-call', message: 'gone' })
@@ -525,9 +529,16 @@ describe('a call that goes on as another one', () => {
     assert.deepEqual([next.reason, next.localStream.getTracks()[0].readyState], ['gone', 'ended'])
   })
 
+  it('rings as usual when nobody listens to where it goes, and the microphone is closed', async () => {
+    const { call, ends } = await outgoing()
+    const { rung, next } = await replacing(call.id)
+    assert.deepEqual([rung, next.state, ends[0].reason, call.localStream.getTracks()[0].readyState], [[next], 'incoming', 'moved', 'ended'])
+  })
+
   for (const [what, replaces] of [['a call that is not known', 'nobody'], ['none', null]]) {
     it(`rings as usual when it names ${what}`, async () => {
       const { call, ends } = await outgoing()
+      call.addEventListener('moved', ({ detail }) => ends.push(detail))
       const { rung, next } = await replacing(replaces)
       assert.deepEqual([rung, next.state, ends, call.ended], [[next], 'incoming', [], false])
       assert.equal(socket.of('accept').length, 0)
