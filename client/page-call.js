@@ -4,7 +4,7 @@
  */
 
 import { $, announce, attach, paintAvatar, say } from './page-dom.js'
-import { clock, ENDED, moved, offline, problem, STATE } from './words.js'
+import { clock, ENDED, moved, offline, problem, sentence, STATE } from './words.js'
 
 const WENT = 8000 // ms that it is told that the call went on elsewhere
 
@@ -58,7 +58,7 @@ export function showResult({ call, text = outcome(call), onAgain, onDone }) {
   const talked = call.connectedAt ? (Date.now() - call.connectedAt) / 1000 : 0
   paintAvatar($('result-avatar'), call.peer, call.name)
   say($('result-text'), text)
-  const more = call.error ? problem(call.error) : call.text
+  const more = call.error ? problem(call.error) : sentence(call.text ?? '')
   say($('result-more'), more || (talked ? `It lasted ${clock(talked)}.` : ''))
   announce([text, more].filter(Boolean).join(' '))
   const again = (/** @type {boolean} */ audio) => { hideResult(); onAgain({ audio, video: call.media.video }) }

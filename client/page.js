@@ -74,7 +74,8 @@ function show(view) {
 
 /** @param {string} [code] */
 function showDoorstep(code = 'none') {
-  say($('doorstep-text'), DOORSTEP[code] ?? DOORSTEP['not-authorized'])
+  const lost = $('result').hidden ? '' : `${$('result-text').textContent} ` // a call that ended with the session
+  say($('doorstep-text'), lost + (DOORSTEP[code] ?? DOORSTEP['not-authorized']))
   say($('banner'))
   $('me').hidden = true
   show('doorstep')

@@ -50,7 +50,10 @@ export const PROBLEMS = {
  * @param {{code?: string, what?: string, message: string}} error
  * @returns {string}
  */
-export const problem = ({ code = '', what, message }) => PROBLEMS[`${code} ${what}`] ?? PROBLEMS[code] ?? message
+export const problem = ({ code = '', what, message }) => PROBLEMS[`${code} ${what}`] ?? PROBLEMS[code] ?? DOORSTEP[code] ?? sentence(message)
+
+/** @param {string} text of the bridge or the other side, perhaps half a sentence */
+export const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? '' : '.'}`
 
 /** Why this page does not know who you are, by the code of a BridgeError. @type {Record<string, string>} */
 export const DOORSTEP = {

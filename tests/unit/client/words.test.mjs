@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 
-import { clock, ENDED, hue, initials, moved, problem, PROBLEMS } from '../../../client/words.js'
+import { clock, ENDED, hue, initials, moved, problem, PROBLEMS, sentence } from '../../../client/words.js'
 
 it('every end is a sentence, whoever called', () => {
   for (const [reason, say] of Object.entries(ENDED)) {
@@ -17,7 +17,9 @@ it('every problem is a sentence, by code and by what was refused', () => {
   assert.equal(problem(refused), PROBLEMS['not-negotiable'])
   assert.equal(problem({ ...refused, what: 'ice-restart' }), PROBLEMS['not-negotiable'])
   assert.equal(problem({ ...refused, what: 'add' }), PROBLEMS['not-negotiable add'])
-  assert.equal(problem({ code: 'internal', message: 'It broke.' }), 'It broke.')
+  assert.equal(problem({ code: 'internal', message: 'it broke' }), 'It broke.')
+  assert.match(problem({ code: 'token-expired', message: 'exp' }), /^Your link has expired/)
+  assert.deepEqual(['', 'Was it you?'].map(sentence), ['', 'Was it you?'])
 })
 
 it('says which way a call went on', () => {
