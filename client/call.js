@@ -347,17 +347,21 @@ export class Call extends EventTarget {
 
   /** @param {RTCSessionDescriptionInit} description */
   #describe(description) {
-    this.#peer?.receive(description).then(() => this.#seen(), (cause) => {
+    const sending = Boolean(this.#peer?.transceiver('video')) // no more, if we have stopped it ourselves
+    this.#peer?.receive(description).then(() => this.#seen(sending), (cause) => {
       this.#fail(new BridgeError('bad-description', 'The browser does not take what the other side sent.', { cause }))
     })
   }
 
-  /** A camera whose section is no more is seen by nobody. */
-  #seen() {
+  /**
+   * A camera whose section is no more is seen by nobody.
+   * @param {boolean} before there was a section
+   */
+  #seen(before) {
     if (!this.cameraOn || !this.localStream || this.#peer?.transceiver('video')) return
     this.#cameraOff(undefined, this.localStream)
     emit(this, 'streams')
-    emit(this, 'problem', new BridgeError('camera-unwanted', 'The other side takes no video.'))
+    if (before) emit(this, 'problem', new BridgeError('camera-unwanted', 'The other side takes no video.'))
   }
 
   /** @param {{bundle: boolean, restart: boolean, add: boolean, modify: boolean}} abilities */

@@ -407,12 +407,22 @@ describe('in a call', () => {
     const problems = problemsOf(call)
     call.addEventListener('streams', () => seen.push([...call.remoteStream.getTracks().map(({ kind }) => kind), call.cameraOn]))
     const [camera] = call.localStream.getVideoTracks()
-    pc.transceivers[1].stop()
+    pc.stopping = pc.transceivers[1]
     event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
     await settle()
     assert.deepEqual(seen, [['audio', true], ['audio', false]])
     // and nobody sees our camera any more
     assert.deepEqual([camera.readyState, call.cameraOn, problems], ['ended', false, [['camera-unwanted', undefined]]])
+  })
+
+  it('one that we stop turns the camera off, which is no problem', async () => {
+    const { call, pc } = await accepted({ video: true })
+    const problems = problemsOf(call)
+    pc.transceivers[1].stop()
+    await pc.onnegotiationneeded()
+    event({ type: 'description', call: 'in1', description: { type: 'answer', sdp: 'yes' } })
+    await settle()
+    assert.deepEqual([described().at(-1)[0], call.cameraOn, problems], ['offer', false, []])
   })
 
   it('video can be started where it can do something, as the abilities say', async () => {
