@@ -21,7 +21,7 @@ const REFUSED = {
   forbidden: 'unreachable',
   'unknown-contact': 'unreachable',
   'rate-limited': 'overload',
-  draining: 'overload',
+  draining: 'unreachable',
   'bad-description': 'failed-media',
   'not-negotiable': 'failed-media',
   'unknown-call': 'gone',
@@ -32,7 +32,10 @@ const DEVICE = /^(microphone|camera|insecure)-/
 /** @typedef {import('./signalling.js').Signalling} Signalling */
 /** @typedef {{audio?: boolean | MediaTrackConstraints, video?: boolean | MediaTrackConstraints, stream?: MediaStream}} Wanted */
 
-/** Events: `state`, `ended` ({reason, text, error}), `streams`, `mute` ({kind, muted}), `problem` (BridgeError). */
+/**
+ * Events: `state`, `ended` ({reason, text, error}), `moved` (the Call that goes on instead), `streams`, `mute` ({kind, muted}),
+ * `abilities`, `problem` (BridgeError).
+ */
 export class Call extends EventTarget {
   id
   /** @type {'out' | 'in'} */
@@ -50,21 +53,23 @@ export class Call extends EventTarget {
   remoteCameraOff = false
   /** @type {MediaStream | null} */
   localStream = null
-  /** When media first flowed, as Date.now(). @type {number | null} */
+  /** When the two began to talk, as Date.now(); a call that went on as this one counts. @type {number | null} */
   connectedAt = null
   /** @type {string | null} */
   reason = null
   text = ''
   /** @type {BridgeError | null} */
   error = null
+  /** Somebody listens to `moved`. Without that the call is never moved: there would be one that nobody sees. */
+  followed = false
 
   #link
   /** @type {Peer | null} */
   #peer = null
   #announced // the bridge knows of this call
   #accepted = false // the bridge knows that we accepted
-  /** @type {MediaStream | undefined} the application's, not ours to stop */
-  #given
+  #up = false // media has flowed
+  #owned = true // localStream is ours to stop: neither the application's, nor that of a later call
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #statsTimer
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -86,6 +91,16 @@ export class Call extends EventTarget {
     this.state = direction === 'in' ? 'incoming' : 'preparing'
   }
 
+  /**
+   * @param {string} type
+   * @param {any} listener
+   * @param {any} [options]
+   */
+  addEventListener(type, listener, options) {
+    this.followed ||= type === 'moved'
+    super.addEventListener(type, listener, options)
+  }
+
   /** @returns {RTCPeerConnection | null} null until microphone, camera and ICE servers are there */
   get peerConnection() {
     return this.#peer?.connection ?? null
@@ -98,6 +113,12 @@ export class Call extends EventTarget {
 
   get cameraOn() {
     return this.localStream?.getVideoTracks().some((track) => track.readyState === 'live') ?? false
+  }
+
+  /** Can `camera(true)` do anything? Not if the other side takes no such change. */
+  get cameraPossible() {
+    const transceiver = this.#peer?.transceiver('video')
+    return this.cameraOn || (transceiver ? sends(transceiver) || this.abilities.modify : this.abilities.add)
   }
 
   get ended() {
@@ -144,6 +165,27 @@ export class Call extends EventTarget {
     }
   }
 
+  /**
+   * Takes a call that the bridge says goes on with `before`: with the same microphone and camera, and nobody is asked. Never
+   * rejects. J-067, J-069
+   * @param {Call} before
+   */
+  async goOn(before) {
+    this.muted = before.muted
+    this.connectedAt = before.connectedAt
+    this.#accepted = true
+    this.#become('accepting')
+    const prepared = this.#prepare({ audio: false, video: false, stream: before.localStream ?? undefined, owned: before.#owned })
+    before.#owned = false
+    emit(before, 'moved', this)
+    before.finish('moved')
+    try {
+      if (await prepared) await this.#link.request('accept', { call: this.id })
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
   /** @param {{busy?: boolean}} [options] */
   reject({ busy = false } = {}) {
     if (this.ended) return
@@ -153,7 +195,7 @@ export class Call extends EventTarget {
 
   hangUp() {
     if (this.direction === 'in' && !this.#accepted) this.reject()
-    else this.leave(ORDER.indexOf(this.state) < ORDER.indexOf('accepted') ? 'cancelled' : 'ended')
+    else this.leave(this.direction === 'out' && ORDER.indexOf(this.state) < ORDER.indexOf('accepted') ? 'cancelled' : 'ended')
   }
 
   /** @param {boolean} [on] true: the other side hears nothing */
@@ -187,7 +229,7 @@ export class Call extends EventTarget {
     if (this.ended) return
     switch (frame.type) {
       case 'state':
-        this.abilities = frame.abilities
+        this.#able(frame.abilities)
         if (frame.state !== 'connected') this.#advance(frame.state)
         break
       case 'description': this.#describe(frame.description); break
@@ -243,11 +285,11 @@ export class Call extends EventTarget {
 
   /**
    * Opens microphone and camera, asks for ICE servers, makes the peer connection.
-   * @param {Wanted & {audio: any, video: any}} wanted
+   * @param {Wanted & {audio: any, video: any, owned?: boolean}} wanted
    * @returns {Promise<Peer | null>} null when the call ended meanwhile
    */
-  async #prepare({ audio, video, stream }) {
-    this.#given = stream
+  async #prepare({ audio, video, stream, owned = !stream }) {
+    this.#owned = owned
     const asked = this.#link.request('ice', { to: this.peer })
     asked.catch(() => {}) // awaited below, unless the microphone fails first
     const media = stream ? { stream, problems: [] } : await openMedia({ audio, video })
@@ -273,7 +315,7 @@ export class Call extends EventTarget {
     clearInterval(this.#statsTimer)
     clearTimeout(this.#soonTimer)
     this.#peer?.close()
-    if (!this.#given) this.localStream?.getTracks().forEach((track) => track.stop())
+    if (this.#owned) this.localStream?.getTracks().forEach((track) => track.stop())
   }
 
   #backToRinging() {
@@ -294,10 +336,10 @@ export class Call extends EventTarget {
    * @param {RTCSdpType} what
    */
   #refused(error, what) {
-    if (what === 'answer' && this.connectedAt === null) return this.#fail(error)
+    if (what === 'answer' && !this.#up) return this.#fail(error)
     const transceiver = this.#peer?.transceiver('video')
     if (this.localStream && this.cameraOn && !sends(transceiver)) {
-      this.#cameraOff(transceiver, this.localStream) // nobody would see it
+      this.#cameraOff(transceiver, this.localStream).catch(() => {}) // nobody would see it
       emit(this, 'streams')
     }
     emit(this, 'problem', error)
@@ -305,19 +347,38 @@ export class Call extends EventTarget {
 
   /** @param {RTCSessionDescriptionInit} description */
   #describe(description) {
-    this.#peer?.receive(description).catch((cause) => {
+    const sending = Boolean(this.#peer?.transceiver('video')) // no more, if we have stopped it ourselves
+    this.#peer?.receive(description).then(() => this.#seen(sending), (cause) => {
       this.#fail(new BridgeError('bad-description', 'The browser does not take what the other side sent.', { cause }))
     })
+  }
+
+  /**
+   * A camera whose section is no more is seen by nobody.
+   * @param {boolean} before there was a section
+   */
+  #seen(before) {
+    if (!this.cameraOn || !this.localStream || this.#peer?.transceiver('video')) return
+    this.#cameraOff(undefined, this.localStream)
+    emit(this, 'streams')
+    if (before) emit(this, 'problem', new BridgeError('camera-unwanted', 'The other side takes no video.'))
+  }
+
+  /** @param {{bundle: boolean, restart: boolean, add: boolean, modify: boolean}} abilities */
+  #able(abilities) {
+    this.abilities = abilities
+    emit(this, 'abilities')
   }
 
   /** @param {RTCPeerConnectionState} state */
   #changed(state) {
     this.#report()
-    if (state === 'connecting' && this.connectedAt === null) this.#advance('connecting')
-    if (state === 'disconnected' && this.connectedAt !== null) this.#become('reconnecting')
+    if (state === 'connecting' && !this.#up) this.#advance('connecting')
+    if (state === 'disconnected' && this.#up) this.#become('reconnecting')
     if (state === 'failed') this.leave('failed-ice', { said: 'failed-ice' })
     if (state !== 'connected') return
-    if (this.connectedAt === null) {
+    if (!this.#up) {
+      this.#up = true
       this.#statsTimer = setInterval(() => this.#report(), STATS_EVERY)
       this.#soonTimer = setTimeout(() => this.#report(), STATS_SOON)
       if (this.muted) this.#inform('audio', true) // what was said before the call was up reached nobody
@@ -341,8 +402,7 @@ export class Call extends EventTarget {
    * @param {MediaStream} stream
    */
   async #cameraOn(peer, transceiver, stream) {
-    const able = transceiver ? sends(transceiver) || this.abilities.modify : this.abilities.add
-    if (!able) throw new BridgeError('not-supported', 'The other side takes no new video in this call.')
+    if (!this.cameraPossible) throw new BridgeError('not-supported', 'The other side takes no new video in this call.')
     const track = await openCamera()
     if (this.ended) return track.stop()
     stream.addTrack(track)
@@ -356,11 +416,11 @@ export class Call extends EventTarget {
    * @param {MediaStream} stream
    */
   async #cameraOff(transceiver, stream) {
-    await transceiver?.sender.replaceTrack(null)
     for (const track of stream.getVideoTracks()) {
       track.stop()
       stream.removeTrack(track)
     }
+    await transceiver?.sender.replaceTrack(null)
   }
 
   /**
@@ -398,5 +458,6 @@ export class Call extends EventTarget {
 
 /** @param {RTCRtpTransceiver} [transceiver] */
 function sends(transceiver) {
-  return transceiver?.currentDirection === 'sendrecv' || transceiver?.currentDirection === 'sendonly'
+  const direction = transceiver?.currentDirection ?? transceiver?.direction // before the answer: as offered
+  return direction === 'sendrecv' || direction === 'sendonly'
 }

@@ -14,7 +14,7 @@ export type ErrorCode =
 export type LocalErrorCode =
   | 'offline' | 'closed' | 'bad-url' | 'insecure-context'
   | 'microphone-refused' | 'microphone-missing' | 'microphone-failed'
-  | 'camera-refused' | 'camera-missing' | 'camera-failed'
+  | 'camera-refused' | 'camera-missing' | 'camera-failed' | 'camera-unwanted'
 
 export type CallState =
   | 'preparing' | 'calling' | 'proceeding' | 'ringing' | 'incoming' | 'accepting' | 'accepted' | 'connecting'
@@ -113,6 +113,12 @@ export interface Options {
 interface CallEvents {
   state: BridgeEvent<{ state: CallState }>
   ended: BridgeEvent<Ended>
+  /**
+   * This call goes on as that one, with the same microphone and camera, and needs no accept(): show it instead. `ended` with
+   * `moved` follows. A call without a listener for this ends, and the other one rings as `incoming`.
+   */
+  moved: BridgeEvent<Call>
+  abilities: BridgeEvent<undefined>
   /** localStream, remoteStream or cameraOn changed. */
   streams: BridgeEvent<undefined>
   mute: BridgeEvent<{ kind: 'local' | 'remote'; muted: boolean; cameraOff?: boolean }>
@@ -132,13 +138,15 @@ export class Call extends EventTarget {
   readonly muted: boolean
   readonly remoteMuted: boolean
   readonly cameraOn: boolean
+  /** False: `camera(true)` can do nothing, because the other side takes no video from here. */
+  readonly cameraPossible: boolean
   readonly remoteCameraOff: boolean
   readonly localStream: MediaStream | null
   /** Null before the first track; another object when one is added, told by `streams`. */
   readonly remoteStream: MediaStream | null
   /** Null until microphone, camera and ICE servers are there. */
   readonly peerConnection: RTCPeerConnection | null
-  /** Date.now() of when media first flowed. */
+  /** Date.now() of when media first flowed; of the call before, if this one goes on with it. */
   readonly connectedAt: number | null
   readonly ended: boolean
   readonly reason: EndReason | null

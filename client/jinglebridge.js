@@ -197,11 +197,13 @@ export class Bridge extends EventTarget {
   }
 
   /** @param {any} frame */
-  #incoming({ call: id, from, name, media, abilities }) {
+  #incoming({ call: id, from, name, media, abilities, replaces }) {
     if (this.#calls.has(id)) return
+    const before = this.#calls.get(replaces)
     const call = this.#adopt({ call: id, direction: 'in', with: from, name, media })
     call.abilities = abilities
-    emit(this, 'incoming', call)
+    if (before?.localStream && before.followed) call.goOn(before)
+    else emit(this, 'incoming', call)
   }
 
   /** @param {ConstructorParameters<typeof Call>[1]} about */

@@ -4,7 +4,9 @@
  */
 
 import { $, announce, attach, paintAvatar, say } from './page-dom.js'
-import { clock, ENDED, offline, PROBLEMS, STATE } from './words.js'
+import { clock, ENDED, moved, offline, problem, sentence, STATE } from './words.js'
+
+const WENT = 8000 // ms that it is told that the call went on elsewhere
 
 /** @type {any} the call on show */
 let shown = null
@@ -14,20 +16,22 @@ let ticking
 /**
  * @param {any} call
  * @param {any} [contact] as far as known
+ * @param {any} [before] the call on show that goes on as this one
  */
-export function showCall(call, contact) {
+export function showCall(call, contact, before) {
   hideResult()
   shown = call
   paintAvatar($('call-avatar'), call.peer, call.name)
   say($('call-name'), call.name)
   const looksOffline = call.direction === 'out' && contact?.presence === 'offline'
-  say($('call-note'), looksOffline ? offline(call.name) : '')
-  if (looksOffline) announce(offline(call.name))
+  const went = before && moved(call.name, before.connectedAt !== null)
+  note(went ?? (looksOffline ? offline(call.name) : ''))
+  if (went) setTimeout(() => $('call-note').textContent === went && note(''), WENT)
   $('idle').hidden = true
   $('call').hidden = false
   document.body.dataset.call = 'live'
-  for (const event of ['state', 'streams', 'mute']) call.addEventListener(event, () => call === shown && paint(call))
-  call.addEventListener('problem', (/** @type {any} */ { detail }) => note(PROBLEMS[detail.code] ?? detail.message))
+  for (const event of ['state', 'abilities', 'streams', 'mute']) call.addEventListener(event, () => call === shown && paint(call))
+  call.addEventListener('problem', (/** @type {any} */ { detail }) => call === shown && note(problem(detail)))
   call.addEventListener('state', () => call === shown && announceState(call))
   paint(call)
   announceState(call)
@@ -54,7 +58,7 @@ export function showResult({ call, text = outcome(call), onAgain, onDone }) {
   const talked = call.connectedAt ? (Date.now() - call.connectedAt) / 1000 : 0
   paintAvatar($('result-avatar'), call.peer, call.name)
   say($('result-text'), text)
-  const more = PROBLEMS[call.error?.code] ?? call.text
+  const more = call.error ? problem(call.error) : sentence(call.text ?? '')
   say($('result-more'), more || (talked ? `It lasted ${clock(talked)}.` : ''))
   announce([text, more].filter(Boolean).join(' '))
   const again = (/** @type {boolean} */ audio) => { hideResult(); onAgain({ audio, video: call.media.video }) }
@@ -78,13 +82,13 @@ export function hideResult() {
 /** @param {any} call */
 function outcome(call) {
   const said = ENDED[call.reason] ?? ENDED.failed
-  return said({ name: call.name, direction: call.direction })
+  return said({ name: call.name, direction: call.direction, talked: call.connectedAt !== null })
 }
 
 /** @param {string} text */
 function note(text) {
   say($('call-note'), text)
-  announce(text)
+  if (text) announce(text)
 }
 
 /** @param {any} call */
@@ -105,7 +109,7 @@ function paint(call) {
   paintStreams(call)
   paintSwitch('mute', call.muted, call.muted ? 'Unmute' : 'Mute')
   paintSwitch('camera', !call.cameraOn, call.cameraOn ? 'Stop video' : 'Start video')
-  $('camera').hidden = !call.media.video && !call.abilities.add && !call.cameraOn
+  $('camera').hidden = !call.cameraPossible
 }
 
 /** @param {any} call */
@@ -156,6 +160,6 @@ function paintSwitch(id, off, text) {
 
 $('mute').onclick = () => shown?.mute(!shown.muted)
 $('camera').onclick = () => {
-  shown?.camera(!shown.cameraOn).catch((/** @type {any} */ error) => note(PROBLEMS[error.code] ?? error.message))
+  shown?.camera(!shown.cameraOn).catch((/** @type {any} */ error) => note(problem(error)))
 }
 $('hang-up').onclick = () => shown?.hangUp()

@@ -4,7 +4,7 @@
  */
 
 import { $, announce, paintAvatar, say } from './page-dom.js'
-import { PROBLEMS } from './words.js'
+import { problem } from './words.js'
 
 /** @type {any} */
 let ringing = null
@@ -52,7 +52,7 @@ export function enable(on) {
 
 /** @param {any} error why the call could not be accepted */
 export function explain(error) {
-  const text = PROBLEMS[error.code] ?? error.message
+  const text = problem(error)
   say($('incoming-note'), text)
   announce(text, 'alarm')
   $('accept-listen').hidden = !error.code?.startsWith('microphone-')

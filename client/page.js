@@ -22,6 +22,7 @@ Object.assign(window, { jinglebridge: shared })
 /** @type {import('./call.js').Call | null} the one in the call view */
 let current = null
 let unloading = false
+let draining = false
 
 // --- who this is --------------------------------------------------------------------------------------------------
 
@@ -73,7 +74,8 @@ function show(view) {
 
 /** @param {string} [code] */
 function showDoorstep(code = 'none') {
-  say($('doorstep-text'), DOORSTEP[code] ?? DOORSTEP['not-authorized'])
+  const lost = $('result').hidden ? '' : `${$('result-text').textContent} ` // a call that ended with the session
+  say($('doorstep-text'), lost + (DOORSTEP[code] ?? DOORSTEP['not-authorized']))
   say($('banner'))
   $('me').hidden = true
   show('doorstep')
@@ -97,7 +99,7 @@ function begin() {
   on('incoming', incoming)
   on('interrupted', interrupted)
   on('missed', (missed) => addMissed(missed, () => place(missed.from, { video: false })))
-  on('draining', () => { say($('banner'), CONNECTION.draining); announce(CONNECTION.draining) })
+  on('draining', () => { draining = true; lost() })
   bridge.open().catch(() => {}) // `connection` has told why
 }
 
@@ -105,16 +107,23 @@ function begin() {
 function connection({ state, error }) {
   if (state === 'online') return online()
   if (state === 'offline') return error && showDoorstep(error.code)
-  const text = state === 'connecting' ? CONNECTION.connecting : current ? CONNECTION.duringCall : CONNECTION.reconnecting
-  if (state === 'connecting') say($('starting-text'), text)
-  else if ($('banner').textContent !== text) say($('banner'), text)
-  else return
+  if (state === 'reconnecting') return lost()
+  say($('starting-text'), CONNECTION.connecting)
+  announce(CONNECTION.connecting)
+}
+
+function lost() {
+  const talking = current !== null && current.connectedAt !== null
+  const text = CONNECTION[talking ? (draining ? 'drainingCall' : 'duringCall') : (draining ? 'draining' : 'reconnecting')]
+  if ($('banner').textContent === text) return
+  say($('banner'), text)
   announce(text)
 }
 
 function online() {
   const bridge = /** @type {Bridge} */ (shared.bridge)
   if (!$('banner').hidden) announce('Connected again.')
+  draining = false
   say($('banner'))
   say($('me-name'), bridge.name)
   say($('me-jid'), bridge.jid.split('/')[0])
@@ -139,13 +148,18 @@ function place(jid, wanted) {
   call.addEventListener('state', sound)
 }
 
-/** @param {import('./call.js').Call} call that is in the call view from now on */
-function take(call) {
+/**
+ * @param {import('./call.js').Call} call that is in the call view from now on
+ * @param {import('./call.js').Call} [before] what it was until now
+ */
+function take(call, before) {
   current = call
   shared.call = call
   setBusy(true)
-  showCall(call, shared.bridge?.contacts.find(({ jid }) => jid === call.peer.split('/')[0]))
+  showCall(call, shared.bridge?.contacts.find(({ jid }) => jid === call.peer.split('/')[0]), before)
+  call.addEventListener('state', () => { if (!$('banner').hidden) lost() })
   call.addEventListener('ended', () => over(call))
+  call.addEventListener('moved', (/** @type {any} */ { detail }) => take(detail, call))
 }
 
 /** @param {import('./call.js').Call} call */
@@ -154,6 +168,7 @@ function over(call) {
   if (current !== call) return
   current = null
   setBusy(false)
+  if (!$('banner').hidden) lost()
   if (!ringingCall()) ring(null)
   finished(call)
 }

@@ -155,7 +155,7 @@ export class Peer {
   async startSending(transceiver, track) {
     await transceiver.sender.replaceTrack(track)
     transceiver.direction = 'sendrecv'
-    await this.#negotiate()
+    await this.#ask()
   }
 
   /**
@@ -166,7 +166,7 @@ export class Peer {
     const sender = this.connection.addTrack(track, this.#local)
     const transceiver = this.connection.getTransceivers().find((item) => item.sender === sender)
     if (transceiver) this.#attached.add(transceiver)
-    await this.#negotiate()
+    await this.#ask()
   }
 
   /** @returns {Promise<object>} the fields of a `stats` frame */
@@ -219,6 +219,12 @@ export class Peer {
       }
       transceiver.direction = track ? 'sendrecv' : 'recvonly'
     }
+  }
+
+  /** The person asks for it, so it is offered even if it was refused before. */
+  #ask() {
+    this.#refused = ''
+    return this.#negotiate()
   }
 
   /** Offers what the browser wants to be negotiated. It asks again when the other side's offer comes first. */

@@ -5,7 +5,7 @@
  */
 
 /**
- * How a call ended. @type {Record<string, (call: {name: string, direction: string}) => string>}
+ * How a call ended. @type {Record<string, (call: {name: string, direction: string, talked: boolean}) => string>}
  * The keys are END_REASONS of jinglebridge/calls/reasons.py; a test compares them.
  */
 export const ENDED = {
@@ -16,7 +16,7 @@ export const ENDED = {
   'no-answer': ({ name, direction }) => direction === 'out' ? `${name} did not answer.` : `You missed a call from ${name}.`,
   elsewhere: () => 'The call was answered on another device or page.',
   unreachable: ({ name }) => `${name} cannot be reached at the moment.`,
-  'failed-ice': ({ name }) => `No connection to ${name} could be made, or it broke. A firewall on either side may be in the way.`,
+  'failed-ice': ({ name, talked }) => talked ? `The connection to ${name} broke.` : `No connection to ${name} could be made. A firewall on either side may be in the way.`,
   'failed-media': ({ name }) => `Sound or picture between this browser and ${name} could not be set up.`,
   insecure: () => 'The call was stopped because it would not have been safely encrypted.',
   gone: ({ name }) => `The call was lost: ${name} or the connection has gone away.`,
@@ -35,13 +35,25 @@ export const PROBLEMS = {
   'camera-failed': 'Your camera could not be opened; another program may be using it. They can hear you but not see you.',
   'insecure-context': 'Browsers open microphone and camera on https pages only. Open this page with https.',
   'not-supported': 'This call cannot take your video. Hang up and make a video call instead.',
+  'camera-unwanted': 'The other side takes no video in this call, so your camera was turned off.',
   'not-negotiable': 'The other side does not take this change. The call goes on as before.',
+  'not-negotiable add': 'The other side does not take your video in this call. The call goes on as before.',
+  'not-negotiable direction': 'The other side does not take your video in this call. The call goes on as before.',
   forbidden: 'You may not call this address from here.',
   'unknown-contact': 'This is not an address that can be called.',
   unavailable: 'The bridge has no connection to the chat server at the moment. Try again in a minute.',
   draining: 'The bridge is being restarted. Try again in a minute.',
   'rate-limited': 'You made many calls in a short time. Wait a minute.',
 }
+
+/**
+ * @param {{code?: string, what?: string, message: string}} error
+ * @returns {string}
+ */
+export const problem = ({ code = '', what, message }) => PROBLEMS[`${code} ${what}`] ?? PROBLEMS[code] ?? DOORSTEP[code] ?? sentence(message)
+
+/** @param {string} text of the bridge or the other side, perhaps half a sentence */
+export const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? '' : '.'}`
 
 /** Why this page does not know who you are, by the code of a BridgeError. @type {Record<string, string>} */
 export const DOORSTEP = {
@@ -80,8 +92,16 @@ export const CONNECTION = {
   connecting: 'The bridge cannot be reached. Trying again…',
   reconnecting: 'Connection lost. Reconnecting…',
   duringCall: 'Connection lost. Reconnecting… Your call goes on meanwhile.',
-  draining: 'The bridge is about to restart. A running call goes on.',
+  draining: 'The bridge is being restarted. Reconnecting…',
+  drainingCall: 'The bridge is being restarted. Your call goes on meanwhile.',
 }
+
+/**
+ * What the call view says of a call that goes on as another one.
+ * @param {string} name
+ * @param {boolean} talking false: both were calling
+ */
+export const moved = (name, talking) => (talking ? `${name} went on with another device.` : `${name} was calling you at the same time.`)
 
 /** @param {string} name */
 export const offline = (name) => `${name} looks offline. Ringing anyway — their phone may wake up.`

@@ -397,17 +397,163 @@ describe('in a call', () => {
     assert.deepEqual([call.cameraOn, pc.transceivers[1].direction], [false, 'stopped'])
     await pc.onnegotiationneeded()
     assert.equal(described().length, 2)
+    await call.camera(true) // the person asks again, and so do we
+    assert.deepEqual([described().length, described().at(-1)[0], call.cameraOn], [3, 'offer', true])
   })
 
   it('a section that the peer stops takes its track away', async () => {
     const { call, pc } = await accepted({ video: true })
     const seen = []
-    call.addEventListener('streams', () => seen.push(call.remoteStream.getTracks().map(({ kind }) => kind)))
-    pc.transceivers[1].stop()
+    const problems = problemsOf(call)
+    call.addEventListener('streams', () => seen.push([...call.remoteStream.getTracks().map(({ kind }) => kind), call.cameraOn]))
+    const [camera] = call.localStream.getVideoTracks()
+    pc.stopping = pc.transceivers[1]
     event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
     await settle()
-    assert.deepEqual(seen, [['audio']])
+    assert.deepEqual(seen, [['audio', true], ['audio', false]])
+    // and nobody sees our camera any more
+    assert.deepEqual([camera.readyState, call.cameraOn, problems], ['ended', false, [['camera-unwanted', undefined]]])
   })
+
+  it('one that we stop turns the camera off, which is no problem', async () => {
+    const { call, pc } = await accepted({ video: true })
+    const problems = problemsOf(call)
+    pc.transceivers[1].stop()
+    await pc.onnegotiationneeded()
+    event({ type: 'description', call: 'in1', description: { type: 'answer', sdp: 'yes' } })
+    await settle()
+    assert.deepEqual([described().at(-1)[0], call.cameraOn, problems], ['offer', false, []])
+  })
+
+  it('video can be started where it can do something, as the abilities say', async () => {
+    const { call, pc } = await accepted({}, { audio: true, video: false })
+    const told = []
+    call.addEventListener('abilities', () => told.push(call.cameraPossible))
+    const able = (abilities) => event({ type: 'state', call: 'in1', state: 'connecting', abilities: { ...NONE, ...abilities } })
+    able({ modify: true })
+    able({ add: true })
+    assert.deepEqual(told, [false, true])
+    await call.camera(true)
+    event({ type: 'description', call: 'in1', description: { type: 'answer', sdp: 'yes' } })
+    await settle()
+    pc.transceivers[1].currentDirection = 'sendrecv'
+    able({})
+    await call.camera(false)
+    assert.equal(call.cameraPossible, true) // in the section that is there
+    pc.transceivers[1].currentDirection = 'recvonly'
+    assert.equal(call.cameraPossible, false)
+    able({ modify: true })
+    assert.equal(call.cameraPossible, true)
+  })
+})
+
+describe('a call that goes on as another one', () => {
+  /** The bridge says so, and where the old call is known it says next that it ended. */
+  const replacing = async (replaces, media = AV) => {
+    const rung = []
+    bridge.addEventListener('incoming', ({ detail }) => rung.push(detail))
+    event({ type: 'incoming', call: 'new', from: 'bob@x', name: 'Bob', media, abilities: { ...NONE, add: true }, replaces })
+    event({ type: 'ended', call: replaces, reason: 'moved', text: 'elsewhere' })
+    await settle()
+    return { rung, next: bridge.calls.find(({ id }) => id === 'new') }
+  }
+  const watch = (call) => {
+    const seen = []
+    call.addEventListener('moved', ({ detail }) => seen.push(['moved', detail.id, call.state]))
+    call.addEventListener('ended', ({ detail }) => seen.push(['ended', detail.reason]))
+    return seen
+  }
+
+  it('J-067: crossing calls: nothing rings, the tracks stay, the accept goes out at once', async () => {
+    const { call, pc } = await outgoing()
+    event({ type: 'state', call: call.id, state: 'proceeding', abilities: NONE })
+    const seen = watch(call)
+    const tracks = call.localStream.getTracks()
+    const { rung, next } = await replacing(call.id)
+    assert.deepEqual([rung, seen], [[], [['moved', 'new', 'proceeding'], ['ended', 'moved']]])
+    assert.deepEqual([pc.connectionState, next.state, next.direction, next.connectedAt], ['closed', 'accepting', 'in', null])
+    await giveIce()
+    assert.deepEqual(socket.of('accept').map((frame) => frame.call), ['new'])
+    assert.deepEqual(socket.of('hangup').concat(socket.of('reject')), [])
+    assert.deepEqual(tracks.map(({ readyState }) => readyState), ['live', 'live'])
+    event({ type: 'description', call: 'new', description: { type: 'offer', sdp: 'audio video' } })
+    await settle()
+    const there = FakePeerConnection.all.at(-1)
+    assert.notEqual(there, pc)
+    assert.deepEqual(there.transceivers.map(({ sender, direction }) => [sender.track, direction]), tracks.map((track) => [track, 'sendrecv']))
+    next.hangUp()
+    assert.deepEqual(tracks.map(({ readyState }) => readyState), ['ended', 'ended'])
+    assert.equal(socket.of('hangup')[0].call, 'new')
+  })
+
+  it('J-069: a running call: muted as before, since when as before, and told to the other side again', async () => {
+    const { call, pc } = await accepted({ video: true })
+    pc.become('connected')
+    call.mute()
+    const seen = watch(call)
+    const { connectedAt } = call
+    const { rung, next } = await replacing('in1')
+    assert.deepEqual([rung, seen.map(([type]) => type), call.reason], [[], ['moved', 'ended'], 'moved'])
+    assert.deepEqual([next.muted, next.connectedAt, next.localStream, next.abilities.add], [true, connectedAt, call.localStream, true])
+    await giveIce()
+    event({ type: 'description', call: 'new', description: { type: 'offer', sdp: 'audio video' } })
+    await settle()
+    const there = FakePeerConnection.all.at(-1)
+    assert.equal(there.transceivers[0].sender.track.enabled, false)
+    there.become('connecting')
+    const before = socket.of('info').length
+    there.become('connected')
+    assert.deepEqual(socket.of('info').slice(before).map((frame) => [frame.call, frame.info, frame.mid]), [['new', 'mute', there.transceivers[0].mid]])
+    assert.equal(next.state, 'connected')
+  })
+
+  it('one after the other', async () => {
+    const { call } = await outgoing()
+    const [track] = call.localStream.getTracks()
+    watch(call)
+    const { next } = await replacing(call.id)
+    watch(next)
+    event({ type: 'incoming', call: 'third', from: 'bob@x', name: 'Bob', media: AV, abilities: NONE, replaces: 'new' })
+    await giveIce()
+    assert.deepEqual([next.reason, track.readyState, bridge.calls.map(({ id }) => id)], ['moved', 'live', ['third']])
+    assert.deepEqual(socket.of('accept').map((frame) => frame.call), ['third'])
+  })
+
+  it('a stream of the application is never ours to stop', async () => {
+    const track = Object.assign(new EventTarget(), { kind: 'audio', readyState: 'live', stop() { this.readyState = 'ended' } })
+    const { call } = await outgoing({ stream: new FakeStream([track]) })
+    watch(call)
+    const { next } = await replacing(call.id, { audio: true, video: false })
+    await giveIce()
+    next.hangUp()
+    assert.deepEqual([next.reason, track.readyState], ['ended', 'live'])
+  })
+
+  it('an accept that the bridge refuses ends it, and closes the microphone', async () => {
+    const { call } = await outgoing()
+    watch(call)
+    const { next } = await replacing(call.id)
+    await giveIce()
+    socket.say({ type: 'error', id: socket.of('accept')[0].id, code: 'unknown-call', message: 'gone' })
+    await settle()
+    assert.deepEqual([next.reason, next.localStream.getTracks()[0].readyState], ['gone', 'ended'])
+  })
+
+  it('rings as usual when nobody listens to where it goes, and the microphone is closed', async () => {
+    const { call, ends } = await outgoing()
+    const { rung, next } = await replacing(call.id)
+    assert.deepEqual([rung, next.state, ends[0].reason, call.localStream.getTracks()[0].readyState], [[next], 'incoming', 'moved', 'ended'])
+  })
+
+  for (const [what, replaces] of [['a call that is not known', 'nobody'], ['none', null]]) {
+    it(`rings as usual when it names ${what}`, async () => {
+      const { call, ends } = await outgoing()
+      call.addEventListener('moved', ({ detail }) => ends.push(detail))
+      const { rung, next } = await replacing(replaces)
+      assert.deepEqual([rung, next.state, ends, call.ended], [[next], 'incoming', [], false])
+      assert.equal(socket.of('accept').length, 0)
+    })
+  }
 })
 
 describe('after a loss', () => {

@@ -6,10 +6,11 @@ that a client that leaves the protocol fails here. Kept: sessions, events with s
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import WSMsgType, web
 
@@ -55,7 +56,7 @@ class Session:
 
 
 class FakeBridge:
-    """Calls between pages; `log` holds every frame of the clients; `refuse_resume` and `warnings` steer the tests."""
+    """Calls between pages; `log` holds every frame of the clients; the flags steer the tests."""
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
@@ -64,6 +65,9 @@ class FakeBridge:
         self.log: list[m.Request] = []
         self.warnings: list[str] = []
         self.refuse_resume = False
+        self.abilities = m.Abilities()
+        self.refused: Literal["add", "direction"] | None = None  # changes in a call are answered with this
+        self.refusals: asyncio.Queue[m.SetDescription] = asyncio.Queue()
         self.down = False
         self.url = ""
 
@@ -147,17 +151,22 @@ class FakeBridge:
         answers: list[Any] = [m.Pong(id=frame.id)] if isinstance(frame, m.Ping) else [m.Ack(id=frame.id)]
         if isinstance(frame, m.Ice):
             answers.insert(0, m.IceEvent(id=frame.id, iceServers=[], iceTransportPolicy="all", expires=3600))
+        refused = self.refused is not None and isinstance(frame, m.SetDescription) and frame.description.type == "offer"
+        if refused:
+            self.refusals.put_nowait(frame)
+            answers = [m.Error(id=frame.id, code="not-negotiable", message="content-add was refused", what=self.refused)]
         session.answered[frame.id] = answers
         for answer in answers:
             await session.send(answer)
-        await self.act(session, frame)
+        if not refused:
+            await self.act(session, frame)
 
     async def act(self, session: Session, frame: Any) -> None:
         match frame:
             case m.CallRequest():
                 await self.call(session, frame)
             case m.Accept(call=call):
-                await self.tell(session, m.State(call=call, state="accepted", abilities=m.Abilities()))
+                await self.tell(session, m.State(call=call, state="accepted", abilities=self.abilities))
                 await session.event(m.DescriptionEvent(call=call, description=self.offers[call]))
             case m.SetDescription(call=call, description=description):
                 await self.tell(session, m.DescriptionEvent(call=call, description=description))
@@ -180,8 +189,8 @@ class FakeBridge:
         video = "m=video" in frame.description.sdp
         name = NAMES[session.user]
         media = m.Media(audio=True, video=video)
-        await callee.event(m.Incoming(call=frame.call, from_=session.jid, name=name, media=media, abilities=m.Abilities()))
-        await session.event(m.State(call=frame.call, state="ringing", abilities=m.Abilities()))
+        await callee.event(m.Incoming(call=frame.call, from_=session.jid, name=name, media=media, abilities=self.abilities))
+        await session.event(m.State(call=frame.call, state="ringing", abilities=self.abilities))
 
     async def tell(self, session: Session, event: m.Event) -> None:
         """Passes `event` to the other side of its call."""
@@ -195,6 +204,10 @@ class FakeBridge:
         for session in self.sessions:
             if session.user == user and session.socket is not None:
                 await session.socket.close()
+
+    async def drain(self) -> None:
+        for session in self.sessions:
+            await session.event(m.Draining())
 
     def seen(self, kind: type[m.Request], where: Callable[[Any], bool] = lambda frame: True) -> list[Any]:
         return [frame for frame in self.log if isinstance(frame, kind) and where(frame)]

@@ -110,6 +110,7 @@ export class FakePeerConnection {
   candidates = []
   transceivers = []
   ufrag = 'u0'
+  stopping = null // the transceiver that the next remote description stops
   offered = []
 
   constructor(config) {
@@ -154,6 +155,7 @@ export class FakePeerConnection {
   async setRemoteDescription(description) {
     if (description.sdp === 'bad') throw new TypeError('bad SDP')
     if (description.type === 'offer' && this.signalingState === 'have-local-offer') this.rollback()
+    this.stopping?.stop()
     if (description.type === 'answer') this.currentLocalDescription = this.localDescription
     this.remoteDescription = description
     this.signalingState = description.type === 'offer' ? 'have-remote-offer' : 'stable'

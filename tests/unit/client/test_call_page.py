@@ -142,6 +142,38 @@ async def test_audio_answer_to_a_video_call_and_no_camera(bridge: FakeBridge, en
     assert "m=video 0 " not in answer, "J-089: not refused"
 
 
+async def test_video_that_the_other_side_refuses_is_one_sentence(bridge: FakeBridge, enter: Open) -> None:
+    bridge.abilities, bridge.refused = m.Abilities(add=True), "add"
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Call Bob")
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    for _ in range(2):  # it may be tried again
+        await press(alice, "Start video")
+        await asyncio.wait_for(bridge.refusals.get(), 10)
+        await expect(alice.locator("#call-note")).to_have_text(
+            "The other side does not take your video in this call. The call goes on as before."
+        )
+        await expect(alice.get_by_role("button", name="Start video")).to_be_visible()
+        await expect(alice.locator("#local-video")).to_be_hidden()
+    await sounds(bob)
+
+
+async def test_no_button_for_video_that_nobody_can_take(enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Call Bob")
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    await expect(alice.get_by_role("button", name="Start video")).to_be_hidden()
+    await press(alice, "Hang up")
+    await press(alice, "Close")
+    await press(alice, "Video call Bob")
+    await press(bob, "Accept")  # without video: the section only receives, and nothing can be changed
+    await connected(alice, bob)
+    await expect(alice.get_by_role("button", name="Stop video")).to_be_visible()
+    await expect(bob.get_by_role("button", name="Start video")).to_be_hidden()
+
+
 async def test_decline_and_call_again(enter: Open) -> None:
     alice, bob = await enter("alice"), await enter("bob")
     await press(alice, "Call Bob")
@@ -172,14 +204,20 @@ async def test_offline_contact_can_be_called(enter: Open) -> None:
     await expect(alice.get_by_role("heading", name="You cancelled the call.")).to_be_visible()
 
 
-async def test_media_outlives_the_socket(bridge: FakeBridge, enter: Open) -> None:
+@pytest.mark.parametrize("draining", [False, True], ids=["lost", "draining"])
+async def test_media_outlives_the_socket(bridge: FakeBridge, enter: Open, draining: bool) -> None:
     alice, bob = await enter("alice"), await enter("bob")
     await press(alice, "Video call Bob")
     await press(bob, "Accept with video")
     await connected(alice, bob)
+    said = "Connection lost. Reconnecting… Your call goes on meanwhile."
+    if draining:
+        said = "The bridge is being restarted. Your call goes on meanwhile."
+        await bridge.drain()
+        await expect(alice.locator("#banner")).to_have_text(said)
     bridge.down = True
     await bridge.drop("alice")
-    await expect(alice.locator("#banner")).to_have_text("Connection lost. Reconnecting… Your call goes on meanwhile.")
+    await expect(alice.locator("#banner")).to_have_text(said)
     await frames_grow(alice)
     await press(bob, "Hang up")  # while alice cannot hear of it
     bridge.down = False

@@ -1,12 +1,29 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 
-import { clock, ENDED, hue, initials } from '../../../client/words.js'
+import { clock, ENDED, hue, initials, moved, problem, PROBLEMS, sentence } from '../../../client/words.js'
 
 it('every end is a sentence, whoever called', () => {
   for (const [reason, say] of Object.entries(ENDED)) {
-    for (const direction of ['in', 'out']) assert.match(say({ name: 'Bob', direction }), /^[A-Z].*\.$/, reason)
+    for (const direction of ['in', 'out']) {
+      for (const talked of [true, false]) assert.match(say({ name: 'Bob', direction, talked }), /^[A-Z].*\.$/, reason)
+    }
   }
+})
+
+it('every problem is a sentence, by code and by what was refused', () => {
+  for (const text of Object.values(PROBLEMS)) assert.match(text, /^[A-Z].*\.$/)
+  const refused = { code: 'not-negotiable', message: 'content-add' }
+  assert.equal(problem(refused), PROBLEMS['not-negotiable'])
+  assert.equal(problem({ ...refused, what: 'ice-restart' }), PROBLEMS['not-negotiable'])
+  assert.equal(problem({ ...refused, what: 'add' }), PROBLEMS['not-negotiable add'])
+  assert.equal(problem({ code: 'internal', message: 'it broke' }), 'It broke.')
+  assert.match(problem({ code: 'token-expired', message: 'exp' }), /^Your link has expired/)
+  assert.deepEqual(['', 'Was it you?'].map(sentence), ['', 'Was it you?'])
+})
+
+it('says which way a call went on', () => {
+  assert.deepEqual([true, false].map((talking) => moved('Bob', talking)), ['Bob went on with another device.', 'Bob was calling you at the same time.'])
 })
 
 it('time is shown as on a clock', () => {
