@@ -34,13 +34,12 @@ _fields = attrgetter(*_CANDIDATE)
 class Descriptions:
     """The side of a call in one of its forms: `live`, to be worked with; `packed`, small; or nothing yet.
 
-    `late`: candidates that the form does not hold yet, as JSON. `text`: the JSON of `live`, "" if nobody asked yet. `blank`: what makes an
-    empty side.
+    `late`: candidates that the form does not hold yet, and whether they are ours. `text`: the JSON of `live`, "" if nobody asked yet.
     """
 
     live: Side | None = None
     packed: bytes = b""
-    late: list[str] = field(default_factory=list)
+    late: list[tuple[bool, Late]] = field(default_factory=list)
     text: str = ""
     _outline: Outline | None = None
 
@@ -48,14 +47,14 @@ class Descriptions:
         """The side with all that is known. A change to it is made on a copy, which then replaces it."""
         side = self._live(blank)
         if self.late:
-            _catch_up(side, map(json.loads, self.late))
+            _catch_up(side, self.late)
             self.late, self.text = [], ""
         return side
 
     def copied(self, blank: Callable[[], Side]) -> Side:
         """A copy of it."""
         side = copy(self._live(blank))
-        _catch_up(side, map(json.loads, self.late))
+        _catch_up(side, self.late)
         return side
 
     def _live(self, blank: Callable[[], Side]) -> Side:
@@ -75,8 +74,7 @@ class Descriptions:
 
     def remember(self, late: Late, *, own: bool) -> None:
         """A candidate that was told to the peer, or came from it."""
-        tails = [[tail.id, tail.tail, tail.protocol] for tail in late.tails]
-        self.late.append(_encode([own, late.name, [*map(_fields, late.candidates)], tails, late.complete]))
+        self.late.append((own, late))
 
     def pack(self) -> None:
         """Make it small until the descriptions are needed again."""
@@ -92,7 +90,7 @@ class Descriptions:
             first = zlib.decompress(self.packed).decode()[1:-1]
         else:
             return "[]"
-        return f"[{','.join((first, *self.late))}]"
+        return f"[{first},{_encode([*map(_listed, self.late)])[1:]}" if self.late else f"[{first}]"
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Descriptions:
@@ -103,15 +101,25 @@ class Descriptions:
             return blank
         data, *late = json.loads(zlib.decompress(self.packed))
         side = restore(blank, data)
-        _catch_up(side, late)
+        _catch_up(side, map(_late, late))
         return side
 
 
-def _catch_up(side: Side, late: Iterable[list[Any]]) -> None:
-    for own, name, candidates, tails, complete in late:
-        found = Late(name, tuple(Candidate(*c) for c in candidates), tuple(CandidateTail(*tail) for tail in tails), complete)
+def _catch_up(side: Side, late: Iterable[tuple[bool, Late]]) -> None:
+    for own, found in late:
         catch_up(side, [found] if own else [], [] if own else [found])
-        side.candidates += len(candidates) if own else 0
+        side.candidates += len(found.candidates) if own else 0
+
+
+def _listed(item: tuple[bool, Late]) -> list[Any]:
+    own, late = item
+    tails = [[tail.id, tail.tail, tail.protocol] for tail in late.tails]
+    return [own, late.name, [*map(_fields, late.candidates)], tails, late.complete]
+
+
+def _late(data: list[Any]) -> tuple[bool, Late]:
+    own, name, candidates, tails, complete = data
+    return own, Late(name, tuple(Candidate(*c) for c in candidates), tuple(CandidateTail(*tail) for tail in tails), complete)
 
 
 def saved(side: Side) -> dict[str, Any]:
