@@ -55,6 +55,7 @@ from tests.unit.calls.world import (
     World,
     answer_of_peer,
     offer_of_peer,
+    same,
     wired,
 )
 from tests.unit.cases import small
@@ -322,7 +323,7 @@ class Schedule:
             try:
                 effects = maker()
             except ProtocolError as error:
-                assert self.w.saved() == before
+                assert same(self.w.saved(), before)
                 self.digest.update(repr(error).encode())
                 continue
             self.check(effects)
