@@ -113,7 +113,7 @@ class Element(Generic[T]):
 
     def text(self, obj: T) -> str:
         """What `to_text(self.build(obj))` gives, without a tree."""
-        return xml_safe(self.writer("")(obj))
+        return self.writer("")(obj)
 
     def writer(self, parent_ns: str) -> Writer:
         """The generated function behind `text`, for an element inside a parent of that namespace."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jinglebridge.kept import Kept
-from jinglebridge.xmltext import escaped, special, write_element
+from jinglebridge.xmltext import escaped, special, write_element, xml_safe
 
 Writer = Callable[[Any], str]
 
@@ -23,7 +23,7 @@ def foreign(elements: tuple[ET.Element, ...], ns: str) -> str:
         write_element(el, ns, out)
         if el.tail and not el.tail.isspace():
             out.append(escaped(el.tail))
-    return "".join(out)
+    return xml_safe("".join(out))
 
 
 def holds_foreign(value: object) -> bool:

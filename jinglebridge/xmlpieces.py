@@ -48,23 +48,26 @@ def read(table: Reader, source: str, whole: str) -> Any:
 
 def _pieces(source: str, whole: str) -> list[str]:
     """The text cut at each "<"; elements of the tag `whole` that have an end tag stay in one piece. Raises Unsure."""
-    begin, end = f"<{whole} ", f"</{whole}>"
-    found: list[str] = []
-    between = ""
-    *chunks, last = source.split(end) if whole else (source,)
+    begin, end = f"{whole} ", f"</{whole}>"
+    first, *chunks = source.split(f"<{begin}") if whole else (source,)
+    between, *found = first.split("<")
     for chunk in chunks:
-        at = chunk.rfind(begin)
-        if at < 0:
-            raise Unsure
-        if at:
-            first, *pieces = chunk[:at].split("<")
-            between += first
+        one, closing, behind = chunk.partition(end)
+        if closing:
+            found.append(f"{begin}{one}{closing}")
+        else:
+            behind, one = one, ""
+        if behind:
+            # Of an element without an end tag the first piece is its own, else all that is behind it must be tags.
+            first, *pieces = behind.split("<")
+            if closing:
+                between += first
+            else:
+                found.append(begin + first)
             found += pieces
-        found.append(chunk[at + 1 :] + end)
-    first, *pieces = last.split("<")
-    if between or first:
+    if between:
         raise Unsure
-    return found + pieces
+    return found
 
 
 def cut(piece: str) -> tuple[list[str], str]:

@@ -14,7 +14,8 @@ MAX_NODES = 4000
 # XML 1.0 §2.2: what may not appear in a document, not even escaped.
 ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ATTRIBUTE = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"})
-special = re.compile('[&<>"\n\r\t]').search
+# What cannot be written as it is: it is escaped, or in ILLEGAL.
+special = re.compile('[&<>"\0-\x1f\ud800-\udfff\ufffe\uffff]').search
 
 
 def xml_safe(text: str) -> str:
@@ -23,8 +24,8 @@ def xml_safe(text: str) -> str:
 
 
 def escaped(value: str) -> str:
-    """`value` as it may stand in an attribute or between tags."""
-    return value.translate(_ATTRIBUTE) if special(value) else value
+    """`value` as it may stand in an attribute or between tags, without what XML forbids."""
+    return xml_safe(value.translate(_ATTRIBUTE)) if special(value) else value
 
 
 def guard(source: str) -> None:

@@ -50,7 +50,7 @@ def _session_info(turn: Turn, event: JingleReceived) -> None:
         if state.direction == "out" and state.session is Session.PENDING and not state.jmi:
             turn.add(fx.TellState(state.own, state.call, "ringing", state.abilities))
         return
-    mid = state.side.mids.get(info.name) if info.name else None
+    mid = next((mid for mid, name in state.outline.names.items() if name == info.name), None) if info.name else None
     for endpoint in turn.endpoints():
         turn.add(fx.TellInfo(endpoint, state.call, _INFO[info.kind], mid))
 

@@ -99,13 +99,13 @@ def _informed(turn: Turn, event: ev.Informed) -> None:
     if event.info in ("hold", "active"):
         info, state.held = SessionInfo(event.info), event.info == "hold"
     else:
-        content = None
+        name = creator = None
         if event.mid is not None:
-            name = state.side.names.get(event.mid, "")
-            content = state.side.peer.content(name) if state.side.peer is not None else None
-            if content is None:
+            name = state.outline.names.get(event.mid, "")
+            creator = state.outline.creators.get(name)
+            if creator is None:
                 raise EndpointError("bad-frame", "no section of this call has that mid")
-        info = SessionInfo(event.info, creator=None if content is None else content.creator, name=None if content is None else content.name)
+        info = SessionInfo(event.info, creator=creator, name=name)
     turn.send_jingle(Jingle("session-info", state.sid, info=(info,)))
 
 
@@ -119,6 +119,7 @@ def _reported(turn: Turn, event: ev.Reported) -> None:
         state.connected = True
         turn.tell_state()
         turn.note("media-connected")
+        state.pack()  # most calls never change any more
 
 
 def _answered(turn: Turn, event: ev.Answered) -> None:
@@ -201,7 +202,7 @@ def _accept_late(turn: Turn) -> None:
 def _connect_late(turn: Turn) -> None:
     """Only a client that reports stats can be known not to have connected. DESIGN §5."""
     state = turn.state
-    state.pack()  # most calls never change any more
+    state.pack()
     if state.connected or not state.stats_at:
         return
     if turn.now - state.stats_at > MEDIA_ALIVE:

@@ -44,7 +44,8 @@ def gathered(turn: Turn, event: Gathered) -> None:
         raise EndpointError("out-of-order", "this call was not accepted yet")
     if event.candidate is None or _is_end_of_all(event.candidate):
         if may_leave(turn):
-            for jingle in side_trickle.ended(state.side):
+            for jingle, late in state.outline.tell_end():
+                state.descriptions.remember(late, own=True)
                 turn.send_jingle(jingle)
         return
     if state.sent + len(state.own_waiting) >= MAX_SENT:
@@ -80,11 +81,13 @@ def release_own(turn: Turn) -> None:
 
 def _send(turn: Turn, init: dict[str, Any]) -> None:
     try:
-        jingle = side_trickle.told(turn.state.side, init)
+        found = turn.state.outline.tell(init)
     except Refused as error:
         raise EndpointError("bad-candidate", str(error)) from error
-    if jingle is not None:
+    if found is not None:
+        jingle, late = found
         turn.state.sent += 1
+        turn.state.descriptions.remember(late, own=True)
         turn.send_jingle(jingle)
 
 
@@ -102,7 +105,7 @@ def received(turn: Turn, jingle: Jingle) -> None:
 
 def endpoint_ready(state: CallState) -> bool:
     """Does the page have the description that the peer's candidates belong to?"""
-    return state.session is not Session.IDLE and state.side.peer is not None
+    return state.session is not Session.IDLE and state.outline.peer is not None
 
 
 def put_by(turn: Turn, jingle: Jingle) -> None:
@@ -116,7 +119,9 @@ def put_by(turn: Turn, jingle: Jingle) -> None:
 
 def tell(turn: Turn, jingle: Jingle) -> None:
     state = turn.state
-    found = side_trickle.heard(state.side, jingle)
+    found, lates = state.outline.hear(jingle)
+    for late in lates:
+        state.descriptions.remember(late, own=False)
     if not found:
         turn.note("candidate-dropped", "of another content or generation, or not usable")
     for item in found:

@@ -22,8 +22,6 @@ from jinglebridge.translate.agreed import as_offer
 from jinglebridge.translate.applied import apply
 from jinglebridge.translate.changes import reminder
 
-MOST_PARTS = 40  # stanzas of one offer of another bridge
-
 
 def received(turn: Turn, jingle: Jingle) -> None:
     """A change of the peer, part of its answer to one of ours, or candidates. Raises TieBreak, OutOfOrder."""
@@ -48,6 +46,8 @@ def _only_candidates(state: CallState, jingle: Jingle) -> bool:
     """A transport-info that restarts nothing."""
     if jingle.action != "transport-info":
         return False
+    if state.outline.restarts_nothing(jingle):
+        return True
     peer = state.side.peer
     over = any(content.transport is not None and content.transport.ufrag in state.old_ufrags for content in jingle.contents)
     return peer is None or over or not restarted(peer, apply(peer, jingle))
@@ -69,7 +69,9 @@ def _crossing(turn: Turn, jingle: Jingle) -> None:
     if state.role is Role.INITIATOR:
         raise TieBreak("the change of the session's initiator goes on")
     turn.note("change-crossed")
-    state.side, state.change = stored.restore(state.blank_side(), change.before), None
+    changing.as_before(state)
+    mark = mark_of(jingle)
+    state.change = Change(0 if mark is None else mark.id, change.before, crossed=True)
 
 
 def _may_take(state: CallState, jingle: Jingle) -> bool:
@@ -90,9 +92,8 @@ def _take(turn: Turn, jingle: Jingle) -> None:
         return
     mark = mark_of(jingle) if state.peer_kind.bridge else None
     change = state.change or Change(0 if mark is None else mark.id, stored.saved(state.side))
-    change.heard.append(jingle_text(jingle))
-    state.change = change
-    if mark is not None and mark.left and len(change.heard) < MOST_PARTS:
+    room, state.change = changing.keep_part(change, jingle), change
+    if mark is not None and mark.left and room and len(change.heard) < changing.MOST_PARTS:
         turn.timer("change", turn.timers.change)
     else:
         _offer_endpoint(turn, change)
@@ -115,20 +116,28 @@ def _offer_endpoint(turn: Turn, change: Change) -> None:
         offer = side.hear_offer([changing.taken(state, jingle) for jingle in stanzas])
     except ProtocolError as problem:
         turn.note("change-refused", type(problem).__name__)
-        state.change = None
+        _come_to_nothing(turn, change)
         # An unknown content is acked and ignored: an error would end a call of Conversations (J-096).
         if not isinstance(problem, ItemNotFound | ResourceConstraint) or state.peer_kind.bridge:
             _refuse(turn, stanzas)
         return
     _reject(turn, [content for content in _added(stanzas) if side.peer is None or side.peer.content(content.name) is None])
     if side.peer == as_offer(known) and not state.peer_kind.bridge:
-        state.change = None  # J-218: nothing new
+        _come_to_nothing(turn, change)  # J-218: nothing new
         return
     # An offer of the endpoint that crossed it is rolled back there.
     state.signalling = step_signalling(state.signalling, "bridge", "offer")
+    state.untaken = False
     changing.replace_side(state, side)
     turn.add(fx.TellDescription(state.own, state.call, "offer", offer.format()))
     turn.timer("change", turn.timers.change)
+
+
+def _come_to_nothing(turn: Turn, change: Change) -> None:
+    """The endpoint never hears of this change. An offer of its own that it crossed has no other answer."""
+    turn.state.change = None
+    if change.crossed:
+        turn.add(fx.TellRollback(turn.state.own, turn.state.call, "offer"))
 
 
 def _refuse(turn: Turn, stanzas: list[Jingle]) -> None:
@@ -155,6 +164,9 @@ def _reject(turn: Turn, contents: list[Content]) -> None:
 def answered(turn: Turn, event: Described) -> None:
     """The endpoint's answer to a change of the peer. Raises Refused, OutOfOrder; nothing has changed then."""
     state, change = turn.state, turn.state.change
+    if state.untaken if state.signalling is Signalling.STABLE else change is not None and change.over:
+        _answered_late(turn, event)
+        return
     signalling = step_signalling(state.signalling, "endpoint", "answer")
     assert change is not None
     side = state.copied_side()
@@ -167,6 +179,17 @@ def answered(turn: Turn, event: Described) -> None:
             turn.send_jingle(jingle)
 
 
+def _answered_late(turn: Turn, event: Described) -> None:
+    """Nothing comes of the offer. The endpoint has its sections all the same, and later offers must hold them. J-220"""
+    state, answer = turn.state, sdp.parse(event.sdp)
+    if state.change is not None:
+        changing.as_before(state)
+    side = state.copied_side()
+    side.said = side.shown = answer
+    state.side, state.untaken = side, False
+    turn.note("answer-too-late", "of the endpoint")
+
+
 def late(turn: Turn) -> None:
     """Nobody answered the offer that is out: neither the endpoint nor the peer may wait for ever."""
     state, change = turn.state, turn.state.change
@@ -175,11 +198,29 @@ def late(turn: Turn) -> None:
     elif state.signalling is Signalling.LOCAL_OFFER:
         changing.not_answered(turn)
     elif state.signalling is Signalling.REMOTE_OFFER:
-        _refuse(turn, changing.heard(change))
-        changing.take_back(turn, "offer")
+        _page_late(turn, change)
     else:
-        state.change = None  # the rest of another bridge's offer did not come
+        _come_to_nothing(turn, change)  # the rest of another bridge's offer did not come
         _refuse(turn, changing.heard(change))
+
+
+def _page_late(turn: Turn, change: Change) -> None:
+    """The endpoint does not answer; its socket may be away. The peer hears that nothing comes of its change.
+
+    What the endpoint says next is still its answer, and it cannot go back once it has given it. So the offer stays out, until no page
+    would come back any more.
+    """
+    if not change.over:
+        change.over = True
+        _refuse(turn, changing.heard(change))
+        turn.timer("change", turn.timers.page)
+        return
+    shown = turn.state.side.shown
+    changing.as_before(turn.state)
+    turn.state.side.said = turn.state.side.shown = shown  # it may have these sections
+    turn.state.untaken = True
+    if change.crossed:
+        turn.add(fx.TellRollback(turn.state.own, turn.state.call, "offer"))
 
 
 def drain(turn: Turn) -> None:

@@ -35,6 +35,8 @@ from jinglebridge.translate.applied import apply_all
 from jinglebridge.translate.side import Side
 
 MAX_OLD = 16  # ufrags of the peer that are remembered
+MOST_PARTS = 40  # stanzas of one offer of another bridge, or of one answer
+MOST_TEXT = 256 * 1024  # characters of them
 ANSWERS = frozenset({"content-accept", "content-reject"})
 
 
@@ -46,12 +48,15 @@ def offered(turn: Turn, event: Described) -> None:
     signalling = step_signalling(state.signalling, "endpoint", "offer")
     if state.signalling is Signalling.REMOTE_OFFER or (collecting(state) and state.role is Role.RESPONDER):
         turn.note("offer-crossed")  # another is on its way to the endpoint, which rolls its own back
+        if state.change is not None:
+            state.change.crossed = True
         return
     side = state.copied_side()
     dialect = Dialect(state.peer_kind, state.role, state.sid)
     stanzas = side.offer(sdp.parse(event.sdp), dialect)
     if "ice-restart" in dialect.unsaid:
         raise EndpointError("not-negotiable", "this contact's app cannot restart ICE", what="ice-restart")
+    state.untaken = False
     before, state.signalling, state.side = stored.saved(state.side), signalling, side
     state.changes += 1
     adds = _names(stanzas, frozenset({"content-add"}))
@@ -118,8 +123,19 @@ def restart_offer(state: CallState, jingle: Jingle) -> bool:
 def answer_received(turn: Turn, jingle: Jingle) -> None:
     """Part of the answer, see `answers`."""
     assert turn.state.change is not None
-    turn.state.change.heard.append(jingle_text(jingle))
+    if not keep_part(turn.state.change, jingle):
+        turn.note("stanza-dropped", "an answer has not so many parts")
+        return
     settle(turn)
+
+
+def keep_part(change: Change, jingle: Jingle) -> bool:
+    """Put a stanza of the peer to its change or answer. False: there is no room."""
+    text = jingle_text(jingle)
+    if len(change.heard) >= MOST_PARTS or sum(map(len, change.heard)) + len(text) > MOST_TEXT:
+        return False
+    change.heard.append(text)
+    return True
 
 
 def settle(turn: Turn) -> None:
@@ -148,7 +164,12 @@ def _enough(side: Side, change: Change, stanzas: list[Jingle]) -> bool:
         return True
     infos = [jingle for jingle in stanzas if jingle.action == "transport-info"]
     news = restarted(side.peer, apply_all(side.peer, infos))
-    return all(name in news for name in change.restart if side.peer.content(name) is not None)
+    # A content of the bundle may have no credentials of its own (J-193): nothing new can be told of it.
+    return all(name in news for name in change.restart if _ufrag(side.peer.content(name)) is not None)
+
+
+def _ufrag(content: Content | None) -> str | None:
+    return None if content is None or content.transport is None else content.transport.ufrag
 
 
 def _answer_endpoint(turn: Turn, stanzas: list[Jingle]) -> None:
@@ -170,10 +191,10 @@ def _answer_endpoint(turn: Turn, stanzas: list[Jingle]) -> None:
 def replace_side(state: CallState, side: Side) -> None:
     """The peer has said something new; late candidates of credentials that it gave up are not to be mistaken for a restart. J-169"""
     old, new = state.side.peer, side.peer
-    if old is not None and new is not None:
-        news = restarted(old, new)
-        given_up = [content.transport.ufrag for content in old.contents if content.name in news and content.transport is not None]
-        state.old_ufrags = [*state.old_ufrags, *dict.fromkeys(filter(None, given_up))][-MAX_OLD:]
+    assert old is not None and new is not None
+    news = restarted(old, new)
+    given_up = [content.transport.ufrag for content in old.contents if content.name in news and content.transport is not None]
+    state.old_ufrags = [*state.old_ufrags, *dict.fromkeys(filter(None, given_up))][-MAX_OLD:]
     state.side = side
 
 
@@ -184,12 +205,16 @@ def taken(state: CallState, jingle: Jingle) -> Jingle:
 
 
 def take_back(turn: Turn, what: fx.What) -> None:
-    """The outstanding offer comes to nothing: everybody has again what there was before it."""
-    state = turn.state
+    """The endpoint's offer comes to nothing: everybody has again what there was before it."""
+    as_before(turn.state)
+    turn.add(fx.TellRollback(turn.state.own, turn.state.call, what))
+
+
+def as_before(state: CallState) -> None:
+    """Forget the offer that is out, of whichever side."""
     assert state.change is not None
     state.signalling = step_signalling(state.signalling, "bridge", "rollback")
     state.side, state.change = stored.restore(state.blank_side(), state.change.before), None
-    turn.add(fx.TellRollback(state.own, state.call, what))
 
 
 # --- the peer does not take it
@@ -198,8 +223,8 @@ def take_back(turn: Turn, what: fx.What) -> None:
 def refused(turn: Turn, event: Answered) -> None:
     """An IQ error for a stanza of the endpoint's offer. The call goes on. J-222"""
     state, change = turn.state, turn.state.change
-    if event.change != state.changes:
-        return
+    if event.change != state.changes or (event.jingle == "tie-break" and state.peer_kind.bridge):
+        return  # the other bridge's own offer is on its way, and takes the place of this one
     if change is None or state.signalling is not Signalling.LOCAL_OFFER:
         return
     if event.action == "content-add" and not state.peer_kind.bridge:

@@ -60,6 +60,8 @@ class Dialect:
             case "content-add":
                 return [self._added(jingle, known)] if self._takes(self.kind.add, "add") else []
             case "content-modify":
+                if not self.offer and not _narrows(jingle, known):
+                    return []
                 return [jingle] if self._takes(self.kind.modify, "direction") else []
             case "content-remove":
                 return [jingle] if self._takes(self.kind.remove, "remove") else self._without_us(jingle)
@@ -97,6 +99,18 @@ class Dialect:
             if content.transport is not None
         )
         return Jingle("transport-info", self.sid, contents=contents)
+
+
+SENDING = {None: {"i", "r"}, Senders.BOTH: {"i", "r"}, Senders.INITIATOR: {"i"}, Senders.RESPONDER: {"r"}, Senders.NONE: set[str]()}
+
+
+def _narrows(jingle: Jingle, known: Described) -> bool:
+    """Does the answer to a change only take away who may send? J-218
+
+    To a peer without senders "none" our silence is "only you send", also where it wants not to send: it would answer the same, for ever.
+    """
+    before = {content.name: SENDING[content.senders] for content in known.contents}
+    return all(SENDING[content.senders] <= before.get(content.name, set()) for content in jingle.contents)
 
 
 def restarted(before: Described, after: Described) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import field
 from typing import Literal
 
 from jinglebridge.calls.model import Abilities
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.jingle import Jingle, Jmi
+from jinglebridge.values import frozen
 
 What = Literal["ice-restart", "add", "remove", "direction", "offer"]  # a change that comes to nothing
 CallKey = tuple[str, str, str]  # (own bare JID, peer bare JID, sid)
@@ -16,7 +17,7 @@ CallKey = tuple[str, str, str]  # (own bare JID, peer bare JID, sid)
 # --- towards the peer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SendJmi:
     """A message of type chat with a store hint; an error reply comes back as `Bounced`. J-051."""
 
@@ -26,7 +27,7 @@ class SendJmi:
     number: int = 0  # in the call's `unacked`, if it must be said again when it did not leave
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SendReceipt:
     """XEP-0184 receipt for the message `id`. J-057."""
 
@@ -35,18 +36,22 @@ class SendReceipt:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SendJingle:
-    """An IQ set; its reply comes back as `Answered`. `change`: the offer of our endpoint, in a running call, that it belongs to; 0 none."""
+    """An IQ set; its reply comes back as `Answered`. `change`: the offer of our endpoint, in a running call, that it belongs to; 0 none.
+
+    `text`: the <jingle/>, where it was made already.
+    """
 
     sender: str
     to: str
     jingle: Jingle
     change: int = 0
     number: int = 0  # in the call's `unacked`, until the peer answers
+    text: str = field(default="", compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShowPresence:
     """Directed presence with caps from our endpoint to a peer that may not be subscribed. J-042."""
 
@@ -57,7 +62,7 @@ class ShowPresence:
 # --- towards web endpoints
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TellIncoming:
     """`replaces`: the page's call that this one continues, if any. Nobody is to be asked again: the person talks already, or
     was calling this peer."""
@@ -71,7 +76,7 @@ class TellIncoming:
     replaces: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TellState:
     endpoint: str
     call: str
@@ -79,7 +84,7 @@ class TellState:
     abilities: Abilities
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TellDescription:
     endpoint: str
     call: str
@@ -87,7 +92,7 @@ class TellDescription:
     sdp: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TellRollback:
     """The outstanding offer, whoever made it, comes to nothing: back to what both sides had. `what`: as in error `not-negotiable`."""
 
@@ -96,7 +101,7 @@ class TellRollback:
     what: What
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TellCandidate:
     """`candidate` is in W3C form; "" is the end of candidates of that section."""
 
@@ -108,7 +113,7 @@ class TellCandidate:
     ufrag: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TellInfo:
     endpoint: str
     call: str
@@ -116,7 +121,7 @@ class TellInfo:
     mid: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TellEnded:
     endpoint: str
     call: str
@@ -124,7 +129,7 @@ class TellEnded:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TellMissed:
     """To the person (bare JID), whatever pages are open: a call nobody answered."""
 
@@ -138,7 +143,7 @@ class TellMissed:
 # --- towards ourselves
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StartTimer:
     """(Re)start the call's timer `name`; it comes back as `TimerFired` after `seconds`."""
 
@@ -147,14 +152,14 @@ class StartTimer:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StopTimers:
     """The call is over: none of its timers matters any more."""
 
     key: CallKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note:
     """One line for the log: an event name and values without secrets or addresses. J-107, J-248."""
 

@@ -18,6 +18,7 @@ from jinglebridge.calls import owed
 from jinglebridge.calls.model import bare
 from jinglebridge.calls.reasons import TO_JINGLE, EndReason, from_jingle
 from jinglebridge.calls.states import Ringing, Session
+from jinglebridge.calls.stored import Descriptions
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import Refused
 from jinglebridge.jingle import Finish, Jingle, Reason, Reject, Retract
@@ -76,7 +77,7 @@ def over(turn: Turn, reason: EndReason, text: str = "") -> None:
     state.session = Session.ENDED
     # Nothing of the media outlives the call in its state; what the operator may still see is in `timeline`, bounded.
     state.own_sdp = state.peer_xml = ""
-    state.own_waiting, state.inbox, state.change, state.live, state.packed = [], [], None, None, b""
+    state.own_waiting, state.inbox, state.change, state.descriptions = [], [], None, Descriptions()
     owed.close(state, reason)
     turn.add(fx.StopTimers(turn.key))
     turn.note("branch-ended" if turn.branch else "call-ended", reason)

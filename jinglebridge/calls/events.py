@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from jinglebridge.jingle import Jingle, Jmi
+from jinglebridge.values import frozen
 
 InfoKind = Literal["mute", "unmute", "hold", "active"]
 
@@ -13,7 +14,7 @@ InfoKind = Literal["mute", "unmute", "hold", "active"]
 # --- from the web endpoint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placed:
     """The endpoint calls `to` (bare JID) with its offer."""
 
@@ -22,18 +23,18 @@ class Placed:
     sdp: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted:
     call: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rejected:
     call: str
     busy: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Described:
     """The endpoint set a local description."""
 
@@ -42,7 +43,7 @@ class Described:
     sdp: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gathered:
     """A candidate of the endpoint, RTCIceCandidateInit; an empty `candidate` or None is the end of candidates."""
 
@@ -50,13 +51,13 @@ class Gathered:
     candidate: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HungUp:
     call: str
     reason: str = "ended"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Informed:
     """Mute, hold, … of the content `mid`, or of the whole call if None."""
 
@@ -65,7 +66,7 @@ class Informed:
     mid: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reported:
     """Connection statistics of the endpoint. `received`: bytes; `media`: those of RTP, None if it does not say; `relayed`: by a relay?"""
 
@@ -82,7 +83,7 @@ EndpointEvent = Placed | Accepted | Rejected | Described | Gathered | HungUp | I
 # --- from the peer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JmiReceived:
     """A JMI message. `sender` and `to` as on the stanza; `age` in seconds if it was delayed (XEP-0203)."""
 
@@ -94,7 +95,7 @@ class JmiReceived:
     age: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JingleReceived:
     jingle: Jingle
     sender: str
@@ -102,7 +103,7 @@ class JingleReceived:
     xml: str = field(default="", repr=False)  # the <jingle/> as text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """The reply to a Jingle IQ of ours. `condition`: None = result, else the stanza error's; `jingle`: XEP-0166 condition.
 
@@ -115,26 +116,26 @@ class Answered:
     change: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bounced:
     """A JMI message of ours came back as an error."""
 
     condition: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeerPresence:
     """The full JID we talk to became available or unavailable."""
 
     available: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimerFired:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EndpointGone:
     """A web session is over for good (closed, or its resume window passed)."""
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from copy import copy
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 from jinglebridge.calls import stored
@@ -16,6 +16,7 @@ from jinglebridge.calls.kinds import KINDS, UNKNOWN, Kind, kind_of
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.calls.states import Joint, Ringing, Session, Signalling, joint
 from jinglebridge.jingle import Role
+from jinglebridge.translate.outline import Outline
 from jinglebridge.translate.side import Side
 
 JMI = "urn:xmpp:jingle-message:0"
@@ -43,6 +44,7 @@ class Timers:
     finish: float = 2.0  # from a peer's finish to its session-terminate
     gone: float = 10.0  # from a peer's unavailable to the end, while no media is reported
     change: float = 10.0  # from an offer in a running call to its answer, on either side
+    page: float = 150.0  # to the endpoint's answer after that: longer than any page has to come back
     add: float = 30.0  # the same where the peer's person may be asked: content-add
     probe: float = 12.0  # to answer that; a page reports its media every 10 s meanwhile
     owed: float = 3600.0  # how long the end of a call is still told to a peer that could not be reached
@@ -99,8 +101,9 @@ class PeerInfo:
         return not self.resources or any(r.features is None or JMI in r.features for r in self.resources)
 
     def able(self, media: tuple[str, ...]) -> list[str]:
-        """Full JIDs for a call without JMI, the highest priority first. J-028."""
-        return [r.jid for r in sorted(self.resources, key=lambda r: -r.priority) if r.takes(media)]
+        """Full JIDs for a call without JMI, the highest priority first; `media` is () for data alone. J-028."""
+        found = sorted(self.resources, key=lambda r: -r.priority)
+        return [r.jid for r in found if r.takes(media) and (media or kind_of(r.node, r.features).policy.data)]
 
     def bundles(self, jid: str) -> bool:
         """True if the resource announces XEP-0338 grouping."""
@@ -127,6 +130,8 @@ class Change:
 
     `number`: of the offer, counted by its author. `adds`, `restart`: contents whose accept or reject, whose new credentials the peer
     owes. `heard`: stanzas of the answer so far, or of a bridge's offer, as text. `before`: what both sides had, to go back to.
+    `crossed`: an offer of the endpoint met it, which waits for an answer or for the peer's offer. `over`: the peer was told that nothing
+    comes of it, but the endpoint may have its offer and has yet to answer.
     """
 
     number: int
@@ -134,6 +139,8 @@ class Change:
     adds: list[str] = field(default_factory=list)
     restart: list[str] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
+    crossed: bool = False
+    over: bool = False
 
 
 @dataclass(slots=True)
@@ -169,6 +176,7 @@ class CallState:
     inbox: list[str] = field(default_factory=list)  # stanzas of the peer, as text, that wait for their turn (J-221)
     change: Change | None = None
     changes: int = 0  # offers of our endpoint in the running call
+    untaken: bool = False  # our last offer to the endpoint was taken back; its answer may be on its way
     held: bool = False  # the peer was told that we hold
     sent: int = 0  # candidates of ours
     stats_at: float = 0.0
@@ -178,8 +186,7 @@ class CallState:
     peer_offline: bool = False
     heard_at: float = 0.0  # when the peer last said anything in the session
     old_ufrags: list[str] = field(default_factory=list)  # of the peer: late candidates of them are no new restart (J-169)
-    live: Side | None = field(default=None, compare=False)
-    packed: bytes = field(default=b"", compare=False)  # `side` while nobody needs it
+    descriptions: stored.Descriptions = field(default_factory=stored.Descriptions, compare=False)
     deadlines: dict[str, float] = field(default_factory=dict)  # timer -> when it fires, so that a restart can start it again
     numbered: int = 0  # counter behind the numbers in `unacked`
     unacked: list[list[Any]] = field(default_factory=list)  # [number, action or JMI element, from, to, XML]; calls/owed.py
@@ -228,18 +235,20 @@ class CallState:
     @property
     def side(self) -> Side:
         """The two descriptions of the session. A change to it is made on a copy, which then replaces it."""
-        if self.live is None:
-            self.live = self.blank_side() if not self.packed else stored.restore(self.blank_side(), stored.unpack(self.packed))
-            self.packed = b""
-        return self.live
+        return self.descriptions.side(self.blank_side)
 
     @side.setter
     def side(self, side: Side) -> None:
-        self.live, self.packed = side, b""
+        self.descriptions.replace(side)
+
+    @property
+    def outline(self) -> Outline:
+        """What candidates, and names of contents, need of the descriptions; much smaller."""
+        return self.descriptions.outline(self.blank_side)
 
     def copied_side(self) -> Side:
         """A copy to be changed, which replaces `side` when all went well."""
-        return copy(self.side)
+        return self.descriptions.copied(self.blank_side)
 
     def blank_side(self) -> Side:
         kind = self.peer_kind
@@ -247,23 +256,23 @@ class CallState:
 
     def pack(self) -> None:
         """Make the call small until its descriptions are needed again: most calls never change."""
-        if self.live is not None:
-            self.packed, self.live = stored.pack(stored.saved(self.live)), None
+        self.descriptions.pack()
 
     def to_json(self) -> str:
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        del fields["live"], fields["packed"]
-        fields["change"] = None if self.change is None else dataclasses.asdict(self.change)
-        fields["side"] = stored.unpack(self.packed) if self.packed else None if self.live is None else stored.saved(self.live)
-        return json.dumps(fields, separators=(",", ":"))
+        values = dict(zip(_SAVED, _saved(self), strict=True))
+        values["change"] = None if self.change is None else dataclasses.asdict(self.change)
+        return f'{_encode(values)[:-1]},"side":{self.descriptions.to_json()}}}'
 
     @classmethod
     def from_json(cls, text: str) -> CallState:
         """Inverse of `to_json`. Unknown fields of another version are ignored."""
         data = json.loads(text)
-        known = {f.name for f in dataclasses.fields(cls)}
-        side, change = data.get("side"), data.get("change")
-        values = {name: value for name, value in data.items() if name in known}
+        values = {name: value for name, value in data.items() if name in _SAVED}
         values |= {"ringing": Ringing(data["ringing"]), "session": Session(data["session"]), "signalling": Signalling(data["signalling"])}
-        values["change"] = None if change is None else Change(**change)
-        return cls(**values, packed=b"" if side is None else stored.pack(side))
+        values["change"] = None if data["change"] is None else Change(**data["change"])
+        return cls(**values, descriptions=stored.Descriptions.from_json(data["side"]))
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_SAVED = tuple(item.name for item in dataclasses.fields(CallState) if item.name != "descriptions")
+_saved = attrgetter(*_SAVED)

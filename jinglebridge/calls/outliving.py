@@ -40,6 +40,16 @@ def settled(registry: Registry, key: fx.CallKey, number: int) -> None:
             del registry.owing[key]
 
 
+def acknowledged(registry: Registry, key: fx.CallKey, number: int, now: float) -> bool:
+    """The peer has an action of ours. False: something follows from that sign of life, and the reply must be handled like any other."""
+    state = registry.calls.get(key)
+    if state is None or state.probed or state.inbox:
+        return False
+    settled(registry, key, number)
+    state.heard_at = now
+    return True
+
+
 def undelivered(registry: Registry, key: fx.CallKey) -> None:
     state = registry.calls.get(key) or registry.owing.get(key)
     if state is not None:

@@ -41,11 +41,11 @@ MAX_SILENCE = 150.0  # seconds without a sign of life of either side, longer tha
 # --- what leaves, and what has arrived
 
 
-def keep_action(state: CallState, jingle: Jingle) -> int:
-    """Remember an action of ours until the peer answers it; its number, 0 for what is never owed."""
-    if jingle.action == "session-info":
-        return 0
-    return _keep(state, jingle.action, state.own, state.peer, jingle_text(jingle))
+def action(state: CallState, jingle: Jingle, change: int = 0) -> fx.SendJingle:
+    """Send an action of ours, and remember it until the peer answers it if it is ever owed."""
+    text = jingle_text(jingle)
+    number = 0 if jingle.action == "session-info" else _keep(state, jingle.action, state.own, state.peer, text)
+    return fx.SendJingle(state.own, state.peer, jingle, change, number, text)
 
 
 def keep_message(state: CallState, sender: str, to: str, jmi: Jmi) -> int:
@@ -64,7 +64,10 @@ def _keep(state: CallState, kind: str, sender: str, to: str, xml: str) -> int:
 
 def settle(state: CallState, number: int) -> None:
     """The action was answered, or the message has left."""
-    state.unacked = [item for item in state.unacked if item[0] != number]
+    if state.unacked and state.unacked[0][0] == number:
+        del state.unacked[0]  # peers answer in order
+    else:
+        state.unacked = [item for item in state.unacked if item[0] != number]
 
 
 def close(state: CallState, reason: EndReason) -> None:
@@ -83,7 +86,7 @@ def again(state: CallState) -> list[fx.Effect]:
         if kind in ("Retract", "Reject", "Finish"):
             effects.append(fx.SendJmi(sender, to, parse_jmi(element), number))
         else:
-            effects.append(fx.SendJingle(sender, to, parse_jingle(element), 0, number))
+            effects.append(fx.SendJingle(sender, to, parse_jingle(element), 0, number, xml))
     return effects
 
 
@@ -176,7 +179,9 @@ def silent(turn: Turn) -> bool:
 def remember_told(state: CallState, effects: list[fx.Effect]) -> None:
     """Keep the description that the page was given last, and the candidates since, for a page that lost its events."""
     for effect in effects:
-        if isinstance(effect, fx.TellDescription):
+        if isinstance(effect, fx.TellRollback):
+            state.told = []
+        elif isinstance(effect, fx.TellDescription):
             state.told, state.told_candidates = [effect.type, effect.sdp], []
         elif isinstance(effect, fx.TellCandidate) and (state.told or not state.connected):
             if len(state.told_candidates) < MAX_TOLD:
@@ -217,7 +222,7 @@ def terminate_lost(turn: Turn) -> None:
     state = turn.state
     if state.restored:
         jingle = Jingle("session-terminate", state.sid, reason=Reason("gone"))
-        turn.add(fx.SendJingle(state.own, state.peer, jingle, 0, keep_action(state, jingle)))
+        turn.add(action(state, jingle))
 
 
 def repeated(state: CallState, event: object, endpoint: str) -> bool:

@@ -157,6 +157,8 @@ class Registry:
         key = (bare(event.to), bare(event.sender), jingle.sid)
         state = self.calls.get(key)
         begins = state is None and jingle.action == "session-initiate" and key not in self._ended
+        if state is None and self._ends(key, event):
+            return []
         if not begins and (state is None or state.own != event.to or state.peer != event.sender):
             raise UnknownSession("no such session")
         if len(event.xml) > MAX_XML:
@@ -164,6 +166,11 @@ class Registry:
         if begins:
             return incoming.initiated(self, event, now)
         return self._handle(key, event, now)
+
+    def _ends(self, key: fx.CallKey, event: ev.JingleReceived) -> bool:
+        """Is our session-terminate on its way? What crosses it is acked: an error that came first would be Conversations' end (J-096)."""
+        state = self.owing.get(key)
+        return state is not None and (state.own, state.peer) == (event.to, event.sender) and event.jingle.action != "session-initiate"
 
     def peer_presence(self, peer: str, available: bool, now: float) -> Effects:
         """The full JID `peer` came or went."""
@@ -212,6 +219,10 @@ class Registry:
     def settled(self, key: fx.CallKey, number: int) -> None:
         """The peer answered an action of ours, or a message has left: it is owed no more."""
         outliving.settled(self, key, number)
+
+    def acknowledged(self, key: fx.CallKey, number: int, now: float) -> bool:
+        """`settled` and `handle` at once for the result of a candidate of ours, when that is all. False: nothing was done."""
+        return outliving.acknowledged(self, key, number, now)
 
     def undelivered(self, key: fx.CallKey) -> None:
         """An action of ours came back: it is owed still, and sent again when the peer is there."""

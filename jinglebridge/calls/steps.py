@@ -183,7 +183,8 @@ def _candidate_told(effect: fx.TellCandidate) -> Said:
 def _jingle_left(effect: fx.SendJingle) -> Said:
     """The text of a candidate of ours is in the page's frame before it."""
     jingle = effect.jingle
-    return (BRIDGE, PEER, jingle.action, _jingle(jingle)), None if jingle.action == "transport-info" or not jingle.contents else jingle
+    shown = jingle.contents and jingle.action != "transport-info"
+    return (BRIDGE, PEER, jingle.action, _jingle(jingle)), (effect.text or jingle) if shown else None
 
 
 _EFFECTS: dict[type, Callable[[Any], Said]] = {

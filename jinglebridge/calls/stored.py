@@ -1,20 +1,125 @@
 """The two descriptions of a call as texts: in the journal, and in memory while a call does not change.
 
 What the peer was told and has told is a `<jingle/>` each, what the endpoint said and was given is SDP; both are read back by the readers
-of the wire.
+of the wire. Candidates that came later stand beside them, in order, and are put into them when somebody needs the whole: most never are.
 """
 
 from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable, Iterable
 from copy import copy
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from jinglebridge import sdp
-from jinglebridge.jingle import Jingle, jingle_text, read_jingle
+from jinglebridge.jingle import Candidate, Jingle, jingle_text, read_jingle
+from jinglebridge.jingle.private import CandidateTail
 from jinglebridge.translate.described import Described
+from jinglebridge.translate.outline import Late, Outline, outline
 from jinglebridge.translate.side import Side
+from jinglebridge.translate.side_trickle import catch_up
+
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_CANDIDATE = (
+    *("component", "foundation", "ip", "port", "priority", "type", "protocol", "generation", "id", "network"),
+    *("related_address", "related_port", "tcptype"),
+)
+_fields = attrgetter(*_CANDIDATE)
+
+
+@dataclass(slots=True)
+class Descriptions:
+    """The side of a call in one of its forms: `live`, to be worked with; `packed`, small; or nothing yet.
+
+    `late`: candidates that the form does not hold yet, and whether they are ours. `text`: the JSON of `live`, "" if nobody asked yet.
+    """
+
+    live: Side | None = None
+    packed: bytes = b""
+    late: list[tuple[bool, Late]] = field(default_factory=list)
+    text: str = ""
+    _outline: Outline | None = None
+
+    def side(self, blank: Callable[[], Side]) -> Side:
+        """The side with all that is known. A change to it is made on a copy, which then replaces it."""
+        side = self._live(blank)
+        if self.late:
+            _catch_up(side, self.late)
+            self.late, self.text = [], ""
+        return side
+
+    def copied(self, blank: Callable[[], Side]) -> Side:
+        """A copy of it."""
+        side = copy(self._live(blank))
+        _catch_up(side, self.late)
+        return side
+
+    def _live(self, blank: Callable[[], Side]) -> Side:
+        if self.live is None:
+            self.live = self._unpacked(blank())
+            self.packed = b""
+        return self.live
+
+    def replace(self, side: Side) -> None:
+        self.live, self.packed, self.late, self.text, self._outline = side, b"", [], "", None
+
+    def outline(self, blank: Callable[[], Side]) -> Outline:
+        """What candidates need of the side, in whatever form it is."""
+        if self._outline is None:
+            self._outline = outline(self.side(blank))
+        return self._outline
+
+    def remember(self, late: Late, *, own: bool) -> None:
+        """A candidate that was told to the peer, or came from it."""
+        self.late.append((own, late))
+
+    def pack(self) -> None:
+        """Make it small until the descriptions are needed again."""
+        if self.live is not None or self.late:
+            self.packed = zlib.compress(self.to_json().encode(), 1)
+            self.live, self.late, self.text = None, [], ""
+
+    def to_json(self) -> str:
+        """A list: the side, and the candidates that came later. Empty if there is nothing yet."""
+        if self.live is not None:
+            first = self.text = self.text or _encode(saved(self.live))
+        elif self.packed:
+            first = zlib.decompress(self.packed).decode()[1:-1]
+        else:
+            return "[]"
+        return f"[{first},{_encode([*map(_listed, self.late)])[1:]}" if self.late else f"[{first}]"
+
+    @classmethod
+    def from_json(cls, data: list[Any]) -> Descriptions:
+        return cls(packed=zlib.compress(_encode(data).encode(), 1) if data else b"")
+
+    def _unpacked(self, blank: Side) -> Side:
+        if not self.packed:
+            return blank
+        data, *late = json.loads(zlib.decompress(self.packed))
+        side = restore(blank, data)
+        _catch_up(side, map(_late, late))
+        return side
+
+
+def _catch_up(side: Side, late: Iterable[tuple[bool, Late]]) -> None:
+    for own, found in late:
+        catch_up(side, [found] if own else [], [] if own else [found])
+        side.candidates += len(found.candidates) if own else 0
+
+
+def _listed(item: tuple[bool, Late]) -> list[Any]:
+    own, late = item
+    tails = [[tail.id, tail.tail, tail.protocol] for tail in late.tails]
+    return [own, late.name, [*map(_fields, late.candidates)], tails, late.complete]
+
+
+def _late(data: list[Any]) -> tuple[bool, Late]:
+    own, name, candidates, tails, complete = data
+    return own, Late(name, tuple(Candidate(*c) for c in candidates), tuple(CandidateTail(*tail) for tail in tails), complete)
 
 
 def saved(side: Side) -> dict[str, Any]:
@@ -41,15 +146,6 @@ def restore(blank: Side, data: dict[str, Any]) -> Side:
     side.names, side.added = data["names"], tuple(data["added"])
     side.active, side.version, side.candidates = data["active"], data["version"], data["candidates"]
     return side
-
-
-def pack(data: dict[str, Any]) -> bytes:
-    return zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 1)
-
-
-def unpack(packed: bytes) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(zlib.decompress(packed))
-    return data
 
 
 def _text(described: Described | None) -> str | None:

@@ -48,7 +48,7 @@ class Turn:
     def send_jingle(self, jingle: Jingle, change: int = 0) -> None:
         """Send one action of ours; the session machine moves with it."""
         self.state.session = step(self.state.session, self.state.role, jingle.action)
-        self.add(fx.SendJingle(self.state.own, self.state.peer, jingle, change, owed.keep_action(self.state, jingle)))
+        self.add(owed.action(self.state, jingle, change))
 
     def endpoints(self) -> list[str]:
         """Who sees this call: all that ring, or the one endpoint that placed or accepted it."""

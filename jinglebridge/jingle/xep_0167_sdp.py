@@ -5,14 +5,15 @@ Which codecs an SDP may list is decided here for both. J-113 … J-126, J-139.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from jinglebridge.errors import SdpError
 from jinglebridge.jingle import xep_0293, xep_0294, xep_0339, xep_0507
 from jinglebridge.jingle.roles import Role
 from jinglebridge.jingle.xep_0167 import BITRATE, STATIC, Bandwidth, PayloadType, RtpDescription, parameter
 from jinglebridge.kept import Kept
-from jinglebridge.sdp import MediaDescription
+from jinglebridge.sdp import CodecLines, MediaDescription
 from jinglebridge.sdp.attributes import encoding, milliseconds, parameters
 from jinglebridge.xmlcode import holds_foreign
 
@@ -28,25 +29,55 @@ def usable(description: RtpDescription) -> tuple[PayloadType, ...]:
     without a clock rate, and a carrier (rtx, red, …) of something dropped.
     """
     found: dict[int, PayloadType] = {}
-    carriers: dict[int, set[int]] = {}
+    carriers: dict[int, frozenset[int]] = {}
+    known = _USES.get
     for payload in description.payload_types:
-        number = payload.id
-        if number in found or 64 <= number <= 95:
-            continue
-        name = payload.name.lower()
-        if payload.clockrate is None or not name or (name == "opus" and payload.channels != 2):
-            complete = _complete(payload, description.media)
-            if complete is None:
-                continue
-            payload = complete
-        found[number] = payload
-        if name in _CARRIERS:
-            carriers[number] = _targets(payload)
+        use = known(id(payload)) or _use(payload, description.media)
+        if use is not None:
+            number, completed, targets = use
+            if number not in found:
+                found[number] = completed
+                if targets is not None:
+                    carriers[number] = targets
     if carriers:
         kept = _carried(found, carriers)
         if len(kept) < len(found):
             return tuple([payload for number, payload in found.items() if number in kept])
     return tuple(found.values())
+
+
+class _Use(NamedTuple):
+    """A payload type as an SDP may list it; `targets`: ids of what it carries, None if it is no carrier."""
+
+    number: int
+    payload: PayloadType
+    targets: frozenset[int] | None
+
+
+# By identity, which is quicker than by value: what is kept is held, so no other can have its number.
+_USES: Kept[int, _Use] = Kept()
+
+
+def _use(payload: PayloadType, media: str) -> _Use | None:
+    """What `usable` makes of one payload type, the others apart."""
+    number, name = payload.id, payload.name.lower()
+    if 64 <= number <= 95:
+        return None
+    vague = payload.clockrate is None or not name or (name == "opus" and payload.channels != 2)
+    complete = _complete(payload, media) if vague else payload
+    if complete is None:
+        return None
+    use = _Use(number, complete, _targets(complete) if name in _CARRIERS else None)
+    if not vague and not holds_foreign(payload):
+        _USES.keep(id(payload), use, _size(payload))
+    return use
+
+
+def _size(payload: PayloadType) -> int:
+    """Characters of its texts."""
+    pairs = [*payload.parameters, *[pair for item in payload.feedback for pair in item.parameters]]
+    words = [word for item in payload.feedback for word in (item.type, item.subtype or "")]
+    return len(payload.name) + sum(map(len, words)) + sum(len(name) + len(value) for name, value in pairs)
 
 
 def _complete(payload: PayloadType, media: str) -> PayloadType | None:
@@ -66,7 +97,7 @@ def _complete(payload: PayloadType, media: str) -> PayloadType | None:
     return payload._replace(name=name, clockrate=rate, channels=channels)
 
 
-def _carried(found: dict[int, PayloadType], carriers: dict[int, set[int]]) -> set[int]:
+def _carried(found: dict[int, PayloadType], carriers: dict[int, frozenset[int]]) -> set[int]:
     """Ids without the carriers of something that is not there, and without what carries only those."""
     kept = found.keys() - carriers.keys()
     waiting: dict[int, set[int]] = {}
@@ -74,7 +105,7 @@ def _carried(found: dict[int, PayloadType], carriers: dict[int, set[int]]) -> se
         if targets <= kept:
             kept.add(number)
         else:
-            waiting[number] = targets
+            waiting[number] = set(targets)
     if not waiting:  # as everybody lists them: a carrier behind what it carries
         return kept
     users: dict[int, list[int]] = {}
@@ -96,14 +127,14 @@ def _carried(found: dict[int, PayloadType], carriers: dict[int, set[int]]) -> se
 _NOTHING = -1  # a target that nobody has
 
 
-def _targets(payload: PayloadType) -> set[int]:
+def _targets(payload: PayloadType) -> frozenset[int]:
     """Ids of what a carrier carries; empty if it does not say."""
     for name, value in payload.parameters:
         if name == "apt":
-            return {_id(value)}
+            return frozenset({_id(value)})
     if payload.name.lower() == "rtx":
-        return {_NOTHING}
-    return {_id(part) for p in payload.parameters if not p.name for part in p.value.split("/") if part.isdigit()}
+        return frozenset({_NOTHING})
+    return frozenset(_id(part) for p in payload.parameters if not p.name for part in p.value.split("/") if part.isdigit())
 
 
 _IDS = {str(number): number for number in range(128)}
@@ -118,19 +149,14 @@ def _id(value: str) -> int:
 
 def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
     """Description of one m= section. Malformed attribute lines are dropped, never raised."""
-    maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
-    feedback = xep_0293.values_by_id(media)
-    payloads, known = [], _READ.get
-    for id in dict.fromkeys(media.formats):
-        lines = (id, maps.get(id), formats.get(id), tuple(feedback.get(id, ())))
-        payload = known(lines) or _READ.keep(lines, _payload(lines), _length(lines))
-        if payload is not None:
-            payloads.append(payload)
-    everywhere = xep_0293.feedback(feedback.get("*", ()))
+    if media.codecs is None:
+        payloads, everywhere = _scattered(media)
+    else:
+        payloads, everywhere = _together(media.formats, media.codecs), ((), ())
     sources, groups = xep_0339.from_sdp(media)
     return RtpDescription(
         media.kind,
-        with_ptime(media, tuple(payloads)),
+        with_ptime(media, payloads),
         tuple(_bandwidths(media.values("b"))),
         "rtcp-mux" in media or "rtcp-mux-only" in media,
         "rtcp-rsize" in media,
@@ -142,6 +168,40 @@ def from_sdp(media: MediaDescription, author: Role) -> RtpDescription:
         sources,
         categories=xep_0507.from_sdp(media),
     )
+
+
+def _together(formats: Iterable[str], codecs: Mapping[str, CodecLines]) -> tuple[PayloadType, ...]:
+    """The codecs of a section that says all about each of them in one place."""
+    found, known = [], _READ.get
+    for id in dict.fromkeys(formats):
+        codec = codecs.get(id)
+        if codec is None:
+            payload = _payload((id, None, None, ()))
+        else:
+            payload = known(codec.text) or _READ.keep(codec.text, _of(codec), len(codec.text))
+        if payload is not None:
+            found.append(payload)
+    return tuple(found)
+
+
+def _of(codec: CodecLines) -> PayloadType | None:
+    values = dict(codec.values)
+    described, format = _by_id(values["rtpmap"]), _by_id(values.get("fmtp", ()))
+    feedback = [value.partition(" ")[2] for value in values.get("rtcp-fb", ())]
+    return _payload((codec.id, described[codec.id], format.get(codec.id), tuple(feedback)))
+
+
+def _scattered(media: MediaDescription) -> tuple[tuple[PayloadType, ...], xep_0293.Feedback]:
+    """The codecs of any section, and what it says of all of them."""
+    maps, formats = _by_id(media.all("rtpmap")), _by_id(media.all("fmtp"))
+    feedback = xep_0293.values_by_id(media)
+    found = []
+    for id in dict.fromkeys(media.formats):
+        lines = (id, maps.get(id), formats.get(id), tuple(feedback.get(id, ())))
+        payload = _READ.get(lines) or _READ.keep(lines, _payload(lines), _length(lines))
+        if payload is not None:
+            found.append(payload)
+    return tuple(found), xep_0293.feedback(feedback.get("*", ()))
 
 
 def _by_id(values: Iterable[str]) -> dict[str, str]:
@@ -156,9 +216,9 @@ def _by_id(values: Iterable[str]) -> dict[str, str]:
 
 # What an SDP says about one payload type: its number, and the values of its rtpmap, fmtp and rtcp-fb lines behind the number.
 _Lines = tuple[str, str | None, str | None, tuple[str, ...]]
-# Browsers write the same thirty codecs into every offer.
-_READ: Kept[_Lines, PayloadType | None] = Kept()
-_WRITTEN: Kept[int, tuple[PayloadType, tuple[str, ...]]] = Kept()
+# Browsers write the same thirty codecs into every offer. By `CodecLines.text` where that is at hand.
+_READ: Kept[str | _Lines, PayloadType | None] = Kept()
+_WRITTEN: Kept[int, tuple[PayloadType, tuple[str, ...]]] = Kept()  # by identity, as above; none that has a ptime
 
 
 def _length(lines: _Lines) -> int:
@@ -218,19 +278,21 @@ def _bandwidths(values: Iterable[str]) -> Iterable[Bandwidth]:
 def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Sequence[PayloadType]) -> None:
     """The codec lines of one section: rtpmap, rtcp-fb, fmtp, ptime."""
     found: list[str] = []
+    known, timed = _WRITTEN.get, []
     for payload in payloads:
-        known = _WRITTEN.get(id(payload))
-        if known is None:
-            known = payload, _lines(payload)
-            if not holds_foreign(payload):
-                # By identity, which is quicker than by value: what is kept is held, so no other can have its number.
-                _WRITTEN.keep(id(payload), known, sum(map(len, known[1])))
-        found += known[1]
+        written = known(id(payload))
+        if written is None:
+            written = payload, _lines(payload)
+            if payload.ptime is not None or payload.maxptime is not None:
+                timed.append(payload)
+            elif not holds_foreign(payload):
+                _WRITTEN.keep(id(payload), written, sum(map(len, written[1])))
+        found += written[1]
     media.extend(found)
     xep_0293.to_sdp(media, "*", description.feedback, description.trr_int)
     # COMPAT(Movim 0.2x): writes them on the description.
     ptime, maxptime = description.ptime, description.maxptime
-    for payload in reversed(payloads):  # the first that says one counts
+    for payload in reversed(timed):  # the first that says one counts
         ptime = payload.ptime if payload.ptime is not None else ptime
         maxptime = payload.maxptime if payload.maxptime is not None else maxptime
     if ptime is not None:

@@ -50,6 +50,8 @@ class TrrInt(NamedTuple):
     value: int
 
 
+Feedback = tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]
+
 PARAMETER = Element(FbParameter, NS, "parameter", (attr("name"), attr("value", line, default="")), keep=True)
 RTCP_FB = Element(
     RtcpFb,
@@ -74,7 +76,7 @@ def values_by_id(media: MediaDescription) -> dict[str, list[str]]:
     return found
 
 
-def feedback(values: Iterable[str]) -> tuple[tuple[RtcpFb, ...], tuple[TrrInt, ...]]:
+def feedback(values: Iterable[str]) -> Feedback:
     """What the values of `values_by_id` for one payload type say. A malformed one is dropped."""
     items = [_feedback(words(value)) for value in values]
     return tuple([item for item in items if isinstance(item, RtcpFb)]), tuple([item for item in items if isinstance(item, TrrInt)])

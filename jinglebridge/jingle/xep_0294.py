@@ -109,9 +109,11 @@ def to_sdp(media: MediaDescription, extensions: Iterable[HeaderExtension], autho
     lines: dict[int, str] = {}
     known = _WRITTEN[author].get  # once: the hash of a role is slow
     for extension in extensions:
-        if extension.id not in lines and usable(extension.id):
-            kept = known(id(extension))
-            lines[extension.id] = kept[1] if kept is not None else _line(extension, author)
+        kept = known(id(extension))  # only usable ones are
+        if kept is not None:
+            lines.setdefault(extension.id, kept[1])
+        elif extension.id not in lines and usable(extension.id):
+            lines[extension.id] = _line(extension, author)
     media.extend(lines.values())
 
 

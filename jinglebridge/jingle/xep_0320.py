@@ -110,6 +110,4 @@ def from_sdp(media: MediaDescription, *, answer: bool, default: str) -> tuple[Fi
 
 def to_sdp(media: MediaDescription, items: Iterable[Fingerprint], setup: str) -> None:
     """The a=fingerprint lines and the one a=setup line."""
-    for item in items:
-        media.add("fingerprint", f"{item.hash} {item.value}")
-    media.add("setup", setup)
+    media.extend([*[f"a=fingerprint:{item.hash} {item.value}" for item in items], f"a=setup:{setup}"])

@@ -90,7 +90,8 @@ def _value(value: str) -> str:
     return str(line.parse(value)).strip()
 
 
-PARAMETER = Element(SourceParameter, NS, "parameter", (attr("name", Type(_name, str)), attr("value", Type(_value, str), default=None)))
+_NAME = Type(_name, str, known={"cname": "cname", "msid": "msid"})
+PARAMETER = Element(SourceParameter, NS, "parameter", (attr("name", _NAME), attr("value", Type(_value, str), default=None)))
 SOURCE = Element(Source, NS, "source", (attr("ssrc", integer(0, 2**32 - 1)), Children(PARAMETER, "parameters", lenient=True), Unknown()))
 SSRC_GROUP = Element(SourceGroup, NS, "ssrc-group", (attr("semantics"), Children(SOURCE, "sources"), Unknown()))
 
@@ -181,7 +182,7 @@ def _companions(sources: tuple[Source, ...], groups: tuple[SourceGroup, ...]) ->
     COMPAT(stanza 12): describes the first source of each content and groups it with its retransmission; Chromium refuses the group.
     """
     known = {source.ssrc for source in sources if source.parameters}
-    if all(item.ssrc in known for group in groups for item in group.sources):
+    if known.issuperset([item.ssrc for group in groups for item in group.sources]):
         return ()
     cnames = {source.ssrc: cname for source in sources if (cname := source.get("cname")) is not None}
     found = []

@@ -4,6 +4,6 @@
 """
 
 from jinglebridge.sdp.grammar import parse
-from jinglebridge.sdp.model import Direction, MediaDescription, Section, SessionDescription
+from jinglebridge.sdp.model import CodecLines, Direction, MediaDescription, Section, SessionDescription
 
-__all__ = ["Direction", "MediaDescription", "Section", "SessionDescription", "parse"]
+__all__ = ["CodecLines", "Direction", "MediaDescription", "Section", "SessionDescription", "parse"]

@@ -10,7 +10,8 @@ import re
 from collections import Counter
 
 from jinglebridge.errors import SdpError
-from jinglebridge.sdp.model import MediaDescription, Section, SessionDescription
+from jinglebridge.kept import Kept
+from jinglebridge.sdp.model import CodecLines, MediaDescription, Section, SessionDescription
 
 MAX_BYTES = 64 * 1024
 MAX_LINE = 8 * 1024  # characters
@@ -34,43 +35,127 @@ def parse(text: str) -> SessionDescription:
     """The description in `text` (CRLF or LF). Raises SdpError; nothing else on any string."""
     if len(text) > MAX_BYTES or (not text.isascii() and len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES):
         raise SdpError(f"more than {MAX_BYTES} bytes", rule="J-244")
-    text = text.replace("\r\n", "\n")
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    if len(lines) > MAX_LINES:
+    if text.count("\n") - text.endswith("\n") >= MAX_LINES:
         raise SdpError(f"more than {MAX_LINES} lines", rule="J-244")
-    longest = max(map(len, lines), default=0)
-    if longest > MAX_LINE:
-        raise SdpError(f"a line of more than {MAX_LINE} characters", rule="J-244")
-    if not "".join(lines).isprintable():
-        _control_characters(lines)
-    session = SessionDescription()
-    section: Section = session
-    found, begin = section.attributes, 0
-    last: str | None = None  # the lines of one attribute mostly stand together
-    for number, line in enumerate(lines, 1):
-        head, _, value = line.partition(":")
-        if head != last:
-            name = _NAMES.get(head)
-            if name is None and head[:2] == "a=":
-                name = _name(head, number)
-            if name is None:
-                following = _other(session, section, line, number)
-                if following is not section:
-                    section.lines, begin = lines[begin : number - 1], number - 1
-                    section, found = following, following.attributes
-                    last = None
-                continue
-            last, append = head, found.setdefault(name, []).append
-        append(value)
-    section.lines = lines[begin:]
+    end = "\r\n" if "\r\n" in text else "\n"
+    first, *pieces = text.removesuffix(end).split(f"{end}a=rtpmap:")
+    known = list(map(_CODECS.get, pieces))
+    lines = end.join([first, *[f"a=rtpmap:{piece}" for piece, codec in zip(pieces, known, strict=True) if codec is None]]).split(end)
+    longest = max(map(len, lines))
+    if longest > MAX_LINE or not "".join(lines).isprintable():
+        text = text.replace(end, "\n")
+        _checked(text.split("\n"))
+        if end == "\r\n":  # some lines have it and others not
+            return parse(text)
+    reading = _Reading(end)
+    reading.take(first.split(end))
+    for piece, codec in zip(pieces, known, strict=True):
+        if codec is None:
+            reading.piece(piece)
+        else:
+            reading.codec(codec)
+    session = reading.session
     if not session.lines or session.lines[0] != "v=0":
         raise SdpError("does not begin with v=0", line=1, rule="J-259")
     for each in (session, *session.media):
         _limits(each, longest)
     _mids(session)
     return session
+
+
+# What is said of a codec is the same in every call, so it is read as one, by the text behind its first "a=rtpmap:".
+_CODECS: Kept[str, CodecLines] = Kept()
+
+
+def _checked(lines: list[str]) -> None:
+    """Raises SdpError for a line that no SDP may have."""
+    if max(map(len, lines)) > MAX_LINE:
+        raise SdpError(f"a line of more than {MAX_LINE} characters", rule="J-244")
+    for number, line in enumerate(lines, 1):
+        if ILLEGAL.search(line):
+            raise SdpError("control character", line=number, rule="J-151")
+
+
+class _Reading:
+    """A description of which some lines are read."""
+
+    def __init__(self, end: str) -> None:
+        self.end = end
+        self.session = SessionDescription()
+        self.section: Section = self.session
+        self.number = 0  # lines so far
+
+    def take(self, lines: list[str]) -> None:
+        """Lines of any kind, one by one."""
+        section = self.section
+        found, begin = section.attributes, 0
+        last: str | None = None  # the lines of one attribute mostly stand together
+        for at, line in enumerate(lines):
+            head, _, value = line.partition(":")
+            if head != last:
+                name = _NAMES.get(head)
+                if name is None and head[:2] == "a=":
+                    name = _name(head, self.number + at + 1)
+                if name is None:
+                    following = _other(self.session, section, line, self.number + at + 1)
+                    if following is not section:
+                        section.lines += lines[begin:at]
+                        section, found, begin = following, following.attributes, at
+                        last = None
+                    continue
+                if name in _OF_CODECS:
+                    section.codecs = None
+                last, append = head, found.setdefault(name, []).append
+            append(value)
+        section.lines += lines[begin:]
+        self.section = section
+        self.number += len(lines)
+
+    def piece(self, piece: str) -> None:
+        """The text from one a=rtpmap to the next: the lines of a codec, and what follows them."""
+        lines = f"a=rtpmap:{piece}".split(self.end)
+        id = piece.partition(self.end)[0].partition(" ")[0]
+        own = (f"a=rtcp-fb:{id} ", f"a=fmtp:{id} ")
+        count = next((at for at, line in enumerate(lines) if at and not line.startswith(own)), len(lines))
+        text = piece if count == len(lines) else self.end.join(lines[:count]).removeprefix("a=rtpmap:")
+        codec = _CODECS.get(text) or _codec(id, text, tuple(lines[:count]))
+        if codec is None:
+            self.take(lines)
+            return
+        self.codec(codec)
+        if count < len(lines):
+            self.take(lines[count:])
+
+    def codec(self, codec: CodecLines) -> None:
+        """The lines of one codec."""
+        section = self.section
+        section.lines += codec.lines
+        found = section.attributes
+        for name, values in codec.values:
+            if name in found:
+                found[name] += values
+            else:
+                found[name] = [*values]
+        if section.codecs is not None:
+            if codec.id in section.codecs:
+                section.codecs = None
+            else:
+                section.codecs[codec.id] = codec
+        self.number += len(codec.lines)
+
+
+def _codec(id: str, text: str, lines: tuple[str, ...]) -> CodecLines | None:
+    """The lines of one codec; None if they cannot be looked at as one."""
+    if not id.isdigit():
+        return None
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, value = line[2:].partition(":")
+        if _crowded(name, value):
+            return None
+        found.setdefault(name, []).append(value)
+    values = tuple((name, tuple(values)) for name, values in found.items())
+    return _CODECS.keep(text, CodecLines(id, text, lines, values), len(text))
 
 
 # The attributes of browsers; any other is fine too, and found a little later.
@@ -81,6 +166,7 @@ _NAMES = {
         "sctp-port sendrecv setup ssrc ssrc-group"
     ).split()
 }
+_OF_CODECS = frozenset({"fmtp", "rtcp-fb", "rtpmap"})
 
 
 def _name(head: str, number: int) -> str:
@@ -89,12 +175,6 @@ def _name(head: str, number: int) -> str:
     if not name or " " in name:
         raise SdpError("not an attribute", line=number, rule="J-259")
     return name
-
-
-def _control_characters(lines: list[str]) -> None:
-    for number, line in enumerate(lines, 1):
-        if ILLEGAL.search(line):
-            raise SdpError("control character", line=number, rule="J-151")
 
 
 def _other(session: SessionDescription, section: Section, line: str, number: int) -> Section:
@@ -119,6 +199,7 @@ def _media(session: SessionDescription, line: str, number: int) -> MediaDescript
     if len(fields) - 3 > MAX_PAYLOAD_TYPES:
         raise SdpError(f"more than {MAX_PAYLOAD_TYPES} payload types", line=number, rule="J-244")
     media = MediaDescription(session, fields[0], int(port), fields[2], tuple(fields[3:]))
+    media.codecs = {}
     session.media.append(media)
     return media
 
@@ -155,10 +236,20 @@ def _limits(section: Section, longest: int) -> None:
             if len(values) > most and wanted(Counter([value.partition(" ")[0] for value in values])) > most:
                 raise _too_many(section, name, most)
     if longest > 2 * MAX_OF_ONE:
-        for name, (separator, most) in _PARTS.items():
+        for name in _PARTS:
+            if section.codecs is not None and name in _OF_CODECS:
+                continue  # they have been looked at, see `_codec`
             for value in found.get(name, ()):
-                if value.count(separator) >= most and len(value.split(separator.strip() or None)) > most:
-                    raise _too_many(section, name, most)
+                if len(value) > MAX_OF_ONE and _crowded(name, value):
+                    raise _too_many(section, name, _PARTS[name][1])
+
+
+def _crowded(name: str, value: str) -> bool:
+    """Has a value too many parts?"""
+    if name not in _PARTS:
+        return False
+    separator, most = _PARTS[name]
+    return value.count(separator) >= most and len(value.split(separator.strip() or None)) > most
 
 
 def _most(counted: Counter[str]) -> int:

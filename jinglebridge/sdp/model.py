@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import NamedTuple
 
 from jinglebridge.errors import SdpError
 
@@ -27,16 +28,30 @@ class Direction(StrEnum):
 _DIRECTIONS = tuple((direction.value, direction) for direction in Direction)
 
 
+class CodecLines(NamedTuple):
+    """All that an SDP says of one payload type in one place: a=rtpmap, and a=rtcp-fb and a=fmtp right behind it.
+
+    `id`: the payload type; `text`: the lines without the first "a=rtpmap:"; `values`: those of its attributes by name.
+    """
+
+    id: str
+    text: str
+    lines: tuple[str, ...]
+    values: tuple[tuple[str, tuple[str, ...]], ...]
+
+
 class Section:
     """Lines of the session part or of one media part.
 
-    `lines` are whole lines ("a=mid:0") without line ends.
+    `lines` are whole lines ("a=mid:0") without line ends. `codecs`: by payload type, where the section was parsed and all its lines
+    about codecs stand in such groups, one for each; else None.
     """
 
-    __slots__ = ("_index", "lines")
+    __slots__ = ("_index", "codecs", "lines")
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.codecs: dict[str, CodecLines] | None = None
         self._index: dict[str, list[str]] | None = None
 
     @property
@@ -69,17 +84,19 @@ class Section:
     def line(self, line: str) -> None:
         """Append a line that is not an attribute."""
         self.lines.append(line)
+        self.codecs = None
 
     def add(self, name: str, value: str = "") -> None:
         """Append `a=name:value`, or `a=name` without value."""
         self.lines.append(f"a={name}:{value}" if value else f"a={name}")
+        self.codecs = None
         if self._index is not None:
             self._index.setdefault(name, []).append(value)
 
     def extend(self, lines: Iterable[str]) -> None:
         """Append whole lines; many at once, since the index is made anew."""
         self.lines += lines
-        self._index = None
+        self._index = self.codecs = None
 
     @property
     def direction(self) -> Direction | None:

@@ -21,7 +21,6 @@ from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
-from jinglebridge.errors import InvalidState
 from jinglebridge.jingle import jingle_text, jmi_text
 from jinglebridge.jingle.xep_0353 import NS_HINTS
 from jinglebridge.service.gate import Gate
@@ -125,6 +124,9 @@ class Performer:
         action = effect.jingle.action
 
         def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
+            if condition is None and action == "transport-info" and self._registry.acknowledged(key, effect.number, self._clock()):
+                self.perform(())
+                return
             # What never left, or was on its way when the connection broke, is owed; the engine knows that.
             if condition == "offline" and action != "session-info":
                 return
@@ -135,7 +137,7 @@ class Performer:
             self.perform(self._registry.handle(key, ev.Answered(action, condition, jingle, effect.change), self._clock()))
 
         timeout = TIMEOUT if effect.number else self._registry.timers.probe
-        self._requests.ask("set", effect.sender, effect.to, jingle_text(effect.jingle), answered, timeout)
+        self._requests.ask("set", effect.sender, effect.to, effect.text or jingle_text(effect.jingle), answered, timeout)
 
     def _settled(self, key: fx.CallKey, number: int) -> None:
         if number:
@@ -162,4 +164,4 @@ class Performer:
         if listener is not None:
             listener.tell(effect)
         elif not isinstance(effect, fx.TellMissed):
-            raise InvalidState(f"no endpoint for {type(effect).__name__}")
+            log.info("endpoint-gone", effect=type(effect).__name__)  # it left while the effect waited for its commit

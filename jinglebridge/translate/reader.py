@@ -11,7 +11,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jinglebridge.errors import Refused
-from jinglebridge.jingle import Content, Group, IceUdpTransport, Role, RtpDescription, Senders, xep_0167_sdp, xep_0176, xep_0320, xep_0338
+from jinglebridge.jingle import (
+    Content,
+    Fingerprint,
+    Group,
+    IceUdpTransport,
+    Role,
+    RtpDescription,
+    Senders,
+    xep_0167_sdp,
+    xep_0176,
+    xep_0320,
+    xep_0338,
+)
 from jinglebridge.jingle.ice import ice_chars
 from jinglebridge.jingle.roles import both_allow, direction_to_senders
 from jinglebridge.jingle.xep_0167 import MEDIA
@@ -75,6 +87,7 @@ class _Reader:
         self.offered = {} if offer is None else dict(zip(mids(offer.contents, own), offer.contents, strict=True))
         self.tag = next((self.tags[mid] for mid in self.bundle if mid in self.tags), None)
         self.names: dict[str, str] = {}
+        self.prints: dict[tuple[str | None, ...], tuple[Fingerprint, ...]] = {}
 
     def counted(self, media: MediaDescription, creator: Role) -> Content | None:
         """The content of a section, None if it has none."""
@@ -143,17 +156,25 @@ class _Reader:
             setup = None if offered is None or offered.transport is None else xep_0320.setup_of(offered.transport.fingerprints)
             default = "passive" if setup == "active" else "active"
             xep_0320.opposite(media.inherited("setup"), setup, f"section {media.index}")
-        prints = xep_0320.from_sdp(media, answer=self.answer, default=default)
+        prints = self.fingerprints(media, default)
         found = xep_0176.from_sdp(media, prints, ns)
         if tag is not None and tag is not media:
             if not prints:
-                found = replace(found, fingerprints=xep_0320.from_sdp(tag, answer=self.answer, default=default))
+                found = replace(found, fingerprints=self.fingerprints(tag, default))
             if found.ufrag is None or found.pwd is None:
                 found = replace(found, ufrag=tag.inherited("ice-ufrag"), pwd=tag.inherited("ice-pwd"))
         if not found.fingerprints:
             raise Refused(f"section {media.index} has no DTLS fingerprint of sha-256 or better", reason="security-error", rule="J-183")
         if not ice_chars(found.ufrag or "", 4, 256) or not ice_chars(found.pwd or "", 22, 256):
             raise Refused(f"section {media.index} has no valid ICE credentials", reason="failed-transport", rule="J-146")
+        return found
+
+    def fingerprints(self, media: MediaDescription, default: str) -> tuple[Fingerprint, ...]:
+        """Those of a section, looked at once; bundled sections mostly say the same."""
+        said = (default, media.inherited("setup"), *media.inherited_all("fingerprint"))
+        found = self.prints.get(said)
+        if found is None:
+            found = self.prints[said] = xep_0320.from_sdp(media, answer=self.answer, default=default)
         return found
 
     def rejected(self, media: MediaDescription) -> Content | None:

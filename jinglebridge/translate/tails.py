@@ -86,19 +86,29 @@ def with_tail(c: Candidate, tail: CandidateTail, ufrag: str | None = None) -> st
     return " ".join(words)
 
 
-def candidate_extras(text: str, c: Candidate, ufrag: str | None = None) -> tuple[XmlElement, ...]:
-    """The `unknown` children of a content for one trickled candidate.
+def candidate_tail(text: str, c: Candidate, ufrag: str | None = None) -> CandidateTail | None:
+    """What is special in one trickled candidate.
 
     Args:
         text: RTCIceCandidateInit.candidate.
         c: what was made of it.
         ufrag: that of its transport.
     """
-    tail = tail_of(text.removeprefix("a=").removeprefix("candidate:"), c, ufrag)
+    return tail_of(text.removeprefix("a=").removeprefix("candidate:"), c, ufrag)
+
+
+def candidate_extras(text: str, c: Candidate, ufrag: str | None = None) -> tuple[XmlElement, ...]:
+    """The same as the `unknown` children of a content."""
+    tail = candidate_tail(text, c, ufrag)
     return () if tail is None else written(SdpExtras(candidates=(tail,)))
 
 
-def candidate_with_extras(c: Candidate, unknown: tuple[XmlElement, ...], ufrag: str | None = None) -> str:
-    """ "candidate:…" as it was before `candidate_extras`; the default form where nothing was carried."""
-    tail = next((item for item in read(unknown).candidates if item.id == c.id), None)
+def candidate_with_tails(c: Candidate, tails: tuple[CandidateTail, ...], ufrag: str | None = None) -> str:
+    """ "candidate:…" as it was before `candidate_tail`; the default form where no tail is its own."""
+    tail = next((item for item in tails if item.id == c.id), None)
     return candidate_to_line(c) if tail is None else with_tail(c, tail, ufrag)
+
+
+def candidate_with_extras(c: Candidate, unknown: tuple[XmlElement, ...], ufrag: str | None = None) -> str:
+    """The same with the `unknown` children of a content."""
+    return candidate_with_tails(c, read(unknown).candidates, ufrag)

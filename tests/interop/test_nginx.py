@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -34,10 +34,13 @@ def behind_nginx(ejabberd: Ejabberd, tmp_path_factory: pytest.TempPathFactory) -
         bridge.close()
 
 
-def client_of(address: str, nginx: Nginx) -> aiohttp.ClientSession:
+@asynccontextmanager
+async def client_of(address: str, nginx: Nginx) -> AsyncIterator[aiohttp.ClientSession]:
     """A client with a loopback address of its own: all of 127.0.0.0/8 is this machine."""
     context = ssl.create_default_context(cafile=str(nginx.folder / "crt.pem"))
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(address, 0), ssl=context))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(address, 0), ssl=context)) as session:
+        yield session
+    await asyncio.sleep(0.25)  # aiohttp closes TLS connections behind our back
 
 
 async def hello(session: aiohttp.ClientSession, bridge: BridgeProcess, nginx: Nginx, **headers: str) -> aiohttp.ClientWebSocketResponse:

@@ -34,6 +34,7 @@ from .names import (
 )
 
 CANDIDATE_ATTRIBUTES = ("component", "foundation", "generation", "id", "ip", "network", "port", "priority", "protocol", "type")
+NO_GROUP = "two contents and no BUNDLE group"
 CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
 REASONS = (
     "alternative-session busy cancel connectivity-error decline expired failed-application failed-transport general-error gone "
@@ -168,7 +169,7 @@ def _group(jingle: ET.Element, names: list[str], grouped: bool | None, dino: boo
     elif members != [n for n in names if n in members]:
         found.append(f"BUNDLE {members} is not in the order of the contents {names}")
     if grouped is None and len(names) > 1 and not groups and not dino:
-        found.append("two contents and no BUNDLE group")
+        found.append(NO_GROUP)
     if grouped is False and groups:
         found.append("the answer has a BUNDLE group, the offer had none")
     if grouped is not None and len(members) > 1:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def complaints(call: Call, action: str, jingle: ET.Element, dino: bool) -> list[str]:
     """What is wrong with `jingle`, which is legal in the call's state. `dino`: the other side is one."""
     if action == "session-initiate":
-        return checks.description(jingle, dino=dino) + _initiate(call, jingle)
+        found = checks.description(jingle, dino=dino) + _initiate(call, jingle)
+        return [words for words in found if not (call.line.shape.separate and words == checks.NO_GROUP)]  # who knows none needs none
     if action == "session-accept":
         return checks.description(jingle, offered=call.offered, grouped=call.grouped, dino=dino)
     if action == "transport-info":

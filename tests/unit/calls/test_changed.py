@@ -8,7 +8,7 @@ import pytest
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
-from jinglebridge.calls.changed import MOST_PARTS
+from jinglebridge.calls.changing import MOST_PARTS
 from jinglebridge.calls.dialect import mark_of, marked
 from jinglebridge.calls.states import Signalling
 from jinglebridge.errors import OutOfOrder, Refused, TieBreak
@@ -81,7 +81,8 @@ def test_a_page_that_does_not_answer_is_rolled_back():
     """Neither side waits for ever."""
     far = Far(ADDED)
     added(far)
-    assert far.w.fires("change") == ["page > phone content-reject failed-application", "page: rollback offer"]
+    assert far.w.fires("change") == ["page > phone content-reject failed-application", "timer change 150"]
+    assert far.w.fires("change") == []
     assert far.w.state.side.peer.content("1") is None and far.w.state.signalling is STABLE
 
 
@@ -182,7 +183,8 @@ def test_a_page_that_does_not_answer_a_restart():
     far = Far(RESTARTED, "conversations")
     before = far.w.state.side.peer
     assert far.says([j for j in far.offer() if j.action == "transport-info"][:1]) == OFFER
-    assert far.w.fires("change") == ["page: rollback offer"] and far.w.state.side.peer == before
+    assert far.w.fires("change") == ["timer change 150"] and far.w.fires("change") == []
+    assert far.w.state.side.peer == before
 
 
 # --- the other changes
@@ -331,7 +333,7 @@ def test_a_page_of_a_bridge_that_does_not_answer():
     far = Far(ADDED, "bridge")
     far.says(marked(far.offer(), "offer", 2))
     lines = far.w.fires("change")
-    assert lines == ["page > phone content-modify", "page: rollback offer"]
+    assert lines == ["page > phone content-modify", "timer change 150"]
     assert mark_of(far.w.sent("content-modify")[0]).type == "refusal"
 
 

@@ -7,6 +7,7 @@ import pytest
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.reasons import END_REASONS, TO_JINGLE
+from jinglebridge.calls.stored import Descriptions
 from jinglebridge.jingle import Reason
 from tests.unit.calls.world import (
     PHONE,
@@ -178,5 +179,5 @@ def test_an_ended_call_keeps_nothing_of_the_media():
     w = talking_out(World())
     state = w.state
     w.does(ev.HungUp("c1"))
-    assert (state.own_sdp, state.peer_xml, state.own_waiting, state.inbox, state.live, state.packed) == ("", "", [], [], None, b"")
+    assert (state.own_sdp, state.peer_xml, state.own_waiting, state.inbox, state.descriptions) == ("", "", [], [], Descriptions())
     assert state.ended

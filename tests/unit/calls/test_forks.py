@@ -94,6 +94,7 @@ def test_the_first_to_accept_has_the_call(w: World):
         "no more timers",
     ]
     assert w.state.peer == LAPTOP and w.state.fork == []
+    w.has_heard_the_end()
     with pytest.raises(UnknownSession):
         w.sends(answer_of_peer(offers[PHONE]))
     assert w.does(ev.Reported("c1", "connected", 5)) == ["page: connected"]

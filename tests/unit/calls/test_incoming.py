@@ -136,6 +136,7 @@ def test_the_same_device_proposes_again(stage, call):
     assert w.does(ev.Accepted(new)) == ["page > phone proceed", "timer initiate 10", "page: accepted"]
     assert w.sends(offer_of_peer("s2")) == ["page: offer", "timer accept 60"]
     assert "page: connecting" in w.does(ev.Described(new, "answer", ANSWER))
+    w.has_heard_the_end()
     with pytest.raises(UnknownSession):
         w.sends("session-terminate", sid=sid)
 

@@ -14,7 +14,7 @@ from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import Limits, PeerResource
 from jinglebridge.errors import EndpointError, OutOfOrder, ServiceUnavailable, TieBreak, UnknownSession
-from jinglebridge.jingle import Jingle, Proceed, Propose, Reason, Reject, Retract
+from jinglebridge.jingle import Content, Jingle, Proceed, Propose, Reason, Reject, Retract
 from tests.unit.calls.test_ending import STAGES, reach
 from tests.unit.calls.world import (
     ANSWER,
@@ -88,6 +88,7 @@ def test_after_the_end_the_peer_hears_unknown_session(action):
     """J-093: for a minute also a replayed session-initiate; later it is a new one."""
     w = talking_in(World())
     w.does(ev.HungUp("id1"))
+    w.has_heard_the_end()
     jingle = offer_of_peer("s1") if action == "session-initiate" else Jingle(action, "s1")
     with pytest.raises(UnknownSession):
         w.sends(jingle)
@@ -572,3 +573,15 @@ def test_a_page_that_was_never_there_leaves():
     assert w.leaves("nobody@call.example.org/x") == []
     direct_in(w)
     assert not w.quiet
+
+
+def test_what_crosses_our_terminate_is_acked_until_the_peer_has_it():
+    """J-096: an error that comes before the session-terminate would end the call of Conversations for another reason."""
+    w = talking_out(World())
+    w.does(ev.HungUp("c1"))
+    assert w.sends("transport-info", contents=(Content("0"),)) == []
+    with pytest.raises(UnknownSession):
+        w.sends("transport-info", sender=LAPTOP, contents=(Content("0"),))
+    w.has_heard_the_end()
+    with pytest.raises(UnknownSession):
+        w.sends("transport-info", contents=(Content("0"),))

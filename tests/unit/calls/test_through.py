@@ -121,6 +121,28 @@ def test_an_end_and_a_rollback_are_errors(effect):
         ThroughCalls._told(effect, "a2b")
 
 
+def test_offers_that_cross_come_to_nothing(calls):
+    case = next(case for case in cases() if case["name"].endswith("chromium-156__chromium-156__hold_resume"))
+    first, second, *_ = case["rounds"]
+    calls.say("a2b", "offer", sdp=first["offer"])
+    calls.say("b2a", "answer", sdp=first["answer"])
+    assert "error" not in calls.say("a2b", "offer", sdp=second["offer"])
+    assert "nothing came of it" in calls.say("b2a", "offer", sdp=first["answer"])["error"]
+
+
+def test_a_side_that_knows_the_call_no_more(calls):
+    case = next(case for case in cases() if case["name"].endswith("chromium-156__chromium-156__audio"))
+    (turn,) = case["rounds"]
+    calls.say("a2b", "offer", sdp=turn["offer"])
+    calls.say("b2a", "answer", sdp=turn["answer"])
+    other = calls.translator._sides["b2a"]
+    for jid in [jid for people in list(other.endpoints.values()) for jid in people]:
+        other.offline(jid, 0.0)
+    other.owing.clear()  # as if it had been told long ago
+    init = next(filter(None, turn["offerCandidates"]))
+    assert "the call ended: gone" in calls.say("a2b", "candidate", candidate=init)["error"]
+
+
 def test_old_calls_are_forgotten(monkeypatch):
     monkeypatch.setattr(through, "MAX_CALLS", 3)
     stream = Stream(ThroughCalls(itertools.count().__next__))

@@ -158,6 +158,12 @@ class World:
         """The reply to an IQ of ours."""
         return self._hear(lambda: self.registry.handle(self.key, ev.Answered(action, condition, jingle, change), self.now))
 
+    def has_heard_the_end(self) -> None:
+        """The peer acknowledged what we said at the end of a call."""
+        for key, state in list(self.registry.owing.items()):
+            for number, *_ in list(state.unacked):
+                self.registry.settled(key, number)
+
     def bounces(self, condition: str = "service-unavailable", key: fx.CallKey | None = None) -> list[str]:
         return self._hear(lambda: self.registry.handle(key or self.key, ev.Bounced(condition), self.now))
 

@@ -321,5 +321,5 @@ async def test_an_effect_without_an_owner_is_logged_and_the_rest_happens(world: 
     session, wire, _ = await world.hello("anna")
     with logged() as lines:
         world.performer.perform([fx.TellEnded("gone@x/r", "c", "ended"), fx.TellEnded(session.jid, "d", "ended")])
-    assert [line["event"] for line in lines] == ["effect-failed"] and wire.take("ended")[0]["call"] == "d"
+    assert [line["event"] for line in lines] == ["endpoint-gone"] and wire.take("ended")[0]["call"] == "d"
     assert isinstance(wire, FakeWire)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from jinglebridge.calls.kinds import UNKNOWN
 from jinglebridge.calls.negotiation import checked_offer, complete, usable
 from jinglebridge.jingle import Channel, Content, Group, Role, Sctpmap, jingle_text, parse_jingle, xep_0343
 from jinglebridge.jingle.xep_0343 import CHANNEL, SCTPMAP
@@ -204,7 +205,7 @@ def test_the_engine_takes_the_rest_of_an_offer_with_a_data_channel():
     """J-083: stanza offers one without a description."""
     jingle = parse_jingle(parse_text(sdp_to_xml(small() + data())))
     complete(jingle)
-    assert [content.name for content in usable(jingle)] == ["0"]
+    assert [content.name for content in usable(jingle, UNKNOWN)] == ["0"]
     alone = parse_jingle(parse_text(sdp_to_xml(HEAD + data())))
     complete(alone)
-    assert refusal(lambda: checked_offer(alone)) == ("unsupported-applications", "J-082")
+    assert refusal(lambda: checked_offer(alone, UNKNOWN)) == ("unsupported-applications", "J-082")

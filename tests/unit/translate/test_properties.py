@@ -37,6 +37,7 @@ POOL = (
     *("a=rid:hi send", "a=x", "a=simulcast:send hi", "b=AS:5", "i=a b", "m=audio 0 RTP/AVP 0", "a=mid:0"),
     *(
         "transport-info",
+        "offer",
         "session-info",
         "slides",
         "speaker",
