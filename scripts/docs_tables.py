@@ -150,7 +150,7 @@ _REASONS = {
     "failed-ice": "No way for the media was found, or it broke",
     "failed-media": "The two sides have no codec or description in common",
     "insecure": "No DTLS fingerprint, or media that differs from what was proposed",
-    "gone": "The other side vanished, or the bridge was stopped",
+    "gone": "The other side vanished, or a restart lost the call",
     "overload": "Too many calls",
     "moved": "Replaced by another call, for example when both called each other",
     "failed": "Anything else",
