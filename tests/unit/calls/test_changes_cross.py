@@ -84,7 +84,10 @@ def test_nor_when_an_added_content_that_crossed_cannot_be_carried():
     ours = far.rounds[0]["answer"].replace("a=setup:active", "a=setup:actpass").replace("BUNDLE 0", "BUNDLE 0 1")
     far.page_offers(text=f"{ours}m=video{video}")
     none = Content("x", transport=IceUdpTransport())
-    assert far.w.sends("content-add", sid="s1", contents=(none,)) == ["page > phone content-reject failed-application", "page: rollback offer"]
+    assert far.w.sends("content-add", sid="s1", contents=(none,)) == [
+        "page > phone content-reject failed-application",
+        "page: rollback offer",
+    ]
 
 
 # --- a page that is late
@@ -152,7 +155,9 @@ def test_a_restart_is_answered_although_a_bundled_content_had_no_credentials():
     """COMPAT(Conversations 2.12): a content that it accepted into the bundle has an empty transport. J-193, J-214"""
     far = Far("ice_restart", "conversations")
     state = far.w.state
-    contents = [replace(c, transport=replace(c.transport, ufrag=None, pwd=None)) if n else c for n, c in enumerate(state.side.peer.contents)]
+    contents = [
+        replace(c, transport=replace(c.transport, ufrag=None, pwd=None)) if n else c for n, c in enumerate(state.side.peer.contents)
+    ]
     assert len(contents) > 1
     side = state.copied_side()
     side.peer = side.peer._replace(contents=tuple(contents))

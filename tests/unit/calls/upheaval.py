@@ -118,7 +118,9 @@ class Seat:
         except ProtocolError as error:
             assert not any(secret in str(error) for secret in ("192.0.2", "pppp")), "an address in an error"
             answer = ev.Answered(jingle.action, error.condition, error.jingle)
-        self.steps.append(f"{self.jid[0]} hears {jingle.action} {[c.name for c in jingle.contents]} {mark_of(jingle) or ''} -> {answer.condition}")
+        self.steps.append(
+            f"{self.jid[0]} hears {jingle.action} {[c.name for c in jingle.contents]} {mark_of(jingle) or ''} -> {answer.condition}"
+        )
         reply(answer)  # ack first: J-077
         self.take(effects)
 
@@ -369,7 +371,15 @@ class Hand:
             names += [c.name for c in state.side.own.contents] if state.side.own else []
             names += [c.name for c in state.side.peer.contents] if state.side.peer else []
             names += state.change.adds if state.change else []
-        actions = ("content-add", "content-accept", "content-reject", "content-modify", "content-remove", "transport-info", "description-info")
+        actions = (
+            "content-add",
+            "content-accept",
+            "content-reject",
+            "content-modify",
+            "content-remove",
+            "transport-info",
+            "description-info",
+        )
         rare = ("session-accept", "session-info", "transport-replace", "transport-accept", "security-info", "session-initiate")
         action = chance.choice(rare) if chance.random() < 0.1 else chance.choice(actions)
         contents = tuple(self.content(names) for _ in range(chance.choice((0, 1, 1, 1, 2, 16))))
@@ -378,7 +388,9 @@ class Hand:
         unknown = ()
         if self.kind == "bridge" and chance.random() < 0.8 and state is not None:
             number = chance.choice((state.changes, state.change.number if state.change else 1, 7))
-            unknown = (NEGOTIATION.build(Negotiation(chance.choice(("offer", "answer", "refusal")), number, chance.choice((0, 0, 1, 2, 60)))),)
+            unknown = (
+                NEGOTIATION.build(Negotiation(chance.choice(("offer", "answer", "refusal")), number, chance.choice((0, 0, 1, 2, 60)))),
+            )
         return Jingle(action, self.sid, contents=contents, unknown=unknown, reason=chance.choice((None, Reason("success"))))
 
     def replies(self) -> None:
