@@ -17,7 +17,7 @@ from jinglebridge.calls.model import CallState, Change
 from jinglebridge.calls.states import Session, Signalling, step_signalling
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import ItemNotFound, OutOfOrder, ProtocolError, ResourceConstraint, TieBreak
-from jinglebridge.jingle import Content, Jingle, Reason, Role, jingle_text, read_jingle
+from jinglebridge.jingle import Content, Jingle, Reason, Role, read_jingle
 from jinglebridge.translate.agreed import as_offer
 from jinglebridge.translate.applied import apply
 from jinglebridge.translate.changes import reminder

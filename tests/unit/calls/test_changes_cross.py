@@ -1,4 +1,4 @@
-"""Changes that meet, and answers that come late, never, or too often. Found by reading and by `test_upheaval.py`."""
+"""Changes that meet, are too large, and answers that come late, never, or too often. Found by reading and by `test_upheaval.py`."""
 
 from __future__ import annotations
 
@@ -178,3 +178,19 @@ def test_no_call_of_data_alone_to_a_device_that_has_no_data_channels():
     page.add("application")
     assert w.does(ev.Placed("c1", ROMEO, page.text("actpass"))) == ["page: ended unreachable", "no more timers"]
     assert not w.registry.calls and not any(isinstance(effect, fx.SendJingle) for effect in w.last)
+
+
+def test_stanza_by_stanza_no_peer_tells_more_than_a_call_can_keep():
+    """Each of these fits into a stanza. Together they made a description that could not be read again: after the next rollback, or a
+    restart, every event of the call failed. J-244"""
+    far = Far("av")
+    for content in far.w.state.side.peer.contents:
+        types = content.description.payload_types
+        parameter = next(type(item.parameters[0]) for item in types if item.parameters)
+        large = tuple(parameter(f"k{number}", "x" * 700) for number in range(60 // len(types) + 1))
+        description = replace(content.description, payload_types=tuple(item._replace(parameters=large) for item in types))
+        far.w.sends("description-info", contents=(Content(content.name, content.creator, description=description),))
+        if far.w.state.signalling is REMOTE:
+            far.page_answers(text=far.rounds[0]["offer"].replace("actpass", "active"))
+        assert CallState.from_json(far.w.state.to_json()).side.peer is not None
+    assert far.w.notes() == ["change-refused"] and far.w.state.signalling is STABLE

@@ -1,7 +1,7 @@
 """Calls that change all the time, in random order, against another engine and against a peer without a plan. See `upheaval.py`.
 
-Nothing but a ProtocolError escapes, nobody waits once the timers have fired, a call is what was kept of it, nothing secret is in a note or an
-error, two bridges know the same of each other, and each description fits the page.
+Nothing but a ProtocolError escapes, nobody waits once the timers have fired, a call is what was kept of it, nothing secret is in a note
+or an error, two bridges know the same of each other, and each description fits the page.
 """
 
 from __future__ import annotations
