@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from jinglebridge.errors import OutOfOrder
+from jinglebridge.errors import OutOfOrder, Refused
 from jinglebridge.jingle import Content, Jingle, Role
 from jinglebridge.sdp import SessionDescription
+from jinglebridge.sdp.grammar import MAX_BYTES, MAX_LINES
 from jinglebridge.translate.agreed import answering, as_offer, renamed, settled, with_creators, with_roles, without
 from jinglebridge.translate.applied import apply_all
 from jinglebridge.translate.changes import changes, reminder
@@ -99,6 +100,7 @@ class Side:
         previous = self.said if self.active else None
         shown = renamed(peer, self.mids)
         sdp = to_sdp(shown, self.role.other, session_id=self.number, version=self.version, previous=previous, extensions=self.extensions)
+        _fits(sdp)
         own = () if previous is None else {name_of(media) for media in previous.media}
         self.names = dict(zip(mids(shown.contents, own), (content.name for content in peer.contents), strict=True))
         self.peer, self.shown = peer, sdp
@@ -160,6 +162,7 @@ class Side:
             offer=self.said,
             extensions=self.extensions,
         )
+        _fits(sdp)
         self.own, self.peer = settled(own, peer)
         self.active = True
         return sdp
@@ -183,6 +186,14 @@ class Side:
     def number(self) -> int:
         """Session id of the o= lines, the same for the whole call."""
         return int.from_bytes(sha256(self.sid.encode("utf-8", "replace")).digest()[:8], "big") >> 1
+
+
+def _fits(sdp: SessionDescription) -> None:
+    """Stanza by stanza a peer can tell more than a description may hold that is read again. Raises Refused. J-244"""
+    sections = (sdp, *sdp.media)
+    lines = sum(len(section.lines) for section in sections)
+    if lines > MAX_LINES or sum(len(line.encode()) + 2 for section in sections for line in section.lines) > MAX_BYTES:
+        raise Refused("the other side describes more than an SDP can hold", rule="J-244")
 
 
 def _whole(action: str, sid: str, described: Described) -> Jingle:

@@ -1,8 +1,8 @@
 """A running call that changes all the time, from a seed. No tests here.
 
-`Seat` is an engine with a page (a browser on paper); what it says to the page arrives late, and so does what it says to the peer. The peer is
-another `Seat` (`Pair`), or a hand that acknowledges, refuses, answers, ignores and invents (`Hand`). Between any two events an engine may be
-saved and read back. Timers fire when the schedule likes.
+`Seat` is an engine with a page (a browser on paper); what it says to the page arrives late, and so does what it says to the peer. The
+peer is another `Seat` (`Pair`), or a hand that acknowledges, refuses, answers, ignores and invents (`Hand`). Between any two events an
+engine may be saved and read back. Timers fire when the schedule likes.
 """
 
 from __future__ import annotations
