@@ -137,13 +137,10 @@ def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Pair | None:
     parts, text = cut(piece)
     plan = table.plans.get((parts[0], len(parts)))
     if plan is None or plan.shape != parts[::2] or (plan.at and parts[plan.at] != plan.ns):
-        return _other(table, piece, parts, text, pieces)
-    return _made(table, piece, parts, plan, text, pieces)
-
-
-def _made(table: Reader, piece: str, parts: list[str], plan: Plan, text: str, pieces: Iterator[str]) -> Pair | None:
-    """The pair of a child that has a table."""
-    place, reader, empty, values, *_ = plan
+        plan = _plan(table, piece, parts)
+        if plan is None:
+            return _other(table, piece, parts, text, pieces)
+    place, reader, empty, values, _, _, _ = plan
     parts.append(None)  # type: ignore[arg-type] # what an absent attribute is
     children = () if empty else _inside(reader, pieces)
     try:
@@ -153,23 +150,29 @@ def _made(table: Reader, piece: str, parts: list[str], plan: Plan, text: str, pi
     return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
 
 
-def _other(table: Reader, piece: str, parts: list[str], text: str, pieces: Iterator[str]) -> Pair | None:
-    """The pair of a child whose shape is not the last one that was seen with its beginning and length."""
+def _plan(table: Reader, piece: str, parts: list[str]) -> Plan | None:
+    """How a child is read whose shape is not the last one that was seen with its beginning and length; None if it has no table."""
     tag, names, empty = start(parts)
     index = {name: 2 * number + 1 for number, name in enumerate(names)}
     at = index.get("xmlns", 0)
     ns = parts[at] if at else table.ns
     place = table.places.get(_clark(ns, tag))
+    if place is None or place.table is None:
+        return None
+    values = itemgetter(*[index.get(name, -1) for name in place.table.attributes])
+    plan = Plan(place, place.table, empty, values, parts[::2], at, ns)
+    return table.plans.keep((parts[0], len(parts)), plan, len(piece))
+
+
+def _other(table: Reader, piece: str, parts: list[str], text: str, pieces: Iterator[str]) -> Pair | None:
+    """The pair of a child that has no table."""
+    tag, names, empty = start(parts)
+    el = _tree(table.ns, tag, names, parts, empty, text, pieces)
+    place = table.places.get(el.tag)
     if place is None:
-        return table.other(_tree(table.ns, tag, names, parts, empty, text, pieces))
-    reader = place.table
-    if reader is None:
-        pair = place.part, place.read(_tree(table.ns, tag, names, parts, empty, text, pieces))
-        return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
-    values = itemgetter(*[index.get(name, -1) for name in reader.attributes])
-    plan = Plan(place, reader, empty, values, parts[::2], at, ns)
-    table.plans.keep((parts[0], len(parts)), plan, len(piece))
-    return _made(table, piece, parts, plan, text, pieces)
+        return table.other(el)
+    pair = place.part, place.read(el)
+    return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
 
 
 def _tree(

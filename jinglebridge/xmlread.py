@@ -201,6 +201,9 @@ class _Code:
         if part.type.known:
             known = self.name(part.type.known)
             parsed = f"{known}[{value}] if {value} in {known} else {parsed}"
+        if part.type.digits:
+            usual = f"len({value}) < {part.type.digits} and {value}.isdigit() and {value}.isascii() and {value}[0] != '0'"
+            parsed = f"int({value}) if {usual} else {parsed}"
         self.lines += [
             f"if {value} is not None:",
             "    try:",

@@ -16,13 +16,15 @@ from jinglebridge.xmltext import xml_safe
 class Type(NamedTuple):
     """How one value is spelt. `parse` raises ValueError with a text for the peer, `format` nothing.
 
-    `plain`: what `format` writes needs no escaping. `known`: values of the usual spellings, for which `parse` need not be called.
+    `plain`: what `format` writes needs no escaping. `known`: values of the usual spellings, for which `parse` need not be called; nor for
+    a number of fewer than `digits` digits that does not begin with 0.
     """
 
     parse: Callable[[str], Any]
     format: Callable[[Any], str]
     plain: bool = False
     known: Mapping[str, Any] = MappingProxyType({})
+    digits: int = 0
 
 
 def _same(value: str) -> str:
@@ -64,7 +66,7 @@ def integer(low: int, high: int) -> Type:
 
     # Of a greater range most values are not among any few.
     known = {str(number): number for number in range(low, high + 1)} if high <= MAX_KNOWN else {}
-    return Type(parse, str, plain=True, known=known)
+    return Type(parse, str, plain=True, known=known, digits=digits if low <= 1 and not known else 0)
 
 
 def one_of(*words: str) -> Type:

@@ -17,7 +17,7 @@ def ice_chars(value: str, low: int, high: int) -> bool:
 
 def foundation(value: str) -> str:
     """Of a candidate: RFC 8839 §5.1. Raises ValueError, as the others here do."""
-    if not ice_chars(value, 1, 32):
+    if not (value.isalnum() and value.isascii() and len(value) <= 32) and not ice_chars(value, 1, 32):
         raise ValueError("not 1 to 32 ICE characters")
     return value
 
@@ -29,11 +29,11 @@ _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}").fullmatch
 
 def address(value: str) -> str:
     """An IP literal that can be reached, or a name under .local. Raises ValueError. J-160, J-162."""
+    if _IPV4(value) and value != "0.0.0.0" and value[:2] not in ("22", "23"):
+        return value
     if value.endswith(".local"):
         if len(value) > 255 or not value.isascii() or value.strip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."):
             raise ValueError("not a name")
-        return value
-    if _IPV4(value) and value != "0.0.0.0" and value[:2] not in ("22", "23"):
         return value
     if "%" in value:
         raise ValueError("has a zone")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from jinglebridge.errors import Refused
 from jinglebridge.jingle import (
     Content,
+    Fingerprint,
     Group,
     IceUdpTransport,
     PayloadType,
@@ -150,6 +151,7 @@ class _Writer:
     def __init__(self, author: Role, session_id: int, answer: bool, offer: SessionDescription | None, later: bool) -> None:
         self.author, self.session_id, self.answer, self.offer, self.later = author, session_id, answer, offer, later
         self.tags: dict[str, IceUdpTransport] = {}
+        self.prints: dict[tuple[str, str], bool] = {}
 
     def write(self, sdp: SessionDescription, slots: list[_Slot], groups: tuple[Group, ...]) -> None:
         """The groups and all sections."""
@@ -266,13 +268,20 @@ class _Writer:
         tag = self.tags.get(slot.mid)
         if tag is not None and (transport.ufrag is None or transport.pwd is None or (self.answer and transport.ufrag != tag.ufrag)):
             transport = replace(transport, ufrag=tag.ufrag, pwd=tag.pwd)  # J-193
-        prints = tuple([item for item in transport.fingerprints or (tag.fingerprints if tag is not None else ()) if strong(item)])
+        prints = tuple([item for item in transport.fingerprints or (tag.fingerprints if tag is not None else ()) if self._strong(item)])
         if not prints:
             raise Refused(f"content {slot.mid} has no DTLS fingerprint of sha-256 or better", reason="security-error", rule="J-129")
         if not ice_chars(transport.ufrag or "", 4, 256) or not ice_chars(transport.pwd or "", 22, 256):
             raise Refused(f"content {slot.mid} has no valid ICE credentials", reason="failed-transport", rule="J-146")
         setup = self._setup(slot, xep_0320.setup_of(prints))
         return transport if len(prints) == len(transport.fingerprints) else replace(transport, fingerprints=prints), setup
+
+    def _strong(self, item: Fingerprint) -> bool:
+        """Looked at once; bundled sections mostly say the same."""
+        said = item.hash, item.value
+        if said not in self.prints:
+            self.prints[said] = strong(item)
+        return self.prints[said]
 
     def _setup(self, slot: _Slot, setup: str | None) -> str:
         """Table M-5: an offer defaults to actpass, a later one always says it (J-184); an answer is active or passive."""
