@@ -69,7 +69,7 @@ class Descriptions:
     def outline(self, blank: Callable[[], Side]) -> Outline:
         """What candidates need of the side, in whatever form it is."""
         if self._outline is None:
-            self._outline = outline(self.side(blank))
+            self._outline = outline(self.live or self._unpacked(blank()))  # nothing is late where nobody asked before
         return self._outline
 
     def remember(self, late: Late, *, own: bool) -> None:
@@ -78,6 +78,8 @@ class Descriptions:
 
     def pack(self) -> None:
         """Make it small until the descriptions are needed again."""
+        if self.live is not None and self._outline is None:
+            self._outline = outline(self.live)
         if self.live is not None or self.late:
             self.packed = zlib.compress(self.to_json().encode(), 1)
             self.live, self.late, self.text = None, [], ""

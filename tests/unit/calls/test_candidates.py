@@ -8,7 +8,9 @@ import pytest
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
+from jinglebridge.calls import stored
 from jinglebridge.calls.candidates import MAX_INBOX, MAX_SENT, MAX_WAITING
+from jinglebridge.calls.model import CallState
 from jinglebridge.errors import EndpointError, OutOfOrder
 from jinglebridge.jingle import Candidate, Content, IceUdpTransport, Proceed
 from tests.unit.calls.world import (
@@ -317,3 +319,42 @@ def test_a_page_sends_no_endless_stream_of_candidates():
     with pytest.raises(EndpointError) as caught:
         w.does(ev.Gathered("c1", {"candidate": "candidate:1 1 udp 1 192.0.2.1 9 typ host", "sdpMid": "0"}))
     assert caught.value.code == "rate-limited"
+
+
+# --- while the descriptions are put away
+
+
+def packed(w: World) -> World:
+    w.does(ev.Reported("c1", "connected", 5))
+    assert w.state.descriptions.live is None and w.state.descriptions.packed
+    return w
+
+
+def test_candidates_mute_and_the_end_need_no_descriptions():
+    w = packed(talking_out(World()))
+    assert w.does(ev.Gathered("c1", OWN)) == [SENT]
+    assert len(w.sends("transport-info", contents=info(PEER))) == 1
+    w.does(ev.Informed("c1", "mute", "0"))
+    with pytest.raises(EndpointError, match="mid"):
+        w.does(ev.Informed("c1", "mute", "9"))
+    assert w.state.descriptions.live is None and len(w.state.descriptions.late) == 2
+    again = CallState.from_json(w.state.to_json())
+    w.state.pack()
+    assert w.state.descriptions.late == [] and w.state.descriptions.live is None
+    assert stored.saved(again.side) == stored.saved(w.state.side)
+    assert w.state.side.peer.content("0").transport.candidates[-1] == PEER
+    assert w.state.side.own.content("0").transport.candidates[-1].ip in OWN["candidate"]
+
+
+def test_the_result_of_a_candidate_needs_no_turn():
+    w = talking_out(World())
+    w.does(ev.Gathered("c1", OWN))
+    (sent,) = [effect for effect in w.last if isinstance(effect, fx.SendJingle)]
+    w.registry.take_changed()
+    w.now += 3
+    assert w.registry.acknowledged(w.key, sent.number, w.now)
+    assert sent.number not in [item[0] for item in w.state.unacked] and w.state.heard_at == w.now
+    assert list(w.registry.take_changed()) == [w.key]
+    w.state.probed = w.now
+    assert not w.registry.acknowledged(w.key, sent.number, w.now), "something follows from this sign of life"
+    assert not w.registry.acknowledged(("a", "b", "c"), 1, w.now)

@@ -8,11 +8,13 @@ import pytest
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
+from jinglebridge.calls import stored
 from jinglebridge.calls.dialect import mark_of, marked
+from jinglebridge.calls.model import CallState
 from jinglebridge.calls.states import Signalling
 from jinglebridge.errors import EndpointError, OutOfOrder, Refused, TieBreak
 from jinglebridge.jingle import Content, IceUdpTransport, Jingle
-from jinglebridge.jingle.private import Negotiation
+from jinglebridge.jingle.private import Negotiation, read
 from tests.unit.calls.far import Far
 from tests.unit.calls.test_candidates import HOST, PEER, info
 
@@ -331,3 +333,14 @@ def test_marks_of_others_are_not_ours():
     assert mark_of(one) == Negotiation("offer", 3, 0)
     one.unknown[0].set("type", "wish")
     assert mark_of(one) is None
+
+
+def test_a_bridges_candidates_keep_what_is_special_about_them():
+    """Also where they came after the description, through the journal."""
+    far = Far(RESTART, kind="bridge")
+    assert any(own for own, _ in far.w.state.descriptions.late) and not all(own for own, _ in far.w.state.descriptions.late)
+    again = CallState.from_json(far.w.state.to_json())
+    assert again.to_json() == far.w.state.to_json()
+    known, text = again.side.own, stored.saved(again.side)
+    assert known is not None and any(read(content.unknown).candidates for content in known.contents)
+    assert stored.saved(far.w.state.side) == text
