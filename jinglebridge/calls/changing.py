@@ -48,8 +48,8 @@ def offered(turn: Turn, event: Described) -> None:
     signalling = step_signalling(state.signalling, "endpoint", "offer")
     if state.signalling is Signalling.REMOTE_OFFER or (collecting(state) and state.role is Role.RESPONDER):
         turn.note("offer-crossed")  # another is on its way to the endpoint, which rolls its own back
-        if state.change is not None:
-            state.change.crossed = True
+        assert state.change is not None
+        state.change.crossed = True
         return
     side = state.copied_side()
     dialect = Dialect(state.peer_kind, state.role, state.sid)
