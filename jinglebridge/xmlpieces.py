@@ -52,6 +52,9 @@ def _pieces(source: str, whole: str) -> list[str]:
     first, *chunks = source.split(f"<{begin}") if whole else (source,)
     between, *found = first.split("<")
     for chunk in chunks:
+        if "<" not in chunk or chunk.endswith(end):
+            found.append(begin + chunk)
+            continue
         one, closing, behind = chunk.partition(end)
         if closing:
             found.append(f"{begin}{one}{closing}")
