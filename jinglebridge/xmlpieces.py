@@ -52,19 +52,18 @@ def _pieces(source: str, whole: str) -> list[str]:
     first, *chunks = source.split(f"<{begin}") if whole else (source,)
     between, *found = first.split("<")
     for chunk in chunks:
+        if "<" not in chunk or chunk.endswith(end):
+            found.append(begin + chunk)
+            continue
         one, closing, behind = chunk.partition(end)
         if closing:
-            found.append(f"{begin}{one}{closing}")
-        else:
-            behind, one = one, ""
-        if behind:
-            # Of an element without an end tag the first piece is its own, else all that is behind it must be tags.
             first, *pieces = behind.split("<")
-            if closing:
-                between += first
-            else:
-                found.append(begin + first)
-            found += pieces
+            between += first
+            found.append(f"{begin}{one}{closing}")
+        else:  # without an end tag what follows its tag is its own
+            first, *pieces = one.split("<")
+            found.append(begin + first)
+        found += pieces
     if between:
         raise Unsure
     return found

@@ -12,10 +12,9 @@ from jinglebridge.errors import SdpError
 from jinglebridge.jingle import xep_0293, xep_0294, xep_0339, xep_0507
 from jinglebridge.jingle.roles import Role
 from jinglebridge.jingle.xep_0167 import BITRATE, STATIC, Bandwidth, PayloadType, RtpDescription, parameter
-from jinglebridge.kept import Kept
+from jinglebridge.kept import MAX_LENGTH, Kept
 from jinglebridge.sdp import CodecLines, MediaDescription
 from jinglebridge.sdp.attributes import encoding, milliseconds, parameters
-from jinglebridge.xmlcode import holds_foreign
 
 # Formats that carry other formats: kept only with them. J-120
 _CARRIERS = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})
@@ -68,16 +67,21 @@ def _use(payload: PayloadType, media: str) -> _Use | None:
     if complete is None:
         return None
     use = _Use(number, complete, _targets(complete) if name in _CARRIERS else None)
-    if not vague and not holds_foreign(payload):
+    if not vague:
         _USES.keep(id(payload), use, _size(payload))
     return use
 
 
 def _size(payload: PayloadType) -> int:
-    """Characters of its texts."""
-    pairs = [*payload.parameters, *[pair for item in payload.feedback for pair in item.parameters]]
-    words = [word for item in payload.feedback for word in (item.type, item.subtype or "")]
-    return len(payload.name) + sum(map(len, words)) + sum(len(name) + len(value) for name, value in pairs)
+    """Characters of its texts, for `Kept`; of one that holds foreign elements more than is ever kept."""
+    size = MAX_LENGTH + 1 if payload.unknown else len(payload.name)
+    for name, value in payload.parameters:
+        size += len(name) + len(value)
+    for type, subtype, more, unknown in payload.feedback:
+        size += MAX_LENGTH + 1 if unknown else len(type) + len(subtype or "")
+        for name, value in more:
+            size += len(name) + len(value)
+    return size
 
 
 def _complete(payload: PayloadType, media: str) -> PayloadType | None:
@@ -285,8 +289,8 @@ def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Seque
             written = payload, _lines(payload)
             if payload.ptime is not None or payload.maxptime is not None:
                 timed.append(payload)
-            elif not holds_foreign(payload):
-                _WRITTEN.keep(id(payload), written, sum(map(len, written[1])))
+            else:
+                _WRITTEN.keep(id(payload), written, _size(payload))
         found += written[1]
     media.extend(found)
     xep_0293.to_sdp(media, "*", description.feedback, description.trr_int)

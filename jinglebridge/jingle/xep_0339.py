@@ -87,7 +87,8 @@ def _name(value: str) -> str:
 
 
 def _value(value: str) -> str:
-    return str(line.parse(value)).strip()
+    parsed: str = line.parse(value)
+    return parsed.strip()
 
 
 _NAME = Type(_name, str, known={"cname": "cname", "msid": "msid"})

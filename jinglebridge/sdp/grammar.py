@@ -116,7 +116,9 @@ class _Reading:
         lines = f"a=rtpmap:{piece}".split(self.end)
         id = piece.partition(self.end)[0].partition(" ")[0]
         own = (f"a=rtcp-fb:{id} ", f"a=fmtp:{id} ")
-        count = next((at for at, line in enumerate(lines) if at and not line.startswith(own)), len(lines))
+        count = 1
+        while count < len(lines) and lines[count].startswith(own):
+            count += 1
         text = piece if count == len(lines) else self.end.join(lines[:count]).removeprefix("a=rtpmap:")
         codec = _CODECS.get(text) or _codec(id, text, tuple(lines[:count]))
         if codec is None:
@@ -151,7 +153,7 @@ def _codec(id: str, text: str, lines: tuple[str, ...]) -> CodecLines | None:
     found: dict[str, list[str]] = {}
     for line in lines:
         name, _, value = line[2:].partition(":")
-        if _crowded(name, value):
+        if len(value) > MAX_OF_ONE and _crowded(name, value):
             return None
         found.setdefault(name, []).append(value)
     values = tuple((name, tuple(values)) for name, values in found.items())

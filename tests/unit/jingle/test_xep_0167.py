@@ -355,3 +355,21 @@ def test_foreign_children_do_not_change_the_lines():
         xep_0167_sdp.to_sdp(media, RtpDescription("audio"), [PayloadType(0, "PCMU", 8000, unknown=foreign)])
         xep_0294.to_sdp(media, [HeaderExtension(1, "urn:a", unknown=foreign)], Role.INITIATOR)
         assert media.lines[1:] == ["a=rtpmap:0 PCMU/8000", "a=extmap:1 urn:a"]
+
+
+FOREIGN = (parse_text("<x xmlns='urn:x'/>"),)
+
+
+@pytest.mark.parametrize(
+    ("payload", "kept"),
+    [
+        (PayloadType(96, "VP8", 90000, feedback=(RtcpFb("ccm", "tmmbr", (xep_0293.FbParameter("smaxpr", "120"),)),)), True),
+        (PayloadType(96, "VP8", 90000, unknown=FOREIGN), False),
+        (PayloadType(96, "VP8", 90000, feedback=(RtcpFb("nack", unknown=FOREIGN),)), False),
+        (PayloadType(96, "VP8", 90000, parameters=(Parameter("x", "y" * 800),)), False),
+    ],
+)
+def test_of_codecs_only_small_ones_without_foreign_elements_are_remembered(payload, kept):
+    usable(RtpDescription("video", (payload,)))
+    xep_0167_sdp.to_sdp(section(), RtpDescription("video"), [payload])
+    assert (id(payload) in xep_0167_sdp._USES, id(payload) in xep_0167_sdp._WRITTEN) == (kept, kept)

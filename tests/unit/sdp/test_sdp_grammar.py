@@ -118,3 +118,64 @@ def test_any_text_is_read_or_refused(text):
 def test_limits_have_names():
     assert (grammar.MAX_BYTES, grammar.MAX_LINE, grammar.MAX_LINES, grammar.MAX_MEDIA) == (65536, 8192, 2000, 16)
     assert (grammar.MAX_CANDIDATES, grammar.MAX_PAYLOAD_TYPES, grammar.MAX_SSRCS) == (100, 64, 64)
+
+
+CODEC = ("a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 nack", "a=fmtp:96 x=1")
+
+
+def codecs(*lines: str, end: str = "\r\n"):
+    return parse(end.join(("v=0", "m=video 9 UDP/TLS/RTP/SAVPF 96 97", *lines, "")))
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+@pytest.mark.parametrize("last", [(), ("a=mid:0",)])
+def test_lines_of_a_codec_are_found_as_one_and_as_lines(end, last):
+    for _ in range(2):  # the second time they are known
+        sdp = codecs("c=IN IP4 0.0.0.0", *CODEC, "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96", *last, end=end)
+        media = sdp.media[0]
+        assert media.lines[2:] == [*CODEC, "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96", *last]
+        assert media.all("rtpmap") == ["96 VP8/90000", "97 rtx/90000"]
+        assert media.all("fmtp") == ["96 x=1", "97 apt=96"] and media.all("rtcp-fb") == ["96 nack"]
+        assert {id: codec.lines for id, codec in media.codecs.items()} == {"96": CODEC, "97": ("a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96")}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (*CODEC, "a=rtpmap:97 rtx/90000", "a=fmtp:96 y=1"),
+        ("a=rtcp-fb:* nack", *CODEC),
+        (*CODEC, *CODEC),
+        ("a=rtpmap:x VP8/90000",),
+        ("a=rtpmap:96 VP8/90000", "a=fmtp:96 " + ";".join(["a=1"] * 101)),
+    ],
+)
+def test_codecs_whose_lines_are_scattered_are_read_line_by_line(lines):
+    for _ in range(2):
+        try:
+            media = codecs(*lines).media[0]
+        except SdpError as problem:
+            assert "a=fmtp" in str(problem)
+            continue
+        assert media.codecs is None and media.lines[1:] == list(lines)
+        assert media.all("fmtp") == [line[7:] for line in lines if line.startswith("a=fmtp:")]
+
+
+def test_a_long_name_of_a_codec_is_no_crowd_of_parts():
+    media = codecs("a=rtpmap:96 " + "x" * 200 + "/90000").media[0]
+    assert list(media.codecs) == ["96"]
+
+
+def test_what_is_added_to_a_section_is_not_forgotten_for_its_codecs():
+    for change in (lambda media: media.add("mid", "0"), lambda media: media.line("b=AS:1"), lambda media: media.extend(["a=mid:0"])):
+        media = codecs(*CODEC).media[0]
+        change(media)
+        assert media.codecs is None and media.all("fmtp") == ["96 x=1"]
+
+
+def test_line_ends_may_be_mixed():
+    text = "v=0\r\nm=video 9 RTP/AVP 96\n" + "\n".join(CODEC) + "\r\na=mid:0\n"
+    assert parse(text).media[0].lines[1:] == [*CODEC, "a=mid:0"]
+    with pytest.raises(SdpError, match="line 2: control character"):
+        parse("v=0\r\na=x\r\r\ny\n")
+    with pytest.raises(SdpError, match="line 3: control character"):
+        parse("v=0\r\na=x\r\na=\0\r\n")
