@@ -13,9 +13,11 @@ from copy import copy
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
+from xml.etree import ElementTree
 
 from jinglebridge import sdp
-from jinglebridge.jingle import Candidate, Jingle, jingle_text, read_jingle
+from jinglebridge.errors import BadRequest
+from jinglebridge.jingle import Candidate, Jingle, jingle_text, parse_jingle, read_jingle
 from jinglebridge.jingle.private import CandidateTail
 from jinglebridge.translate.described import Described
 from jinglebridge.translate.outline import Late, Outline, outline
@@ -159,5 +161,8 @@ def _text(described: Described | None) -> str | None:
 def _described(text: str | None) -> Described | None:
     if text is None:
         return None
-    jingle = read_jingle(text)
+    try:
+        jingle = read_jingle(text)
+    except BadRequest:  # our own text, but several stanzas together: longer than one may be
+        jingle = parse_jingle(ElementTree.fromstring(text))
     return Described(jingle.contents, jingle.groups, jingle.unknown)
