@@ -171,9 +171,8 @@ class SessionDescription(Section):
         lines = list(self.lines)
         for media in self.media:
             lines += media.lines
-        count = len(lines)
-        lines.append("")
-        text = "\r\n".join(lines)
-        if text.count("\n") != count or text.count("\r") != count or "\0" in text:
+        held = "".join(lines)
+        if "\n" in held or "\r" in held or "\0" in held:
             raise SdpError("a value holds a line end", rule="J-151")
-        return text
+        lines.append("")
+        return "\r\n".join(lines)
