@@ -96,8 +96,6 @@ def _complete(payload: PayloadType, media: str) -> PayloadType | None:
             return None
     # COMPAT(Gajim 1.7): Opus without channels; RFC 7587 §7 always writes two.
     channels = 2 if name.lower() == "opus" else payload.channels
-    if (name, rate, channels) == payload[1:4]:
-        return payload
     return payload._replace(name=name, clockrate=rate, channels=channels)
 
 

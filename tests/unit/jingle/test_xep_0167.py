@@ -56,6 +56,18 @@ def test_static_types_need_no_name():
     assert [(p.id, p.name, p.clockrate) for p in found] == [(0, "PCMU", 8000), (9, "G722", 8000), (13, "CN", 8000)]
 
 
+def carrier(id: int, name: str, parameter: str, value: str) -> PayloadType:
+    return PayloadType(id, name, 90000, parameters=(Parameter(parameter, value),))
+
+
+def test_carriers_of_carriers_in_whatever_order():
+    """J-120: red of two that each wait for another one."""
+    chain = [carrier(103, "rtx", "apt", "96"), carrier(104, "rtx", "apt", "96"), PayloadType(96, "VP8", 90000)]
+    waiting = [carrier(100, "red", "", "101/102"), carrier(101, "rtx", "apt", "103"), carrier(102, "rtx", "apt", "104")]
+    assert ids(*waiting, *chain, media="video") == [100, 101, 102, 103, 104, 96]
+    assert ids(*waiting, *chain[1:], media="video") == [102, 104, 96]
+
+
 def test_dynamic_types_need_a_name_and_audio_a_rate():
     """J-116, J-117."""
     assert ids(PayloadType(96), PayloadType(97, "speex"), PayloadType(0, "odd"), PayloadType(70, "x", 8000)) == []
