@@ -123,8 +123,12 @@ class Contact:
     async def _session(self, _event: Any) -> None:
         self.send(stanzas.iq("get", "", stanzas.new_id(), ET.Element("{jabber:iq:roster}query")))  # else no subscription requests come
         self.send(stanzas.presence(self.shape))
-        self.ready.set()
-        self.event("online", jid=self.full)
+
+    def reflected(self) -> None:
+        """Our own presence came back: from here on the server brings us what is sent to our account. RFC 6121 §4.2.2"""
+        if not self.ready.is_set():
+            self.ready.set()
+            self.event("online", jid=self.full)
 
     async def stop(self) -> None:
         self._stopping = True

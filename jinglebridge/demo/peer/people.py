@@ -20,6 +20,7 @@ class Account(Protocol):
     def ask(self, to: str, payload: ET.Element, kind: str = "set") -> Awaitable[ET.Element]: ...
     def event(self, name: str, **fields: Any) -> None: ...
     def blame(self, sentences: list[str], sid: str = "") -> None: ...
+    def reflected(self) -> None: ...
 
 
 class People:
@@ -45,6 +46,8 @@ class People:
     def on_presence(self, presence: ET.Element) -> bool:
         """Whether the stanza was ours to handle (slixmpp keeps our own account's)."""
         kind, sender = presence.get("type"), presence.get("from", "")
+        if kind is None and sender == self.account.full:
+            self.account.reflected()
         if bare(sender) == bare(self.account.full):
             return False
         if kind == "subscribe":
