@@ -97,7 +97,7 @@ def _informed(turn: Turn, event: ev.Informed) -> None:
     if state.session is not Session.ACTIVE:
         return  # the page says it again when the call is up
     if event.info in ("hold", "active"):
-        info, state.held = SessionInfo(event.info), event.info == "hold"
+        info = SessionInfo(event.info)
     else:
         name = creator = None
         if event.mid is not None:

@@ -69,7 +69,7 @@ def _crossing(turn: Turn, jingle: Jingle) -> None:
     if state.role is Role.INITIATOR:
         raise TieBreak("the change of the session's initiator goes on")
     turn.note("change-crossed")
-    changing.as_before(state)
+    changing.unsay(turn)
     mark = mark_of(jingle)
     state.change = Change(0 if mark is None else mark.id, change.before, crossed=True)
 

@@ -60,7 +60,7 @@ def offered(turn: Turn, event: Described) -> None:
     before, state.signalling, state.side = stored.saved(state.side), signalling, side
     state.changes += 1
     adds = _names(stanzas, frozenset({"content-add"}))
-    state.change = Change(state.changes, before, adds, dialect.restart)
+    state.change = Change(state.changes, before, adds, dialect.restart, held=state.held, numbered=state.numbered)
     _say(turn, stanzas, dialect)
     turn.timer("change", turn.timers.add if adds or state.peer_kind.bridge else turn.timers.change)
     settle(turn)
@@ -72,9 +72,16 @@ def _say(turn: Turn, stanzas: list[Jingle], dialect: Dialect) -> None:
         stanzas = marked(stanzas, "offer", state.changes)
     for jingle in stanzas:
         turn.send_jingle(jingle, state.changes)
-    if not state.peer_kind.modify and dialect.sends == state.held:
-        state.held = not dialect.sends
-        turn.send_jingle(Jingle("session-info", state.sid, info=(SessionInfo("hold" if state.held else "active"),)))  # J-208
+    if not state.peer_kind.modify:
+        say_hold(turn, not dialect.sends)
+
+
+def say_hold(turn: Turn, held: bool) -> None:
+    """Tell a peer that takes no content-modify that we hold, or no longer do, where that is new to it. J-208"""
+    state = turn.state
+    if state.held != held:
+        state.held = held
+        turn.send_jingle(Jingle("session-info", state.sid, info=(SessionInfo("hold" if held else "active"),)))
 
 
 def collecting(state: CallState) -> bool:
@@ -206,8 +213,17 @@ def taken(state: CallState, jingle: Jingle) -> Jingle:
 
 def take_back(turn: Turn, what: fx.What) -> None:
     """The endpoint's offer comes to nothing: everybody has again what there was before it."""
-    as_before(turn.state)
+    unsay(turn)
     turn.add(fx.TellRollback(turn.state.own, turn.state.call, what))
+
+
+def unsay(turn: Turn) -> None:
+    """The same towards the peer: what it has not acknowledged is not sent again at a reconnect, and a hold is over."""
+    state, change = turn.state, turn.state.change
+    assert change is not None
+    as_before(state)
+    state.unacked = [item for item in state.unacked if item[0] <= change.numbered]
+    say_hold(turn, change.held)
 
 
 def as_before(state: CallState) -> None:

@@ -22,7 +22,7 @@ from jinglebridge.translate.described import Described
 class Dialect:
     """The `take` of `Side.offer` and `Side.answer`; afterwards it knows what was wanted.
 
-    `adds`, `restart`: contents that were added, whose credentials are new. `unsaid`: words for what the peer does not take, as in
+    `restart`: contents whose credentials are new. `unsaid`: words for what the peer does not take, as in
     `error.what`. `sends`: does our side send anything afterwards?
     """
 
@@ -30,14 +30,12 @@ class Dialect:
     role: Role
     sid: str
     offer: bool = True
-    adds: list[str] = field(default_factory=list)
     restart: list[str] = field(default_factory=list)
     unsaid: list[str] = field(default_factory=list)
     sends: bool = True
 
     def __call__(self, planned: list[Jingle], known: Described) -> list[Jingle]:
         after = apply_all(known, planned)
-        self.adds = [content.name for jingle in planned if jingle.action == "content-add" for content in jingle.contents]
         self.restart = restarted(known, after)
         self.sends = any(content.senders in (None, Senders.BOTH, Senders(self.role.value)) for content in after.contents)
         if self.kind.bridge:

@@ -94,7 +94,7 @@ class TellDescription:
 
 @frozen
 class TellRollback:
-    """The outstanding offer, whoever made it, comes to nothing: back to what both sides had. `what`: as in error `not-negotiable`."""
+    """The endpoint's outstanding offer comes to nothing: back to what both sides had. `what`: as in error `not-negotiable`."""
 
     endpoint: str
     call: str

@@ -131,7 +131,7 @@ class Change:
     `number`: of the offer, counted by its author. `adds`, `restart`: contents whose accept or reject, whose new credentials the peer
     owes. `heard`: stanzas of the answer so far, or of a bridge's offer, as text. `before`: what both sides had, to go back to.
     `crossed`: an offer of the endpoint met it, which waits for an answer or for the peer's offer. `over`: the peer was told that nothing
-    comes of it, but the endpoint may have its offer and has yet to answer.
+    comes of it, but the endpoint may have its offer and has yet to answer. `held`, `numbered`: those of the call before the offer.
     """
 
     number: int
@@ -141,6 +141,8 @@ class Change:
     heard: list[str] = field(default_factory=list)
     crossed: bool = False
     over: bool = False
+    held: bool = False
+    numbered: int = 0
 
 
 @dataclass(slots=True)
@@ -177,7 +179,7 @@ class CallState:
     change: Change | None = None
     changes: int = 0  # offers of our endpoint in the running call
     untaken: bool = False  # our last offer to the endpoint was taken back; its answer may be on its way
-    held: bool = False  # the peer was told that we hold
+    held: bool = False  # the peer was told that we hold, since the endpoint's description does
     sent: int = 0  # candidates of ours
     stats_at: float = 0.0
     received: int = 0  # bytes, by the endpoint's stats

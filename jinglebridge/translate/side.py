@@ -61,7 +61,7 @@ class Side:
 
         Args:
             take: what of it the peer can take; the default says everything, and at least one stanza, since an offer wants an answer.
-            addresses: the first offer tells candidates. They are in the `withheld` list of the engine else.
+            addresses: the first offer tells candidates; without, the caller keeps them for later (`side_trickle.withheld`).
 
         Raises: Refused; OutOfOrder for a first offer of the responder.
         """

@@ -335,7 +335,7 @@ class DescriptionEvent(Event, tag="description", kw_only=True):
 
 
 class Rollback(Event, tag="rollback", kw_only=True):
-    """The offer that is outstanding, whoever made it, comes to nothing: roll back to what was agreed before. The call goes on."""
+    """The page's offer that is outstanding comes to nothing: roll back to what was agreed before. The call goes on."""
 
     call: CallId
     what: Literal["ice-restart", "add", "remove", "direction", "offer"]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from jinglebridge import sdp
@@ -104,7 +103,3 @@ class Far:
         return [
             f"{e.jingle.action} {','.join(c.name for c in e.jingle.contents)}".strip() for e in self.w.last if isinstance(e, fx.SendJingle)
         ]
-
-
-def without_marks(jingle: Jingle) -> Jingle:
-    return replace(jingle, unknown=())

@@ -13,7 +13,7 @@ from jinglebridge.calls.dialect import mark_of, marked
 from jinglebridge.calls.model import CallState
 from jinglebridge.calls.states import Signalling
 from jinglebridge.errors import EndpointError, OutOfOrder, Refused, TieBreak
-from jinglebridge.jingle import Content, IceUdpTransport, Jingle
+from jinglebridge.jingle import Content, IceUdpTransport, Jingle, jingle_text
 from jinglebridge.jingle.private import Negotiation, read
 from tests.unit.calls.far import Far
 from tests.unit.calls.test_candidates import HOST, PEER, info
@@ -265,6 +265,32 @@ def test_a_removed_section_stays_at_the_peer_without_us(kind, said):
 def test_an_offer_that_says_nothing_new_is_answered_here():
     far = Far("av", "dino")
     assert far.page_offers(text=far.rounds[0]["offer"])[-1] == "page: answer" and far.said() == []
+
+
+def test_a_hold_that_is_taken_back_is_over_at_the_peer_too():
+    """A restart with it that nobody answers: the page sends again what it sent before."""
+    far = Far(RESTART, "conversations")
+    held = far.rounds[1]["offer"].replace("a=sendrecv", "a=inactive")
+    assert far.page_offers(text=held) == ["page > phone transport-info", "page > phone session-info hold", "timer change 10"]
+    assert far.w.fires("change") == ["page > phone session-info active", "page: rollback ice-restart"]
+
+
+def test_the_pages_own_hold_is_not_ended_by_an_offer():
+    """It was told by info, and is taken back by info."""
+    far = Far(ADD, "conversations")
+    assert far.w.does(ev.Informed("c1", "hold")) == ["page > phone session-info hold"]
+    assert far.page_offers() == ["page > phone content-add", "timer change 30"]
+
+
+def test_what_was_taken_back_is_not_sent_again_at_a_reconnect():
+    """A content-add of a name that it has would end the call at Conversations."""
+    far = Far(RESTART, "conversations")
+    far.page_offers()
+    far.w.fires("change")
+    effects = far.w.registry.reconnected(far.w.now)
+    ufrag = own_ufrag(far.rounds[1]["offer"])
+    sent = [e.jingle for e in effects if isinstance(e, fx.SendJingle)]
+    assert sent and not any(ufrag in jingle_text(jingle) for jingle in sent)
 
 
 # --- what is not possible
