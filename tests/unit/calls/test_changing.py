@@ -245,6 +245,7 @@ def test_hold_for_a_peer_without_content_modify_is_a_session_info(kind):
     hold, resume = (far.rounds[0]["offer"].replace("a=sendrecv", f"a={direction}") for direction in ("inactive", "sendrecv"))
     assert far.page_offers(text=hold) == ["page > phone session-info hold", "timer change 10", "page: answer"]
     assert {str(media.effective_direction) for media in far.told().media} == {"inactive"}
+    assert far.page_offers(text=hold) == ["timer change 10", "page: answer"]
     assert far.page_offers(text=resume) == ["page > phone session-info active", "timer change 10", "page: answer"]
 
 
