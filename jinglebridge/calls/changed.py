@@ -16,7 +16,7 @@ from jinglebridge.calls.events import Described
 from jinglebridge.calls.model import CallState, Change
 from jinglebridge.calls.states import Session, Signalling, step_signalling
 from jinglebridge.calls.turn import Turn
-from jinglebridge.errors import ItemNotFound, OutOfOrder, ProtocolError, ResourceConstraint, TieBreak
+from jinglebridge.errors import ItemNotFound, OutOfOrder, ProtocolError, TieBreak
 from jinglebridge.jingle import Content, Jingle, Reason, Role, read_jingle
 from jinglebridge.translate.agreed import as_offer
 from jinglebridge.translate.applied import apply
@@ -118,7 +118,7 @@ def _offer_endpoint(turn: Turn, change: Change) -> None:
         turn.note("change-refused", type(problem).__name__)
         _come_to_nothing(turn, change)
         # An unknown content is acked and ignored: an error would end a call of Conversations (J-096).
-        if not isinstance(problem, ItemNotFound | ResourceConstraint) or state.peer_kind.bridge:
+        if not isinstance(problem, ItemNotFound) or state.peer_kind.bridge:
             _refuse(turn, stanzas)
         return
     _reject(turn, [content for content in _added(stanzas) if side.peer is None or side.peer.content(content.name) is None])

@@ -14,6 +14,8 @@ from jinglebridge.calls.model import CallState, PeerInfo, Timers
 from jinglebridge.calls.states import step
 from jinglebridge.jingle import Jingle, Jmi
 
+MAX_DETAIL = 200  # characters of a line for the log, of which a peer may have written some
+
 
 @dataclass(slots=True)
 class Turn:
@@ -35,7 +37,7 @@ class Turn:
         self.effects.append(effect)
 
     def note(self, event: str, detail: str = "") -> None:
-        self.add(fx.Note(event, self.state.call, self.state.sid, detail))
+        self.add(fx.Note(event, self.state.call, self.state.sid, detail[:MAX_DETAIL]))
 
     def timer(self, name: str, seconds: float) -> None:
         self.state.deadlines[name] = self.now + seconds

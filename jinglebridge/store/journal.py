@@ -143,8 +143,14 @@ class SqliteJournal:
         self._queue.put(([_write(key, state) for key, state in rows.items()], done))
 
     def sessions(self) -> Iterable[SavedSession]:
-        rows = self._read("SELECT jid, fields FROM session")
-        return [SavedSession(jid, **{k: _frozen(v) for k, v in json.loads(fields).items()}) for jid, fields in rows]
+        found = []
+        for jid, fields in self._read("SELECT jid, fields FROM session"):
+            try:
+                found.append(SavedSession(jid, **{name: _frozen(value) for name, value in json.loads(fields).items()}))
+            except (ValueError, TypeError, AttributeError) as error:
+                log.error("journal-row-unreadable", jid=jid, error=type(error).__name__)
+                self.delete_session(jid)
+        return found
 
     def save_session(self, session: SavedSession) -> None:
         fields = dataclasses.asdict(session)

@@ -8,6 +8,7 @@ from jinglebridge.calls import call
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.call import NOBODY
+from jinglebridge.calls.turn import MAX_DETAIL
 from jinglebridge.errors import EndpointError, InvalidState
 from jinglebridge.jingle import SessionInfo
 from tests.unit.calls.world import (
@@ -99,6 +100,8 @@ def test_errors_to_anything_else_are_logged_and_the_call_goes_on(stage, action, 
     w = World(*([PLAIN] if stage is direct_in else []))
     stage(w)
     assert w.answers(action, condition) == [] and w.notes() == ["peer-error"]
+    w.answers(action, "x" * 5000)
+    assert all(len(e.detail) <= MAX_DETAIL for e in w.last if isinstance(e, fx.Note))
     assert not w.quiet
 
 

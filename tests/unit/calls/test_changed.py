@@ -70,6 +70,15 @@ def test_added_content_that_cannot_be_carried_is_rejected_and_the_call_goes_on()
     assert far.says([add]) == OFFER
 
 
+def test_more_contents_than_a_session_may_have_are_rejected():
+    far = Far("av")
+    video = far.w.state.side.peer.content("1")
+    short = replace(video.description, payload_types=video.description.payload_types[:1])
+    many = tuple(replace(video, name=f"v{number}", description=short) for number in range(15))
+    assert far.w.sends("content-add", contents=many) == ["page > phone content-reject failed-application"] * 15
+    assert far.w.state.change is None and len(far.w.state.side.peer.contents) == 2
+
+
 def test_added_text_is_nothing_new():
     far = Far(ADDED)
     (add,) = far.offer()

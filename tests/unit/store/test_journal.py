@@ -151,6 +151,18 @@ class TestSqlite(JournalTests):
         assert [line["event"] for line in lines] == ["journal-row-unreadable"] * 3
         assert list(reopen().calls()) == [call()]
 
+    async def test_a_session_of_another_version_is_dropped(self, reopen: Reopen, tmp_path: Path):
+        """It must not keep the bridge from starting."""
+        reopen()
+        rows = [("a@b/1", '{"color": "red"}'), ("a@b/2", "no json"), ("a@b/3", "[]")]
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as database, database:
+            database.executemany("INSERT INTO session VALUES (?,?)", rows)
+        with logged() as lines:
+            assert list(reopen().sessions()) == []
+        assert [line["event"] for line in lines] == ["journal-row-unreadable"] * 3
+        with logged() as lines:
+            assert list(reopen().sessions()) == [] and lines == []
+
     async def test_garbage_is_set_aside(self, reopen: Reopen, tmp_path: Path):
         (tmp_path / "journal.db").write_bytes(b"not a database " * 100)
         with logged() as lines:
