@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
-from jinglebridge.calls.people import Subscription
+from jinglebridge.calls.people import CallRecord
+from jinglebridge.errors import OperatorError
+from jinglebridge.store.tables import TABLES, Key, Row
 
 
 class MemoryStore:
     def __init__(self) -> None:
-        self._subscriptions: dict[tuple[str, str], Subscription] = {}
+        self._rows: dict[type[Any], dict[Key, Any]] = {kind: {} for kind in TABLES}
 
-    def subscriptions(self) -> Iterable[tuple[str, str, Subscription]]:
-        return [(own, peer, row) for (own, peer), row in self._subscriptions.items()]
+    def rows(self, kind: type[Row]) -> list[Row]:
+        return list(self._rows[kind].values())
 
-    def save_subscription(self, own: str, peer: str, subscription: Subscription) -> None:
-        self._subscriptions[own, peer] = subscription
+    def save(self, row: object) -> None:
+        self._rows[type(row)][TABLES[type(row)].key_of(row)] = row
+
+    def delete(self, row: object) -> None:
+        self._rows[type(row)].pop(TABLES[type(row)].key_of(row), None)
+
+    async def calls(self, own: str, before: float, limit: int) -> list[CallRecord]:
+        found = [row for row in self.rows(CallRecord) if row.own == own and row.at < before]
+        return sorted(found, key=lambda row: row.at, reverse=True)[:limit]
+
+    def forget_calls(self, before: float) -> None:
+        for row in self.rows(CallRecord):
+            if row.at < before:
+                self.delete(row)
+
+    async def backup(self, path: Path) -> None:
+        raise OperatorError("this bridge keeps everything in memory: there is nothing to back up")
 
     def close(self) -> None:
         pass

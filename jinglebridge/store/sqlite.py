@@ -1,21 +1,27 @@
 """The store on disk: SQLite in WAL mode, one writer thread, several writes to a commit.
 
-Copying the file of a running bridge is not a backup: a WAL database is more than one file.
+Copying the file of a running bridge is not a backup: a WAL database is more than one file. `backup` makes one.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from jinglebridge.calls.people import Subscription
+from jinglebridge.calls.people import CallRecord
 from jinglebridge.errors import OperatorError
+from jinglebridge.store.tables import TABLES, Row
 
 log = structlog.get_logger()
 
@@ -32,9 +38,50 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     "DROP TABLE session;",  # it moved to the journal
+    """
+    CREATE TABLE contact (
+        own TEXT NOT NULL, peer TEXT NOT NULL, "to" INTEGER NOT NULL, "from" INTEGER NOT NULL, asked INTEGER NOT NULL,
+        asking INTEGER NOT NULL, wanted INTEGER NOT NULL, name TEXT NOT NULL, audio INTEGER NOT NULL, video INTEGER NOT NULL,
+        PRIMARY KEY (own, peer)
+    ) WITHOUT ROWID;
+    INSERT INTO contact SELECT own, peer, sees, seen, asked, asking, wanted, '', 0, 0 FROM subscription;
+    DROP TABLE subscription;
+    CREATE TABLE person (
+        own TEXT PRIMARY KEY, name TEXT NOT NULL, avatar_type TEXT NOT NULL, avatar BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE device (
+        id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, user TEXT NOT NULL, name TEXT NOT NULL, label TEXT NOT NULL,
+        created REAL NOT NULL, used REAL NOT NULL, by TEXT NOT NULL, contacts TEXT NOT NULL, may_call TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE link (
+        id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, label TEXT NOT NULL, created REAL NOT NULL,
+        expires REAL NOT NULL, single_use INTEGER NOT NULL, video INTEGER NOT NULL, shows_presence INTEGER NOT NULL, spent REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE owner (jid TEXT PRIMARY KEY, dnd INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE block (owner TEXT NOT NULL, jid TEXT NOT NULL, PRIMARY KEY (owner, jid)) WITHOUT ROWID;
+    CREATE TABLE used_token (hash TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE call (
+        own TEXT NOT NULL, call TEXT NOT NULL, at REAL NOT NULL, peer TEXT NOT NULL, name TEXT NOT NULL, direction TEXT NOT NULL,
+        audio INTEGER NOT NULL, video INTEGER NOT NULL, answered REAL NOT NULL, ended REAL NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (own, call, at)
+    ) WITHOUT ROWID;
+    CREATE INDEX call_by_time ON call (own, at);
+    """,
 )
 
-Write = tuple[str, tuple[object, ...]]
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    query: str
+    values: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What needs all earlier writes to be there: done by the writer between two commits."""
+
+    do: Callable[[sqlite3.Connection], Any]
+    done: Future[Any]
 
 
 class SqliteStore:
@@ -49,7 +96,7 @@ class SqliteStore:
                 self._migrate(database)
         except (OSError, sqlite3.Error) as error:
             raise OperatorError(f"{path}: the store cannot be opened ({error})") from None
-        self._writes: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Write | Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="store", daemon=True)
         self._thread.start()
 
@@ -64,18 +111,48 @@ class SqliteStore:
         with contextlib.closing(sqlite3.connect(self._path)) as database:
             return database.execute(query).fetchall()
 
-    def subscriptions(self) -> Iterable[tuple[str, str, Subscription]]:
-        rows = self._read("SELECT own, peer, sees, seen, asked, asking, wanted FROM subscription")
-        return [(str(own), str(peer), Subscription(*map(bool, flags))) for own, peer, *flags in rows]
+    def rows(self, kind: type[Row]) -> list[Row]:
+        table = TABLES[kind]
+        return [table.read(values) for values in self._read(table.select)]
 
-    def save_subscription(self, own: str, peer: str, subscription: Subscription) -> None:
-        s = subscription
-        self._writes.put(
-            ("INSERT OR REPLACE INTO subscription VALUES (?,?,?,?,?,?,?)", (own, peer, s.to, s.from_, s.asked, s.asking, s.wanted))
-        )
+    def save(self, row: object) -> None:
+        table = TABLES[type(row)]
+        self._queue.put(Write(table.insert, table.values(row)))
+
+    def delete(self, row: object) -> None:
+        table = TABLES[type(row)]
+        self._queue.put(Write(table.delete, table.key_of(row)))
+
+    async def calls(self, own: str, before: float, limit: int) -> list[CallRecord]:
+        table = TABLES[CallRecord]
+        query = table.select + " WHERE own = ? AND at < ? ORDER BY at DESC LIMIT ?"
+        found = await self._work(lambda database: database.execute(query, (own, before, limit)).fetchall())
+        return [table.read(values) for values in found]
+
+    def forget_calls(self, before: float) -> None:
+        self._queue.put(Write("DELETE FROM call WHERE at < ?", (before,)))
+
+    async def backup(self, path: Path) -> None:
+        def copy(database: sqlite3.Connection) -> None:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            with contextlib.closing(sqlite3.connect(path)) as target:
+                database.backup(target)
+                target.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
+
+        try:
+            await self._work(copy)
+        except FileExistsError:
+            raise OperatorError(f"{path} exists: name another file") from None
+        except (OSError, sqlite3.Error) as error:
+            raise OperatorError(f"{path}: no backup could be written ({error})") from None
+
+    async def _work(self, do: Callable[[sqlite3.Connection], Any]) -> Any:
+        work = Work(do, Future())
+        self._queue.put(work)
+        return await asyncio.wrap_future(work.done)
 
     def close(self) -> None:
-        self._writes.put(None)
+        self._queue.put(None)
         self._thread.join()
 
     def _write_all(self) -> None:
@@ -84,15 +161,28 @@ class SqliteStore:
         database.execute("PRAGMA synchronous=NORMAL")
         running = True
         while running:
-            batch = [self._writes.get()]
-            while not self._writes.empty():
-                batch.append(self._writes.get())
+            batch = [self._queue.get()]
+            while not self._queue.empty():
+                batch.append(self._queue.get())
             running = None not in batch
-            try:
-                with database:
-                    for write in batch:
-                        if write is not None:
-                            database.execute(*write)
-            except Exception:  # the thread must live: what comes next may well be written
-                log.exception("store-write-failed", rows=len(batch))
+            self._commit(database, [item for item in batch if isinstance(item, Write)])
+            for work in (item for item in batch if isinstance(item, Work)):
+                try:
+                    work.done.set_result(work.do(database))
+                except Exception as error:  # whoever asked shall hear of it
+                    work.done.set_exception(error)
         database.close()
+
+    @staticmethod
+    def _commit(database: sqlite3.Connection, writes: list[Write]) -> None:
+        try:
+            with database:
+                for write in writes:
+                    database.execute(write.query, write.values)
+            return
+        except Exception:  # one of them; the others may well be written
+            if len(writes) == 1:
+                log.exception("store-write-failed", query=writes[0].query)
+                return
+        for write in writes:
+            SqliteStore._commit(database, [write])

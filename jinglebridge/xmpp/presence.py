@@ -1,7 +1,7 @@
 """The component is the roster server of its own users: subscriptions, presence out, probes.
 
 A user's presence goes to subscribers, and to a call's partner while there is reason to (J-042); whoever got it also gets the
-`unavailable`. Subscriptions live in the store; this file keeps the working copy.
+`unavailable`. Contacts live in the store; this file keeps the working copy.
 
 Spec: RFC 6121 §3, §4; DESIGN §2; J-033 … J-042, J-253.
 """
@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from jinglebridge.calls.people import Subscription
+from jinglebridge.calls.people import Contact
 from jinglebridge.xmpp import caps, disco
 from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.stanza import Send, Stanza, presence, text_child
@@ -29,11 +29,14 @@ MAX_ROWS = 10_000  # contacts of one user or service
 
 
 class RosterStore(Protocol):
-    def subscriptions(self) -> Iterable[tuple[str, str, Subscription]]:
-        """All rows: (own bare, peer bare, subscription)."""
+    def rows(self, kind: type[Contact]) -> list[Contact]:
+        """All contacts of everybody."""
 
-    def save_subscription(self, own: str, peer: str, subscription: Subscription) -> None:
-        """Keep one row; an empty subscription may be deleted."""
+    def save(self, row: Contact) -> None:
+        """Keep one row."""
+
+    def delete(self, row: Contact) -> None:
+        """Forget it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,12 @@ class PresenceKeeper:
         self._send = send
         self._peers = peers
         self._store = store
-        self._rows: dict[str, dict[str, Subscription]] = {}
+        self._rows: dict[str, dict[str, Contact]] = {}
         self._shown: dict[str, dict[str, Shown]] = {}  # bare -> full -> what it shows
         self._directed: dict[str, set[str]] = {}  # full JID -> bare or full JIDs that got presence without subscription
         self._services: set[str] = set()
-        for own, peer, row in store.subscriptions():
-            self._rows.setdefault(own, {})[peer] = row
+        for row in store.rows(Contact):
+            self._rows.setdefault(row.own, {})[row.peer] = row
 
     # --- our side
 
@@ -77,14 +80,14 @@ class PresenceKeeper:
         for peer in named | {p for p, r in self._rows.get(own, {}).items() if r.wanted}:
             row = self.row(own, peer)
             # What an earlier token named is a contact still only if somebody subscribed since.
-            self._save(own, peer, replace(row, wanted=peer in named or (row.wanted and (row.to or row.from_ or not first))))
+            self._save(replace(row, wanted=peer in named or (row.wanted and (row.to or row.from_ or not first))))
         for peer, row in list(self._rows.get(own, {}).items()):
             if row.from_:
                 self._send(self._available(shown, peer))
             if row.to and first:
                 self._send(presence(own, peer, "probe"))
             elif row.wanted and not row.to and first:
-                self._save(own, peer, replace(row, asked=True))
+                self._save(replace(row, asked=True))
                 self._send(presence(own, peer, "subscribe"))
 
     def offline(self, jid: str) -> None:
@@ -126,8 +129,8 @@ class PresenceKeeper:
                 for peer in peers:
                     self._send(self._available(session, peer))
 
-    def row(self, own: str, peer: str) -> Subscription:
-        return self._rows.get(own, {}).get(peer, Subscription())
+    def row(self, own: str, peer: str) -> Contact:
+        return self._rows.get(own, {}).get(peer) or Contact(own, peer)
 
     def contacts(self, own: str) -> list[str]:
         """Whom this user knows: not those who merely asked to see them."""
@@ -198,21 +201,21 @@ class PresenceKeeper:
         own, peer = _bare(stanza.to), _bare(stanza.sender)
         row = self.row(own, peer)
         if own in self._services or row.wanted or row.from_:
-            self._save(own, peer, replace(row, from_=True, asking=False))
+            self._save(replace(row, from_=True, asking=False))
             self._send(presence(own, peer, "subscribed"))
             for shown in self._shown.get(own, {}).values():
                 self._send(self._available(shown, peer))
             if row.asked and not row.from_ and own.partition("@")[2] == peer.partition("@")[2]:
                 self._send(presence(own, peer, "subscribe"))
         elif sum(r.asking for r in self._rows.get(own, {}).values()) < MAX_ASKING:
-            self._save(own, peer, replace(row, asking=True))
+            self._save(replace(row, asking=True))
             self._peers.on_change(own, peer)
 
     def _subscribed(self, stanza: Stanza) -> None:
         own, peer = _bare(stanza.to), _bare(stanza.sender)
         row = self.row(own, peer)
         if row.asked:
-            self._save(own, peer, replace(row, to=True, asked=False))
+            self._save(replace(row, to=True, asked=False))
             self._peers.on_change(own, peer)
 
     def _unsubscribe(self, stanza: Stanza) -> None:
@@ -220,7 +223,7 @@ class PresenceKeeper:
         own, peer = _bare(stanza.to), _bare(stanza.sender)
         row = self.row(own, peer)
         if row.from_ or row.asking:
-            self._save(own, peer, replace(row, from_=False, asking=False))
+            self._save(replace(row, from_=False, asking=False))
             self._send(presence(own, peer, "unsubscribed"))
             for jid in self._shown.get(own, {}):
                 self._send(presence(jid, peer, "unavailable"))
@@ -230,7 +233,7 @@ class PresenceKeeper:
         own, peer = _bare(stanza.to), _bare(stanza.sender)
         row = self.row(own, peer)
         if row.to or row.asked:
-            self._save(own, peer, replace(row, to=False, asked=False))
+            self._save(replace(row, to=False, asked=False))
             self._peers.unavailable(Stanza("presence", "unavailable", "", peer, own, stanza.element))
 
     # --- building
@@ -247,10 +250,17 @@ class PresenceKeeper:
             children.append(nick)
         return presence(shown.jid, to, "", *children)
 
-    def _save(self, own: str, peer: str, row: Subscription) -> None:
-        if self.row(own, peer) != row and (peer in self._rows.get(own, {}) or len(self._rows.get(own, {})) < MAX_ROWS):
-            self._rows.setdefault(own, {})[peer] = row
-            self._store.save_subscription(own, peer, row)
+    def _save(self, row: Contact) -> None:
+        rows = self._rows.get(row.own, {})
+        if self.row(row.own, row.peer) == row or (row.peer not in rows and len(rows) >= MAX_ROWS):
+            return
+        if not row.empty:
+            self._rows.setdefault(row.own, {})[row.peer] = row
+            self._store.save(row)
+        elif rows.pop(row.peer, None) is not None:
+            self._store.delete(row)
+            if not rows:
+                del self._rows[row.own]
 
 
 def _bare(jid: str) -> str:

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from jinglebridge.calls.people import Subscription
+from jinglebridge.calls.people import Contact
 
 
 @pytest.mark.parametrize(("to", "from_", "asked", "asking"), list(product((False, True), repeat=4)))
@@ -14,4 +14,10 @@ def test_word(to, from_, asked, asking):
     expected = {(True, True): "both", (True, False): "to", (False, True): "from"}.get((to, from_))
     if expected is None:
         expected = "pending-in" if asking else "pending-out" if asked else "none"
-    assert Subscription(to, from_, asked, asking).word == expected
+    assert Contact("anna@call.test", "bob@im.test", to, from_, asked, asking).word == expected
+
+
+def test_an_empty_row_holds_nothing():
+    assert Contact("a", "b").empty and Contact("a", "b", name="Bob", audio=True).empty
+    for flag in ("to", "from_", "asked", "asking", "wanted"):
+        assert not Contact("a", "b", **{flag: True}).empty

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jinglebridge.calls.people import Subscription
+from jinglebridge.calls.people import Contact
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.xmpp import caps
 from jinglebridge.xmpp.disco import NODE, session_info
@@ -19,10 +19,10 @@ ECHO = f"echo@{DOMAIN}"
 
 
 class World:
-    def __init__(self, *rows: tuple[str, str, Subscription]) -> None:
+    def __init__(self, *rows: Contact) -> None:
         self.sent, self.store = Sent(), MemoryStore()
         for row in rows:
-            self.store.save_subscription(*row)
+            self.store.save(row)
         self.peers = Peers(Requests(self.sent))
         self.keeper = PresenceKeeper(self.sent, self.peers, self.store)
 
@@ -34,17 +34,17 @@ class World:
         """(type, from, to) of what was sent since."""
         return [(e.get("type", ""), e.get("from", ""), e.get("to", "")) for e in self.sent.take() if e.tag.endswith("presence")]
 
-    def row(self, peer: str = BOB) -> Subscription:
+    def row(self, peer: str = BOB) -> Contact:
         return self.keeper.row(ANNA, peer)
 
-    def stored(self) -> dict[tuple[str, str], Subscription]:
-        return {(own, peer): row for own, peer, row in self.store.subscriptions()}
+    def stored(self) -> dict[tuple[str, str], Contact]:
+        return {(row.own, row.peer): row for row in self.store.rows(Contact)}
 
 
 @pytest.fixture
 async def world() -> World:
     """Anna is online with one page and sees, and is seen by, Bob."""
-    world = World((ANNA, BOB, Subscription(to=True, from_=True)))
+    world = World(Contact(ANNA, BOB, to=True, from_=True))
     world.keeper.online(Shown(PAGE, "Anna"), [])
     assert world.out() == [("", PAGE, BOB), ("probe", ANNA, BOB)]
     return world
@@ -67,16 +67,16 @@ async def test_a_new_contact_is_asked_once_and_kept(world: World):
     fresh = World()
     fresh.keeper.online(Shown(PAGE, "Anna"), [EVE])
     assert fresh.out() == [("subscribe", ANNA, EVE)]
-    assert fresh.stored()[ANNA, EVE] == Subscription(asked=True, wanted=True) and fresh.keeper.contacts(ANNA) == [EVE]
+    assert fresh.stored()[ANNA, EVE] == Contact(ANNA, EVE, asked=True, wanted=True) and fresh.keeper.contacts(ANNA) == [EVE]
 
 
 async def test_subscribed_counts_only_when_asked(world: World):
     world.got(EVE, "subscribed")
-    assert world.row(EVE) == Subscription()
+    assert world.row(EVE) == Contact(ANNA, EVE)
     fresh = World()
     fresh.keeper.online(Shown(PAGE, "Anna"), [EVE])
     fresh.got(EVE, "subscribed")
-    assert fresh.row(EVE) == Subscription(to=True, wanted=True)
+    assert fresh.row(EVE) == Contact(ANNA, EVE, to=True, wanted=True)
 
 
 async def test_a_contact_may_subscribe_and_sees_each_page_at_once(world: World):
@@ -97,7 +97,7 @@ async def test_a_web_user_who_was_never_here_is_asked_again_when_they_come(world
 
 
 async def test_a_stranger_waits_for_a_decision(world: World):
-    assert world.got(EVE, "subscribe") == [] and world.row(EVE) == Subscription(asking=True)
+    assert world.got(EVE, "subscribe") == [] and world.row(EVE) == Contact(ANNA, EVE, asking=True)
     assert world.row(EVE).word == "pending-in" and not world.keeper.subscribed(ANNA, EVE)
 
 
@@ -112,7 +112,7 @@ async def test_a_user_that_does_not_exist_stays_silent_and_leaves_no_trace(world
 
 async def test_unsubscribe_is_confirmed_and_hides_the_pages(world: World):
     assert world.got(BOB, "unsubscribe") == [("unsubscribed", ANNA, BOB), ("unavailable", PAGE, BOB)]
-    assert world.row() == Subscription(to=True)
+    assert world.row() == Contact(ANNA, BOB, to=True)
     assert world.got(BOB, "unsubscribe") == [], "a second time nothing is left to confirm"
     assert world.got(BOB, "probe") == []
 
@@ -121,7 +121,7 @@ async def test_unsubscribed_makes_the_contact_offline(world: World):
     world.keeper.received(presence(f"{BOB}/r", ANNA))
     assert world.peers.seen(ANNA, BOB).presence == "available"
     world.got(BOB, "unsubscribed")
-    assert world.row() == Subscription(from_=True) and world.peers.seen(ANNA, BOB).presence == "offline"
+    assert world.row() == Contact(ANNA, BOB, from_=True) and world.peers.seen(ANNA, BOB).presence == "offline"
 
 
 async def test_probes(world: World):
@@ -165,7 +165,7 @@ async def test_after_a_reconnect_everything_is_said_again(world: World):
 
 
 async def test_subscriptions_come_back_from_the_store():
-    world = World((ANNA, BOB, Subscription(to=True, from_=True, wanted=True)), (ANNA, EVE, Subscription(asked=True)))
+    world = World(Contact(ANNA, BOB, to=True, from_=True, wanted=True), Contact(ANNA, EVE, asked=True))
     world.keeper.announce()
     assert world.out() == [], "nobody is online: nothing to announce"
     world.keeper.online(Shown(PAGE, "Anna"), [])
@@ -195,9 +195,9 @@ async def test_nothing_is_lost_when_the_stream_is_down(world: World):
 @pytest.mark.parametrize(
     ("row", "word"),
     [
-        (Subscription(), "none"), (Subscription(to=True), "to"), (Subscription(from_=True, asking=True), "from"),
-        (Subscription(to=True, from_=True), "both"),
-        (Subscription(asked=True), "pending-out"), (Subscription(asking=True, asked=True), "pending-in"),
+        (Contact(ANNA, BOB), "none"), (Contact(ANNA, BOB, to=True), "to"), (Contact(ANNA, BOB, from_=True, asking=True), "from"),
+        (Contact(ANNA, BOB, to=True, from_=True), "both"),
+        (Contact(ANNA, BOB, asked=True), "pending-out"), (Contact(ANNA, BOB, asking=True, asked=True), "pending-in"),
     ],
 )  # fmt: skip
 def test_the_word_for_a_subscription(row, word):
