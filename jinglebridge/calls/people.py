@@ -141,3 +141,5 @@ class SavedSession:
     may_call: tuple[str, ...]
     video: bool
     secret_hash: str
+    way: str = "token"
+    relay_only: bool = False

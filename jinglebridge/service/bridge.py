@@ -28,7 +28,9 @@ from jinglebridge.errors import OperatorError
 from jinglebridge.media.echo import EchoEndpoint
 from jinglebridge.media.endpoint import MediaEndpoint
 from jinglebridge.service.admin import AdminSocket
+from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
+from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
@@ -93,8 +95,8 @@ class Bridge:
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
         self.desk = Desk(
-            config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self._journal, time.time,
-            lambda: self.link.ready,
+            config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
+            lambda: self.link.ready, Door(config), Contacts(self.sessions, self.presence, self.peers),
         )  # fmt: skip
         self._connect_parts()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import structlog
 
@@ -16,19 +15,20 @@ from jinglebridge.calls.model import Endpoint
 from jinglebridge.calls.people import SavedSession
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
-from jinglebridge.errors import BadRequest, EndpointError
+from jinglebridge.errors import EndpointError
+from jinglebridge.service.contacts import Contacts
+from jinglebridge.service.door import Door
 from jinglebridge.service.ice import NO_TURN, IceSource
 from jinglebridge.service.performer import Clock, Performer
-from jinglebridge.service.tellings import media_of, snapshot
+from jinglebridge.service.tellings import snapshot
 from jinglebridge.store.journal import Journal
 from jinglebridge.web import frames, tokens
 from jinglebridge.web import messages as m
 from jinglebridge.web.sessions import Session, Sessions
 from jinglebridge.web.socket import Connection
 from jinglebridge.xml import xml_safe
-from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper, Shown
-from jinglebridge.xmpp.stanza import prepare
+from jinglebridge.xmpp.stanza import bare_jid
 
 log = structlog.get_logger()
 
@@ -48,29 +48,29 @@ class Desk:
         registry: Registry,
         performer: Performer,
         presence: PresenceKeeper,
-        peers: Peers,
         ice: IceSource,
         journal: Journal,
         clock: Clock,
         online: Callable[[], bool],
+        door: Door,
+        contacts: Contacts,
     ) -> None:
         self._config = config
         self._sessions = sessions
         self._registry = registry
         self._performer = performer
         self._presence = presence
-        self._peers = peers
         self._ice = ice
         self._journal = journal
         self._clock = clock
         self._online = online
+        self._door = door
+        self._contacts = contacts
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._told: dict[tuple[str, str], m.Contact] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.draining = False
         self.services: dict[str, bool] = {}  # full JIDs of our own contacts -> can take video
         sessions.on_secret = self._save
-        peers.on_change = self.contact_changed
 
     # --- letting in
 
@@ -80,35 +80,20 @@ class Desk:
         session = self._sessions.find(frame.resume.secret) if frame.resume is not None else None
         resumed = session is not None
         if session is None:
-            session = self._admit(frame)
+            session = await self._admit(frame, address)
         self._attach(session, frame, wire, resumed)
         log.info("session-open", jid=session.jid, resumed=resumed)
         return session
 
-    def _admit(self, frame: m.Hello) -> Session:
-        """A new session for a token. Raises EndpointError."""
+    async def _admit(self, frame: m.Hello, address: str) -> Session:
+        """A new session for somebody who is not back from before. Raises EndpointError."""
         if self.draining:
             raise EndpointError("draining", "the bridge is being stopped; try again soon")
-        if frame.code is not None or frame.device is not None:
-            raise EndpointError("not-supported", "guest links and device credentials come later")
-        if frame.token is None:
-            raise EndpointError("not-authorized", "this page was left too long; get a new link" if frame.resume else "a token is needed")
-        if not self._config.tokens.secret:
-            raise EndpointError("not-authorized", "this bridge has no [tokens] secret, so no token can be checked")
-        identity = self._prepared_identity(tokens.verify(frame.token, self._config.tokens.secret, self._config.xmpp.domain))
+        identity = await self._door.admit(frame, address)
         self._make_room(f"{identity.user}@{self._config.xmpp.domain}")
         # Contacts see this name: where the site says it, the page cannot claim another.
         chosen = "" if identity.named else xml_safe(frame.name or "")
         return self._sessions.create(identity, chosen or identity.name, frame.video)
-
-    def _prepared_identity(self, identity: tokens.Identity) -> tokens.Identity:
-        """The user as XMPP writes it: stanzas come to the prepared address, and "ｅｃｈｏ" is just another spelling of echo. J-012."""
-        bare = _prepared(f"{identity.user}@{self._config.xmpp.domain}")
-        if bare is None:
-            raise EndpointError("not-authorized", "the token's sub is not a user name")
-        user = bare.partition("@")[0]
-        tokens.refuse_reserved(user)
-        return replace(identity, user=user)
 
     def _make_room(self, bare: str) -> None:
         """Pages that were closed or reloaded wait to be resumed; they give way to new ones. Raises EndpointError rate-limited."""
@@ -136,7 +121,7 @@ class Desk:
         welcome = m.Welcome(
             jid=session.jid,
             name=session.name,
-            contacts=[self.contact(session.bare, peer) for peer in self._contacts(session)],
+            contacts=self._contacts.of(session),
             limits=m.Limits(
                 frame=frames.MAX_FRAME, calls=self._config.limits.calls_per_person, resume=int(self._config.limits.resume), ping=10
             ),
@@ -155,31 +140,23 @@ class Desk:
 
     def _appear(self, session: Session) -> None:
         shown = Shown(session.jid, session.name, session.video, session.show, session.status)
-        self._presence.online(shown, self._named(session))
-        contacts = frozenset(self._contacts(session))
-        may_call = {a for a in (_prepared(c) for c in session.identity.may_call) if a}
+        self._presence.online(shown, self._contacts.named(session))
+        contacts = frozenset(self._contacts.addresses(session))
+        may_call = {a for a in map(bare_jid, session.identity.may_call) if a}
         dnd = session.show == "dnd"
         endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone, dnd)
         self._registry.online(endpoint)
 
-    def _contacts(self, session: Session) -> list[str]:
-        """Bare JIDs: those of the token, then those with a subscription either way."""
-        return list(dict.fromkeys([*self._named(session), *self._presence.contacts(session.bare)]))
-
-    def _named(self, session: Session) -> list[str]:
-        """Bare JIDs that the token names as contacts."""
-        return [p for c in session.identity.contacts if (p := _prepared(c))]
-
     def _save(self, session: Session) -> None:
         i = session.identity
         self._journal.save_session(
-            SavedSession(session.jid, i.user, session.name, i.contacts, i.may_call, session.video, session.secret_hash)
+            SavedSession(session.jid, i.user, session.name, i.contacts, i.may_call, session.video, session.secret_hash, i.way, i.relay_only)
         )
 
     def restore(self) -> None:
         """Take in the sessions of the last run; each has the resume window to come back, as if its socket was lost now."""
         for saved in self._journal.sessions():
-            identity = tokens.Identity(saved.user, saved.name, saved.contacts, saved.may_call)
+            identity = tokens.Identity(saved.user, saved.name, saved.contacts, saved.may_call, True, saved.way, saved.relay_only)
             session = Session(saved.jid, identity, saved.name, saved.video, secret_hash=saved.secret_hash, replayable=False)
             self._sessions.restore(session)
             self._appear(session)
@@ -218,12 +195,21 @@ class Desk:
         # Peers hear why a call ended before they hear that the page left.
         self._performer.perform(self._registry.offline(session.jid, self._clock()), lambda: self._left(session))
 
+    def revoke(self, way: str) -> int:
+        """End all sessions that came in this way (`Identity.way`). Returns how many there were."""
+        found = [s for s in self._sessions.by_jid.values() if s.identity.way == way]
+        for session in found:
+            if session.wire is not None:
+                session.wire.close(4002, "revoked")
+                session.wire = None
+            self.end(session)
+        return len(found)
+
     def _left(self, session: Session) -> None:
         self._presence.offline(session.jid)
         self._sessions.remove(session)
         self._journal.delete_session(session.jid)
-        if not self._sessions.of(session.bare):
-            self._told = {k: v for k, v in self._told.items() if k[0] != session.bare}
+        self._contacts.left(session.bare)
         log.info("session-closed", jid=session.jid)
 
     # --- requests
@@ -276,10 +262,10 @@ class Desk:
             raise EndpointError("draining", "the bridge is being stopped; try again soon")
         if frame.description.type != "offer":
             raise EndpointError("out-of-order", "a call begins with an offer")
-        to = _prepared(frame.to)
+        to = bare_jid(frame.to)
         if to is None or "@" not in to:
             raise EndpointError("unknown-contact", f"{frame.to[:100]!r} is not an address like name@example.org")
-        return ev.Placed(frame.call, to.partition("/")[0], frame.description.sdp)
+        return ev.Placed(frame.call, to, frame.description.sdp)
 
     def _need_server(self) -> None:
         if not self._online():
@@ -290,32 +276,6 @@ class Desk:
         if session.wire is not None:
             session.wire.send(m.encode(event))
         session.reply(frame.id, m.Ack(id=frame.id))
-
-    # --- contacts
-
-    def contact(self, own: str, peer: str) -> m.Contact:
-        seen, row = self._peers.seen(own, peer), self._presence.row(own, peer)
-        presence = seen.presence if row.to or seen.presence != "offline" else "unknown"
-        return m.Contact(
-            jid=peer,
-            name=self._peers.name(own, peer) or peer.partition("@")[0],
-            presence=presence,  # type: ignore[arg-type]
-            status=seen.status,
-            media=media_of([k for k, able in (("audio", seen.audio), ("video", seen.video)) if able]),
-            subscription=row.word,
-        )
-
-    def contact_changed(self, own: str, peer: str) -> None:
-        """Tell the person's pages, if there is anything new to tell."""
-        sessions = self._sessions.of(own)
-        if not sessions or not (self._presence.row(own, peer).known or any(peer in self._named(s) for s in sessions)):
-            return
-        contact = self.contact(own, peer)
-        if self._told.get((own, peer)) == contact:
-            return
-        self._told[own, peer] = contact
-        for session in sessions:
-            session.event(m.ContactEvent(contact=contact))
 
     # --- xmpp.disco.Directory
 
@@ -329,10 +289,3 @@ class Desk:
         return [s.jid for s in self._sessions.of(bare) if self._presence.shows(s.jid)] + [
             jid for jid in self.services if jid.partition("/")[0] == bare
         ]
-
-
-def _prepared(address: str) -> str | None:
-    try:
-        return prepare(address).partition("/")[0]
-    except BadRequest:
-        return None

@@ -34,6 +34,12 @@ class Identity:
     contacts: tuple[str, ...] = ()
     may_call: tuple[str, ...] = ()
     named: bool = True  # the token says the name; otherwise the page may choose one
+    way: str = "token"  # how they came in: "token", "device:ID" or "link:ID"; what is revoked ends the sessions that came that way
+    relay_only: bool = False  # their address is never shown to the other side
+
+    @property
+    def guest(self) -> bool:
+        return self.way.startswith("link:")
 
     @property
     def anyone(self) -> bool:

@@ -31,6 +31,14 @@ def prepare(jid: str) -> str:
         raise BadRequest("not an address") from None
 
 
+def bare_jid(address: str) -> str | None:
+    """The prepared bare JID, or None for what is no address."""
+    try:
+        return prepare(address).partition("/")[0]
+    except BadRequest:
+        return None
+
+
 @dataclass(slots=True)
 class Stanza:
     """`kind` is iq, message or presence; `sender` and `to` are prepared.

@@ -172,7 +172,7 @@ async def test_bye_ends_calls_presence_and_session(world: World):
     session, _, _ = await world.hello("anna", BOB)
     world.desk.request(session, m.CallRequest(id="1", call="c", to=BOB, description=OFFER))
     world.desk.bye(session)
-    assert world.registry.calls == {} and world.sessions.by_jid == {} and world.desk._told == {}
+    assert world.registry.calls == {} and world.sessions.by_jid == {} and world.contacts._told == {}
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ async def test_contacts_are_told_when_they_change_and_only_then(world: World):
     assert [(c["presence"], c["name"]) for c in told] == [("offline", "bob"), ("away", "Bob")]
     world.peers.forget_all()
     assert [f["contact"]["presence"] for f in wire.take("contact")] == ["offline"], "the server is gone: nobody is there"
-    world.desk.contact_changed(f"nobody@{DOMAIN}", BOB)
+    world.contacts.changed(f"nobody@{DOMAIN}", BOB)
 
 
 async def test_ice_is_answered_by_an_event_and_an_ack(world: World):

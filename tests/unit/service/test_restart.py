@@ -209,7 +209,8 @@ async def test_after_many_calls_nothing_is_left():
     registry, desk, performer = world.registry, world.desk, world.performer
     owned = {
         registry: "calls endpoints owing _of_endpoint _of_peer _of_person _seen_by _ended _ended_ids changed",
-        desk: "_timers _told _tasks",
+        desk: "_timers _tasks",
+        world.contacts: "_told",
         performer: "_timers",
         world.requests: "_open",
         world.sessions: "by_jid _by_bare _by_secret",

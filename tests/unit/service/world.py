@@ -11,7 +11,9 @@ from jinglebridge.calls.admission import Admission, Policy
 from jinglebridge.calls.model import Limits, Timers
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config, LimitsConfig, Tokens, Xmpp
+from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
+from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
@@ -70,9 +72,10 @@ class World:
         self.performer.listener_of = self._listener_of
         self.ice = IceSource(self.requests, "im.test", self.config.turn)
         self.online = True
+        self.door, self.contacts = Door(self.config), Contacts(self.sessions, self.presence, self.peers)
         self.desk = Desk(
-            self.config, self.sessions, self.registry, self.performer, self.presence, self.peers, self.ice, self.journal, time.time,
-            lambda: self.online,
+            self.config, self.sessions, self.registry, self.performer, self.presence, self.ice, self.journal, time.time,
+            lambda: self.online, self.door, self.contacts,
         )  # fmt: skip
         Ears(self.registry, self.performer, time.time).register(self.router)
 
