@@ -28,6 +28,7 @@ from jinglebridge.errors import OperatorError
 from jinglebridge.media.echo import EchoEndpoint
 from jinglebridge.media.endpoint import MediaEndpoint
 from jinglebridge.service.admin import AdminSocket
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
 from jinglebridge.service.door import Door
@@ -90,13 +91,16 @@ class Bridge:
         self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
         self.registry = self._registry()
         self.metrics = Metrics()
-        self.performer = Performer(self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics, self._journal)
+        self.book = CallBook(self._store, self.component.send, domain, config.store.history_days, self.presence.name)
+        self.performer = Performer(
+            self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics, self._journal, self.book
+        )
         self.performer.listener_of = self._listener_of
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
         self.desk = Desk(
             config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
-            lambda: self.link.ready, Door(config), Contacts(self.sessions, self.presence, self.peers),
+            lambda: self.link.ready, Door(config), Contacts(self.sessions, self.presence, self.peers), self.book,
         )  # fmt: skip
         self._connect_parts()
 
@@ -320,3 +324,4 @@ class Bridge:
             await asyncio.sleep(SWEEP_EVERY)
             self.registry.sweep(time.time())
             self.performer.perform(self.registry.zombies(time.time()))
+            self.book.forget_old(time.time())
