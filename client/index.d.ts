@@ -73,6 +73,21 @@ export interface Missed {
   at: string
 }
 
+/** A call that is over. */
+export interface CallEntry {
+  call: string
+  with: string
+  name: string
+  direction: 'out' | 'in'
+  media: Media
+  /** When it began; RFC 3339, UTC. */
+  at: string
+  answered: boolean
+  /** From the answer to the end. */
+  seconds: number
+  reason: EndReason
+}
+
 /** A call that the reload of the page ended. */
 export interface Interrupted {
   call: string
@@ -187,6 +202,8 @@ export class Bridge extends EventTarget {
   readonly state: ConnectionState
   readonly resume: Resume | null
   call(jid: string, wanted?: Wanted): Call
+  /** Calls that are over, the latest first. `before`: `at` of the last entry that you have. */
+  history(page?: { before?: string; limit?: number }): Promise<{ calls: CallEntry[]; more: boolean }>
   /** Any other request of the protocol. */
   request(type: string, fields?: object): Promise<unknown>
   close(): void

@@ -9,6 +9,7 @@ import { Bridge } from './jinglebridge.js'
 import { hideCall, hideResult, showCall, showResult } from './page-call.js'
 import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './page-contacts.js'
 import { $, announce, say } from './page-dom.js'
+import { showHistory } from './page-history.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
 import { ring, unlockSound } from './ring.js'
 import { CONNECTION, DOORSTEP } from './words.js'
@@ -98,7 +99,7 @@ function begin() {
   on('contacts', (contacts) => showContacts(contacts, (contact, video) => place(contact.jid, { video })))
   on('incoming', incoming)
   on('interrupted', interrupted)
-  on('missed', (missed) => addMissed(missed, () => place(missed.from, { video: false })))
+  on('missed', (missed) => { addMissed(missed, () => place(missed.from, { video: false })); recent() })
   on('draining', () => { draining = true; lost() })
   bridge.open().catch(() => {}) // `connection` has told why
 }
@@ -129,8 +130,13 @@ function online() {
   say($('me-jid'), bridge.jid.split('/')[0])
   $('me').hidden = false
   showWarnings(bridge.warnings)
+  recent()
   show('home')
   keep()
+}
+
+function recent() {
+  if (shared.bridge) showHistory(shared.bridge, (jid, video) => place(jid, { video }))
 }
 
 // --- calls --------------------------------------------------------------------------------------------------------
@@ -170,6 +176,7 @@ function over(call) {
   setBusy(false)
   if (!$('banner').hidden) lost()
   if (!ringingCall()) ring(null)
+  recent()
   finished(call)
 }
 
@@ -191,6 +198,7 @@ function incoming(call) {
   call.addEventListener('ended', () => {
     const here = ringingCall() === call
     hideIncoming(call)
+    recent()
     if (!here) return
     ring(null)
     if (!current) finished(call)

@@ -117,6 +117,29 @@ export function clock(seconds) {
 }
 
 /**
+ * What became of a call.
+ * @param {{direction: string, answered: boolean, seconds: number, reason: string, media: {video: boolean}}} entry
+ * @param {boolean} missed
+ */
+export function lasted({ direction, answered, seconds, reason, media }, missed) {
+  const kind = media.video ? 'video call' : 'call'
+  if (missed) return `Missed ${kind}`
+  if (answered) return `${direction === 'out' ? 'Outgoing' : 'Incoming'} ${kind}, ${clock(seconds)}`
+  if (direction === 'in') return `Declined ${kind}`
+  return `Outgoing ${kind}, ${reason === 'declined' ? 'declined' : 'not answered'}`
+}
+
+/**
+ * @param {Date} at
+ * @param {Date} now
+ * @returns {string} the time of today, the day of others
+ */
+export function moment(at, now) {
+  const today = at.toDateString() === now.toDateString()
+  return at.toLocaleString([], today ? { hour: '2-digit', minute: '2-digit' } : { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })
+}
+
+/**
  * @param {string} name
  * @returns {string} one or two letters
  */
