@@ -2,7 +2,7 @@
 
 export type EndReason =
   | 'ended' | 'cancelled' | 'declined' | 'busy' | 'no-answer' | 'elsewhere' | 'unreachable' | 'failed-ice'
-  | 'failed-media' | 'insecure' | 'gone' | 'overload' | 'moved' | 'failed'
+  | 'failed-media' | 'insecure' | 'gone' | 'overload' | 'too-long' | 'moved' | 'failed'
 
 /** What the bridge says. */
 export type ErrorCode =

@@ -21,6 +21,7 @@ export const ENDED = {
   insecure: () => 'The call was stopped because it would not have been safely encrypted.',
   gone: ({ name }) => `The call was lost: ${name} or the connection has gone away.`,
   overload: () => 'Too many calls at the moment. Try again in a minute.',
+  'too-long': () => 'The call reached the longest time that a call may take here. You can call again.',
   moved: ({ name }) => `${name} moved the call to another device.`,
   failed: () => 'The call failed.',
 }

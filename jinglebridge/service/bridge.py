@@ -112,9 +112,11 @@ class Bridge:
             attempts_per_caller=config.limits.calls_per_minute,
             attempts_per_domain=config.limits.calls_per_minute_domain,
         )
-        policy = Policy(config.xmpp.domain, servers, config.policy.everyone)
+        policy = Policy(config.xmpp.domain, servers, config.policy.everyone, config.policy.outgoing, frozenset(config.policy.blocked))
+        self.router.blocked = policy.blocks
+        timers = Timers(ring=config.limits.ring, longest=config.longest_call, longest_guest=config.longest_guest_call)
         timeline = Timeline(texts=config.admin.texts)
-        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), Timers(ring=config.limits.ring), timeline)
+        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), timers, timeline)
 
     def _connect_parts(self) -> None:
         domain = self.config.xmpp.domain

@@ -228,7 +228,8 @@ class Desk:
             self._appear(session)
         elif isinstance(frame, m.Ice):
             self._need_server()
-            self._answer_later(session, frame, self._ice.event(frame.id, session.jid))
+            identity = session.identity
+            self._answer_later(session, frame, self._ice.event(frame.id, session.jid, guest=identity.guest, relay_only=identity.relay_only))
         elif isinstance(frame, m.History):
             self._answer_later(session, frame, self._history(session, frame))
         else:
