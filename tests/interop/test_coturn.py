@@ -80,6 +80,18 @@ async def test_the_relay_leads_into_no_private_network(relay: Coturn, address: s
         await heard.closed.wait()
 
 
+@pytest.mark.parametrize(("change", "says"), [({}, None), ({"secret": "x" * 40}, "the secret of [turn] and that of the relay differ")])
+def test_the_doctor_tries_the_relay(prosody: Prosody, relay: Coturn, tmp_path: Path, change: dict[str, str], says: str | None) -> None:
+    bridge = BridgeProcess(tmp_path / "bridge", prosody, start=False, turn={"urls": [relay.url], "secret": relay.secret} | change)
+    result = bridge.command("doctor")
+    if says is None:
+        assert result.returncode == 0 and f"ok    relay turn:127.0.0.1:{relay.port}/udp: relays by 127.0.0.1" in result.stdout, (
+            result.stdout
+        )
+    else:
+        assert result.returncode == 1 and says in result.stdout, result.stdout
+
+
 async def test_credentials_of_another_secret_are_refused(relay: Coturn) -> None:
     with pytest.raises(aioice.stun.TransactionFailed):
         await aioice.turn.create_turn_endpoint(Heard, server_addr=("127.0.0.1", relay.port), username="9999999999:x", password="no")
