@@ -24,6 +24,7 @@ def part(item: pytest.Item) -> str:
     return f"{name}-{item.callspec.params['server']}" if name == "test_first_call" else name  # type: ignore[attr-defined]
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the mark in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
