@@ -13,23 +13,14 @@ __all__ = ["ejabberd", "handset", "own_ejabberd", "peers_bridge", "prosody", "st
 
 # What takes longest begins first, so that no process has a long file left when the others are done.
 LONGEST = (
-    "test_nginx", "test_first_call-ejabberd", "test_first_call-prosody", "test_journal", "test_dino", "test_operator", "test_web_to_web",
+    "test_nginx", "test_first_call", "test_first_call_prosody", "test_journal", "test_dino", "test_operator", "test_web_to_web",
     "test_translate_browsers", "test_stanzajs", "test_translate_accepted", "test_call_page", "test_contact", "test_hostile",
 )  # fmt: skip
+PLACE = {name: place for place, name in enumerate(LONGEST)}
 
 
-def part(item: pytest.Item) -> str:
-    """Tests of the same part stay in one process and share what they start: those of a file; in the longest, of a server, too."""
-    name = item.path.stem
-    return f"{name}-{item.callspec.params['server']}" if name == "test_first_call" else name  # type: ignore[attr-defined]
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the mark in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.interop)
-        if item.get_closest_marker("interop"):
-            item.add_marker(pytest.mark.xdist_group(part(item)))
-    order = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: order.get(part(item), len(order)) if item.get_closest_marker("interop") else len(order) + 1)
+    items.sort(key=lambda item: PLACE.get(item.path.stem, len(PLACE)))
