@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinglebridge.errors import OperatorError, UsageError
+from jinglebridge.errors import NotRunning, OperatorError, UsageError
 
 if TYPE_CHECKING:
     from jinglebridge.config import Config
@@ -93,9 +93,7 @@ def doctor(args: argparse.Namespace) -> int:
     _print(checks)
     try:
         found = _ask(config, "doctor")["checks"]
-    except OperatorError as error:
-        if "no bridge is running" not in str(error):
-            raise
+    except NotRunning:
         sys.stdout.write("      no bridge is running here: connecting just for this\n")
         found = asyncio.run(_examine_alone(config))
     _print(found)

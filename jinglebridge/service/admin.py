@@ -1,6 +1,6 @@
 """The operator's door: a unix socket, mode 0600, one JSON object per line each way.
 
-``{"command": "status" | "calls" | "show" | "doctor" | "stop", …}`` → one line ``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
+``{"command": "status" | "calls" | "show" | "doctor" | "stop" | …, …}`` → one line ``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from jinglebridge.calls.timeline import ladder, summary
-from jinglebridge.errors import OperatorError
+from jinglebridge.errors import NotRunning, OperatorError
+from jinglebridge.service.devices import OPERATIONS, operate
 
 if TYPE_CHECKING:
     from jinglebridge.service.bridge import Bridge
@@ -84,6 +85,8 @@ class AdminSocket:
                 from jinglebridge.service.doctor import examine
 
                 return {"ok": True, "checks": [check.to_dict() for check in await examine(bridge)]}
+            case command if command in OPERATIONS:
+                return operate(bridge.devices, request)
             case "stop":
                 log.info("stop-asked", end_calls=bool(request.get("end_calls")))
                 self._stopping = asyncio.create_task(bridge.stop(end_calls=bool(request.get("end_calls"))))
@@ -109,11 +112,11 @@ class AdminSocket:
 
 
 async def ask(path: Path, command: str, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
-    """Send one command to a running bridge. Raises OperatorError if none is running."""
+    """Send one command to a running bridge. Raises NotRunning if there is none, OperatorError if it refuses."""
     try:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_ANSWER)
     except OSError:
-        raise OperatorError(f"no bridge is running here (nobody listens on {path})") from None
+        raise NotRunning(f"no bridge is running here (nobody listens on {path})") from None
     try:
         writer.write(json.dumps({"command": command, **arguments}).encode() + b"\n")
         await writer.drain()

@@ -8,7 +8,6 @@ the process ends, the presence of pages without a call leaves, stream, journal a
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import ssl
 import time
@@ -30,12 +29,14 @@ from jinglebridge.media.endpoint import MediaEndpoint
 from jinglebridge.service.admin import AdminSocket
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
+from jinglebridge.service.devices import Devices
 from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
 from jinglebridge.service.tellings import SessionListener
+from jinglebridge.store import lock
 from jinglebridge.store.journal import SqliteJournal
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
@@ -94,10 +95,13 @@ class Bridge:
         self.performer.listener_of = self._listener_of
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
+        self.devices = Devices(self._store, domain, time.time)
+        self.door = Door(config, self._store, self.devices, time.time)
         self.desk = Desk(
             config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
-            lambda: self.link.ready, Door(config), Contacts(self.sessions, self.presence, self.peers),
+            lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers),
         )  # fmt: skip
+        self.devices.end = self.desk.revoke
         self._connect_parts()
 
     def _registry(self) -> Registry:
@@ -167,7 +171,7 @@ class Bridge:
 
     async def start(self) -> None:
         """Raises OperatorError: the operator must do something first."""
-        self._take_lock()
+        self._lock = lock.take(Path(self.config.store.path))
         self._build()
         if self._with_web:
             self._restore()
@@ -182,6 +186,9 @@ class Bridge:
         """Take up the sessions and the calls of the last run. What they owe leaves when the server is there."""
         assert self._journal is not None
         self.desk.restore()
+        for id in {s.identity.device for s in self.sessions.by_jid.values()} - {""}:
+            if id not in self.devices:  # revoked while no bridge ran
+                self.desk.revoke(f"device:{id}")
         calls = list(self._journal.calls())
         self.performer.perform(self.registry.restore(calls, self.sessions.by_jid.__contains__, time.time()))
         if calls:
@@ -288,21 +295,6 @@ class Bridge:
             await asyncio.sleep(0.02)
         self.performer.gate.flush()
 
-    def _take_lock(self) -> None:
-        """One bridge per store folder. Raises OperatorError."""
-        folder = Path(self.config.store.path)
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise OperatorError(f"[store] path {folder}: {error.strerror}: make the folder writable, or name another") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise OperatorError(f"another bridge is running with [store] path {folder}: stop it first (`jinglebridge stop`)") from None
-        self._lock = lock
-
     async def _ready(self) -> None:
         """The server is there and we are alone: everybody hears of everybody. J-005."""
         self.presence.announce()
@@ -320,3 +312,5 @@ class Bridge:
             await asyncio.sleep(SWEEP_EVERY)
             self.registry.sweep(time.time())
             self.performer.perform(self.registry.zombies(time.time()))
+            self.door.sweep(time.time())
+            self.devices.sweep(s.identity.way for s in self.sessions.by_jid.values())
