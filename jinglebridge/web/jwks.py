@@ -63,7 +63,7 @@ class KeySet:
         async with self._reading:  # whoever comes meanwhile waits for the same answer
             if not self._due(wanted):
                 return
-            now = self._tried_at = asyncio.get_running_loop().time()
+            now = asyncio.get_running_loop().time()
             self._good = False
             try:
                 self._found = parse(await fetch(self._place) if self._remote else self._read_file())
@@ -73,6 +73,7 @@ class KeySet:
                 log.error("token-keys-not-read", place=self._place, error=str(error), kept=len(self._found))
                 if self._read_at is not None and now - self._read_at > MAX_STALE:
                     self._found = []
+            self._tried_at = asyncio.get_running_loop().time()
 
     def _due(self, wanted: str) -> bool:
         if not self._remote and self._stat() != self._stamp:
@@ -83,7 +84,7 @@ class KeySet:
         if not self._remote and self._good:
             return False  # it has not changed
         missing = bool(wanted) and all(wanted != key.id for key in self._found)
-        return missing or self._read_at is None or now - self._read_at > MAX_AGE
+        return missing or not self._good or self._read_at is None or now - self._read_at > MAX_AGE
 
     def _stat(self) -> tuple[int, ...]:
         try:
