@@ -272,6 +272,18 @@ _LIMITS = (
     ("web.sessions", "MAX_BUFFER", "KiB of these events", 1024),
     ("web.tokens", "MAX_LIFETIME", "seconds that a token may be valid", 1),
     ("web.tokens", "MAX_CONTACTS", "addresses in a token", 1),
+    ("web.jwks", "MAX_SIZE", "KiB of a set of public keys", 1024),
+    ("web.jwks", "MAX_KEYS", "keys in a set", 1),
+    ("web.jwks", "MAX_AGE", "seconds until a key that was taken out of its set is no key any more", 1),
+    ("service.door", "MAX_FAILURES", "wrong credentials from one client address in ten minutes", 1),
+    ("service.devices", "MAX_DEVICES", "devices of one person; the least used one gives way", 1),
+    ("service.devices", "LIFETIME", "days until a device that is not used is signed out", 86400),
+    ("service.proof", "LIFETIME", "seconds to prove an address", 1),
+    ("service.proof", "MAX_TRIES", "wrong codes for one proof", 1),
+    ("service.proof", "PER_JID", "proofs of one address in an hour", 1),
+    ("service.proof", "PER_ADDRESS", "proofs from one client address in an hour", 1),
+    ("service.proof", "PER_DOMAIN", "proofs of addresses of one server in a minute", 1),
+    ("service.proof", "MAX_OPEN", "proofs at the same time", 1),
     ("media.echo", "MAX_CALLS", "calls of the echo contact at once", 1),
 )
 

@@ -35,6 +35,7 @@ from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
+from jinglebridge.service.proof import Proofs
 from jinglebridge.service.tellings import SessionListener
 from jinglebridge.store import lock
 from jinglebridge.store.journal import SqliteJournal
@@ -102,6 +103,10 @@ class Bridge:
             lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers),
         )  # fmt: skip
         self.devices.end = self.desk.revoke
+        self.proofs = Proofs(
+            self.devices, self.component.send, lambda: self.link.ready, time.time,
+            domain=domain, url=config.public_url, servers=frozenset(config.policy.servers or [config.server]),
+        )  # fmt: skip
         self._connect_parts()
 
     def _registry(self) -> Registry:
@@ -123,6 +128,7 @@ class Bridge:
         Disco(domain, self.desk, self.presence.subscribed, items).register(self.router)
         Ears(self.registry, self.performer, time.time).register(self.router)
         self.router.message[NONCE] = self.link.nonce_received
+        self.proofs.register(self.router)
         self.router.presence = self.presence.received
         self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
         self.link.on_ready = self._ready
@@ -204,6 +210,7 @@ class Bridge:
             allowed_origins=config.web.allowed_origins,
             trusted_proxies=config.web.trusted_proxies,
             sockets_per_ip=config.limits.sockets_per_ip,
+            desk=self.proofs,
         )
         await self.web.start(*split_address(config.web.listen, "[web] listen"), self._tls)
         if config.web.metrics:
@@ -313,4 +320,5 @@ class Bridge:
             self.registry.sweep(time.time())
             self.performer.perform(self.registry.zombies(time.time()))
             self.door.sweep(time.time())
+            self.proofs.sweep(time.time())
             self.devices.sweep(s.identity.way for s in self.sessions.by_jid.values())

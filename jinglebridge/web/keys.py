@@ -65,8 +65,10 @@ class Keys:
             for key in await source.keys(algorithm, id):
                 try:
                     found = tokens.verify(token, key.material, self._audience, key.algorithm)
-                except tokens.WrongKey:
-                    continue
+                except EndpointError as error:
+                    if isinstance(error.__cause__, jwt.InvalidSignatureError):
+                        continue  # another one may have signed it
+                    raise
                 if not found.identity.user.startswith(source.prefix):
                     raise EndpointError("not-authorized", f"the key of this token signs only names that begin with {source.prefix!r}")
                 return found, source.prefix
