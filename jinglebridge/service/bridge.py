@@ -27,6 +27,7 @@ from jinglebridge.errors import OperatorError
 from jinglebridge.media.echo import EchoEndpoint
 from jinglebridge.media.endpoint import MediaEndpoint
 from jinglebridge.service.admin import AdminSocket
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
 from jinglebridge.service.devices import Devices
@@ -92,7 +93,10 @@ class Bridge:
         self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
         self.registry = self._registry()
         self.metrics = Metrics()
-        self.performer = Performer(self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics, self._journal)
+        self.book = CallBook(self._store, self.component.send, domain, config.store.history_days, self.presence.name)
+        self.performer = Performer(
+            self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics, self._journal, self.book
+        )
         self.performer.listener_of = self._listener_of
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
@@ -100,7 +104,7 @@ class Bridge:
         self.door = Door(config, self._store, self.devices, time.time)
         self.desk = Desk(
             config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
-            lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers),
+            lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers), self.book,
         )  # fmt: skip
         self.devices.end = self.desk.revoke
         self.proofs = Proofs(
@@ -322,3 +326,4 @@ class Bridge:
             self.door.sweep(time.time())
             self.proofs.sweep(time.time())
             self.devices.sweep(s.identity.way for s in self.sessions.by_jid.values())
+            self.book.forget_old(time.time())

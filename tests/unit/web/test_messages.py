@@ -25,6 +25,7 @@ SERVER = {
     "draining",
     "pong",
     "devices",
+    "history",
     "ack",
     "error",
 }
