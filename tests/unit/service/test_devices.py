@@ -13,7 +13,7 @@ from jinglebridge.service.devices import LIFETIME, MAX_DEVICES, Devices, operate
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.web import messages as m
 from jinglebridge.web.tokens import Identity
-from tests.unit.fakes import DOMAIN, logged, settle
+from tests.unit.fakes import DOMAIN, el, logged, settle
 from tests.unit.service.world import World
 
 DAY = 86400.0
@@ -207,3 +207,18 @@ async def test_guests_have_no_devices(world: World):
         with pytest.raises(EndpointError) as caught:
             world.devices.request(Identity("guest", "x", way="link:1"), frame)
         assert caught.value.code == "forbidden"
+
+
+async def test_all_devices_of_a_person_ring(world: World):
+    """And one that was signed out does not. DESIGN §2."""
+    pages = [await enter(world, "anna", contacts=["bob@im.test"]) for _ in range(3)]
+    world.devices.revoke(pages[0][2])
+    bare = pages[1][0].bare
+    world.router.route(
+        el(
+            f"<message from='bob@im.test/phone' to='{bare}' type='chat'><propose xmlns='urn:xmpp:jingle-message:0' id='call-1'>"
+            "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose></message>"
+        )
+    )
+    rung = [bool(wire.take("incoming")) for _, wire, _ in pages]
+    assert rung == [False, True, True]
