@@ -114,7 +114,7 @@ class Devices:
         """Forget those that have ended. `ways`: of the sessions there are; to be here is to be used."""
         for way in set(ways):
             device = self._by_id.get(way.removeprefix("device:"))
-            if device is not None:
+            if device is not None and not self._expired(device):
                 self._used(device)
         for device in [d for d in self._by_id.values() if self._expired(d)]:
             self.revoke(device.id)
