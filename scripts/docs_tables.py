@@ -123,7 +123,7 @@ _CODES = {
     "unknown-type": "This server does not know the `type`; nothing else happened",
     "bad-version": "`hello.version` is not spoken here: the page is older or newer than the bridge",
     "hello-first": "A frame before `hello`",
-    "not-authorized": "Token, code or resume secret refused; get a new token",
+    "not-authorized": "Token, device, code or resume secret refused; get a new token",
     "token-expired": "The token is too old to connect with; get a new one",
     "forbidden": "This person may not call that address: name it in the token's `contacts` or `may_call`",
     "not-supported": "Part of the protocol, but not offered by this server (`welcome.features`)",
@@ -207,6 +207,7 @@ def stanza_errors() -> str:
 _SHELL = (
     ("0030", "Service Discovery", "the gateway, each person, each web session, and the test contact", "xmpp/disco.py"),
     ("0092", "Software Version", "answered for the gateway and each web session", "xmpp/disco.py"),
+    ("0070", "Verifying HTTP Requests via XMPP", "proof of an XMPP address: asked in a message, never answered", "service/proof.py"),
     ("0106", "JID Escaping", "user names of tokens become local parts", "jid.py"),
     ("0114", "Jabber Component Protocol", "the connection to the server", "xmpp/component.py"),
     ("0115", "Entity Capabilities", "sent with every presence; those of peers are verified and kept", "xmpp/caps.py"),
@@ -215,7 +216,7 @@ _SHELL = (
     ("0199", "XMPP Ping", "answered", "xmpp/disco.py"),
     ("0203", "Delayed Delivery", "an old propose is a missed call, it does not ring", "service/ears.py"),
     ("0215", "External Service Discovery", "STUN and TURN asked of the server, for each web session", "xmpp/extdisco.py"),
-    ("0334", "Message Processing Hints", "`store` on call messages", "service/performer.py"),
+    ("0334", "Message Processing Hints", "`store` on call messages, `no-permanent-store` on the code of a proof", "service/performer.py"),
 )
 
 
