@@ -10,6 +10,7 @@ import { hideCall, hideResult, showCall, showResult } from './page-call.js'
 import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './page-contacts.js'
 import { device, keepDevice, offerDevices } from './page-device.js'
 import { $, announce, say } from './page-dom.js'
+import { showHistory } from './page-history.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
 import { offerProof } from './page-proof.js'
 import { ring, unlockSound } from './ring.js'
@@ -105,7 +106,7 @@ function begin() {
   on('contacts', (contacts) => showContacts(contacts, (contact, video) => place(contact.jid, { video })))
   on('incoming', incoming)
   on('interrupted', interrupted)
-  on('missed', (missed) => addMissed(missed, () => place(missed.from, { video: false })))
+  on('missed', (missed) => { addMissed(missed, () => place(missed.from, { video: false })); recent() })
   on('draining', () => { draining = true; lost() })
   bridge.open().catch(() => {}) // `connection` has told why
 }
@@ -155,8 +156,13 @@ function online() {
   $('me').hidden = false
   showWarnings(bridge.warnings)
   offerDevices(bridge, byDevice, signOut)
+  recent()
   show('home')
   keep()
+}
+
+function recent() {
+  if (shared.bridge) showHistory(shared.bridge, (jid, video) => place(jid, { video }))
 }
 
 // --- calls --------------------------------------------------------------------------------------------------------
@@ -196,6 +202,7 @@ function over(call) {
   setBusy(false)
   if (!$('banner').hidden) lost()
   if (!ringingCall()) ring(null)
+  recent()
   finished(call)
 }
 
@@ -217,6 +224,7 @@ function incoming(call) {
   call.addEventListener('ended', () => {
     const here = ringingCall() === call
     hideIncoming(call)
+    recent()
     if (!here) return
     ring(null)
     if (!current) finished(call)

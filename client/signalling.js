@@ -107,7 +107,7 @@ export class Signalling extends EventTarget {
    * @param {string} type
    * @param {object} [fields]
    * @param {{urgent?: boolean}} [options] urgent: worthless later, so it is refused while there is no connection
-   * @returns {Promise<any>} the answer (of `ice`: that event); rejects with a BridgeError
+   * @returns {Promise<any>} the answer (of `ice`, `history`: that event); rejects with a BridgeError
    */
   request(type, fields = {}, { urgent = false } = {}) {
     if (this.state === 'offline') return Promise.reject(new BridgeError('closed', 'This session has ended.'))
@@ -260,6 +260,7 @@ export class Signalling extends EventTarget {
       case 'welcome': return this.#welcome(frame)
       case 'ack': return this.#settle(frame)
       case 'ice':
+      case 'history':
       case 'devices': return this.#settle(frame)
       case 'error': return this.#error(frame)
       case 'pong': return

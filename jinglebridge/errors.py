@@ -18,7 +18,6 @@
      |   +- EndpointError        a frame of the web side is wrong; carries the stable `code`
      +- InvalidState             our own code was called wrongly: a bug, logged with traceback
      +- OperatorError            the operator can mend it; `str()` says what and how, `exit_status` is the process's
-         +- NotRunning           there is no bridge to be asked
          +- ConfigError          configuration file, environment or secret
          +- UsageError           options of a command that contradict each other
 
@@ -129,10 +128,6 @@ class OperatorError(JingleBridgeError):
     """Something that the person who runs the bridge can mend; the text says how."""
 
     exit_status = 1
-
-
-class NotRunning(OperatorError):
-    """Nobody listens on the admin socket."""
 
 
 class ConfigError(OperatorError):

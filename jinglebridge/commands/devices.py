@@ -40,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
 
 def ask(config: Config, command: str, **arguments: Any) -> dict[str, Any]:
     """Have a command of `service.devices.operate` done, by the running bridge or here. Raises OperatorError."""
-    from jinglebridge.errors import NotRunning, OperatorError
+    from jinglebridge.errors import OperatorError
     from jinglebridge.service import admin
 
     try:
         return asyncio.run(admin.ask(config.admin_socket, command, **arguments))
-    except NotRunning:
+    except admin.NobodyThere:
         answer = _alone(config, {"command": command, **arguments})
     if not answer["ok"]:
         raise OperatorError(str(answer["error"]))

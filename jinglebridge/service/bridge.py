@@ -38,7 +38,7 @@ from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
 from jinglebridge.service.proof import Proofs
 from jinglebridge.service.tellings import SessionListener
-from jinglebridge.store import lock
+from jinglebridge.store import lock, sqlite
 from jinglebridge.store.journal import SqliteJournal
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
@@ -88,7 +88,7 @@ class Bridge:
         self.component.on_jingle = self.router.route_jingle
         self.link = Link(self.component, self._address(), start_timeout=config.xmpp.start_timeout)
         self.peers = Peers(self.requests)
-        self._store = SqliteStore(Path(config.store.path) / "jinglebridge.db")
+        self._store = SqliteStore(Path(config.store.path) / sqlite.FILE)
         self._journal = SqliteJournal(Path(config.store.path) / "journal.db")
         self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
         self.registry = self._registry()
@@ -106,7 +106,7 @@ class Bridge:
             config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
             lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers), self.book,
         )  # fmt: skip
-        self.devices.end = self.desk.revoke
+        self.devices.end, self.devices.blocked = self.desk.revoke, self.router.blocked
         self.proofs = Proofs(
             self.devices, self.component.send, lambda: self.link.ready, time.time,
             domain=domain, url=config.public_url, servers=frozenset(config.policy.servers or [config.server]),
@@ -121,9 +121,11 @@ class Bridge:
             attempts_per_caller=config.limits.calls_per_minute,
             attempts_per_domain=config.limits.calls_per_minute_domain,
         )
-        policy = Policy(config.xmpp.domain, servers, config.policy.everyone)
+        policy = Policy(config.xmpp.domain, servers, config.policy.everyone, config.policy.outgoing, frozenset(config.policy.blocked))
+        self.router.blocked = policy.blocks
+        timers = Timers(ring=config.limits.ring, longest=config.longest_call, longest_guest=config.longest_guest_call)
         timeline = Timeline(texts=config.admin.texts)
-        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), Timers(ring=config.limits.ring), timeline)
+        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), timers, timeline)
 
     def _connect_parts(self) -> None:
         domain = self.config.xmpp.domain
@@ -177,6 +179,11 @@ class Bridge:
             return SessionListener(session) if session is not None else None
         return SessionListener(*self.sessions.of(jid))
 
+    async def backup(self, path: Path) -> None:
+        """A copy of the store. Raises OperatorError."""
+        assert self._store is not None
+        await self._store.backup(path)
+
     # --- life
 
     async def start(self) -> None:
@@ -197,7 +204,7 @@ class Bridge:
         assert self._journal is not None
         self.desk.restore()
         for id in {s.identity.device for s in self.sessions.by_jid.values()} - {""}:
-            if id not in self.devices:  # revoked while no bridge ran
+            if id not in self.devices:  # revoked or blocked while no bridge ran
                 self.desk.revoke(f"device:{id}")
         calls = list(self._journal.calls())
         self.performer.perform(self.registry.restore(calls, self.sessions.by_jid.__contains__, time.time()))

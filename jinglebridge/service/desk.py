@@ -34,7 +34,7 @@ from jinglebridge.xmpp.stanza import bare_jid
 
 log = structlog.get_logger()
 
-FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "devices"]
+FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "history", "devices"]
 # What a request weighs against the session's allowance: these fan out to the server or to all contacts.
 COSTS: dict[type[m.Request], float] = {m.Ice: 10.0, m.History: 5.0, m.SetPresence: 20.0, m.CallRequest: 10.0}
 NOT_YET = (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny)
@@ -232,9 +232,10 @@ class Desk:
             self._appear(session)
         elif isinstance(frame, m.Ice):
             self._need_server()
-            self._answer_later(session, frame, self._ice.event(frame.id, session.jid))
+            identity = session.identity
+            self._answer_later(session, frame, self._ice.event(frame.id, session.jid, guest=identity.guest, relay_only=identity.relay_only))
         elif isinstance(frame, m.History):
-            self._answer_later(session, frame, self._book.page(frame, session.bare))
+            self._answer_later(session, frame, self._history(session, frame))
         else:
             effects = self._registry.from_endpoint(session.jid, self._event(frame), self._clock())
             self._performer.perform(effects)
@@ -296,6 +297,11 @@ class Desk:
         task = asyncio.create_task(answer())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _history(self, session: Session, frame: m.History) -> m.HistoryEvent:
+        """With the call that this page has just ended."""
+        await self._performer.gate.passed()
+        return await self._book.page(frame, session.bare)
 
     # --- xmpp.disco.Directory
 

@@ -36,13 +36,14 @@ MAX_TEXT = 128  # characters of a name or a label
 
 
 class Devices:
-    """`end`: ends the sessions that came in this way ("device:ID")."""
+    """`end`: ends the sessions that came in this way ("device:ID"); `blocked`: is nothing heard of this XMPP address?"""
 
     def __init__(self, store: Store, domain: str, clock: Callable[[], float], end: Callable[[str], object] = lambda way: None) -> None:
         self._store = store
         self._domain = domain
         self._clock = clock
         self.end = end
+        self.blocked: Callable[[str], bool] = lambda jid: False
         self._by_id: dict[str, Device] = {}
         self._by_hash: dict[str, Device] = {}
         for device in store.rows(Device):
@@ -91,7 +92,7 @@ class Devices:
     def admit(self, secret: str) -> tokens.Identity:
         """Raises EndpointError not-authorized."""
         device = self._by_hash.get(hashed(secret))
-        if device is None or self._expired(device):
+        if device is None or device.id not in self:
             raise EndpointError("not-authorized", "this device is not signed in any more")
         self._used(device)
         name = device.name or unescape(device.user)
@@ -130,7 +131,9 @@ class Devices:
         return sorted((d for d in self._by_id.values() if not self._expired(d)), key=lambda d: (d.user, d.used))
 
     def __contains__(self, id: str) -> bool:
-        return id in self._by_id
+        """Does this device let in?"""
+        device = self._by_id.get(id)
+        return device is not None and not self._expired(device) and not (device.by == "address" and self.blocked(unescape(device.user)))
 
     def revoke(self, id: str) -> bool:
         """True if there was such a device."""

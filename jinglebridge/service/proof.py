@@ -120,7 +120,7 @@ class Proofs:
         handle = secrets.token_urlsafe(24)
         words = "-".join("".join(secrets.choice(WORDS) for _ in range(4)) for _ in range(2))
         proof = Proof(hashed(handle), bare, words, f"{secrets.randbelow(10**DIGITS):0{DIGITS}}", now + LIFETIME, label)
-        if not self._send(self._message(proof, now)):
+        if not self._devices.blocked(bare) and not self._send(self._message(proof, now)):
             raise EndpointError("unavailable", "no connection to the chat server at the moment")
         self._open[proof.hash] = proof
         log.info("proof-begun", jid=bare)

@@ -104,6 +104,13 @@ def test_revoked(devices: Devices, store: MemoryStore):
     assert ended == [f"device:{a.id}"] and [d.id for d in store.rows(Device)] == [b.id]
 
 
+def test_an_address_that_the_operator_blocks_is_not_let_in(devices: Devices):
+    _, secret = devices.create(user_of("eve@im.test"), "address")
+    _, other = devices.create(user_of("anna@im.test"), "address")
+    devices.blocked = "eve@im.test".__eq__
+    assert refused(devices, secret) and devices.admit(other)
+
+
 def test_a_person_has_so_many_and_the_least_used_gives_way(devices: Devices, clock: Clock):
     made = []
     for _ in range(MAX_DEVICES):

@@ -156,6 +156,12 @@ async def test_nothing_shows_what_became_of_the_message(world: World):
     ]  # fmt: skip
 
 
+async def test_a_blocked_address_is_not_asked_and_the_page_sees_no_difference(world: World):
+    world.devices.blocked = "anna@im.test".__eq__
+    begun = world.proofs.begin(ANNA, "", HERE)
+    assert world.sent.take() == [] and (await world.proofs.answer(begun.proof, None)).state == "waiting"
+
+
 async def test_after_a_no_the_code_is_good_for_nothing_and_the_address_is_left_alone(world: World):
     handle, words, code = world.begin()
     world.says(words, type="error", more=NOT_AUTHORIZED)
