@@ -8,7 +8,6 @@ the process ends, the presence of pages without a call leaves, stream, journal a
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import ssl
 import time
@@ -31,13 +30,15 @@ from jinglebridge.service.admin import AdminSocket
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
+from jinglebridge.service.devices import Devices
 from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
+from jinglebridge.service.proof import Proofs
 from jinglebridge.service.tellings import SessionListener
-from jinglebridge.store import sqlite
+from jinglebridge.store import lock, sqlite
 from jinglebridge.store.journal import SqliteJournal
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
@@ -102,9 +103,16 @@ class Bridge:
         self.performer.listener_of = self._listener_of
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
+        self.devices = Devices(self._store, domain, time.time)
+        self.door = Door(config, self._store, self.devices, time.time)
         self.desk = Desk(
             config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
-            lambda: self.link.ready, Door(config), Contacts(self.sessions, self.presence, self.peers), self.book,
+            lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers), self.book,
+        )  # fmt: skip
+        self.devices.end, self.devices.blocked = self.desk.revoke, self.router.blocked
+        self.proofs = Proofs(
+            self.devices, self.component.send, lambda: self.link.ready, time.time,
+            domain=domain, url=config.public_url, servers=frozenset(config.policy.servers or [config.server]),
         )  # fmt: skip
         self._connect_parts()
 
@@ -131,6 +139,7 @@ class Bridge:
         self.router.message[NONCE] = self.link.nonce_received
         for namespace in xep_0356.NAMESPACES:
             self.router.message[f"{{{namespace}}}privilege"] = self.privileges.received
+        self.proofs.register(self.router)
         self.router.presence = self.presence.received
         self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
         self.link.on_ready = self._ready
@@ -184,7 +193,7 @@ class Bridge:
 
     async def start(self) -> None:
         """Raises OperatorError: the operator must do something first."""
-        self._take_lock()
+        self._lock = lock.take(Path(self.config.store.path))
         self._build()
         if self._with_web:
             self._restore()
@@ -199,6 +208,9 @@ class Bridge:
         """Take up the sessions and the calls of the last run. What they owe leaves when the server is there."""
         assert self._journal is not None
         self.desk.restore()
+        for id in {s.identity.device for s in self.sessions.by_jid.values()} - {""}:
+            if id not in self.devices:  # revoked or blocked while no bridge ran
+                self.desk.revoke(f"device:{id}")
         calls = list(self._journal.calls())
         self.performer.perform(self.registry.restore(calls, self.sessions.by_jid.__contains__, time.time()))
         if calls:
@@ -214,6 +226,7 @@ class Bridge:
             allowed_origins=config.web.allowed_origins,
             trusted_proxies=config.web.trusted_proxies,
             sockets_per_ip=config.limits.sockets_per_ip,
+            desk=self.proofs,
         )
         await self.web.start(*split_address(config.web.listen, "[web] listen"), self._tls)
         if config.web.metrics:
@@ -305,21 +318,6 @@ class Bridge:
             await asyncio.sleep(0.02)
         self.performer.gate.flush()
 
-    def _take_lock(self) -> None:
-        """One bridge per store folder. Raises OperatorError."""
-        folder = Path(self.config.store.path)
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise OperatorError(f"[store] path {folder}: {error.strerror}: make the folder writable, or name another") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise OperatorError(f"another bridge is running with [store] path {folder}: stop it first (`jinglebridge stop`)") from None
-        self._lock = lock
-
     async def _ready(self) -> None:
         """The server is there and we are alone: everybody hears of everybody. J-005."""
         self.presence.announce()
@@ -338,4 +336,7 @@ class Bridge:
             await asyncio.sleep(SWEEP_EVERY)
             self.registry.sweep(time.time())
             self.performer.perform(self.registry.zombies(time.time()))
+            self.door.sweep(time.time())
+            self.proofs.sweep(time.time())
+            self.devices.sweep(s.identity.way for s in self.sessions.by_jid.values())
             self.book.forget_old(time.time())

@@ -34,7 +34,7 @@ from jinglebridge.xmpp.stanza import bare_jid
 
 log = structlog.get_logger()
 
-FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "history"]
+FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "history", "devices"]
 # What a request weighs against the session's allowance: these fan out to the server or to all contacts.
 COSTS: dict[type[m.Request], float] = {m.Ice: 10.0, m.History: 5.0, m.SetPresence: 20.0, m.CallRequest: 10.0}
 NOT_YET = (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny)
@@ -223,7 +223,11 @@ class Desk:
             raise EndpointError("rate-limited", "too many requests; slow down")
         if isinstance(frame, NOT_YET):
             raise EndpointError("not-supported", f"{frame.__struct_config__.tag} is not offered by this server yet")
-        if isinstance(frame, m.SetPresence):
+        if isinstance(frame, (m.Devices, m.DevicesRevoke)):
+            answer = self._door.devices.request(session.identity, frame)
+            if answer is not None and session.wire is not None:
+                session.wire.send(m.encode(answer))
+        elif isinstance(frame, m.SetPresence):
             session.show, session.status = frame.show, frame.status
             self._appear(session)
         elif isinstance(frame, m.Ice):

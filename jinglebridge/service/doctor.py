@@ -47,9 +47,10 @@ def static_checks(config: Config) -> list[Check]:
     elif is_loopback(url.hostname or ""):
         advice = "fine for trying; before others use it set [web] public_url to an https address"
         checks.append(Check("https", "warning", f"pages are at {config.public_url}, on this machine only", advice))
-    if not config.tokens.secret:
-        advice = "set [tokens] secret_file, then `jinglebridge token create NAME` prints a way in"
-        checks.append(Check("tokens", "warning", "nobody can connect: there is no token secret", advice))
+    if not config.tokens.all_keys:
+        advice = "set [tokens] secret_file or jwks for a site that lets its users in; nothing to do if no site shall"
+        text = "no token lets anybody in: only who proves an XMPP address, or was invited with `jinglebridge token create NAME --device`"
+        checks.append(Check("tokens", "warning", text, advice))
     return checks
 
 

@@ -285,10 +285,11 @@ def test_token_create(running: BridgeProcess, broken: Broken) -> None:
         return subprocess.run(command, capture_output=True, text=True, timeout=30)
 
     made = create("anna", "--display-name", "Anna", "--contact", "bob@im.test", "--contact", "eve@im.test")
-    identity = tokens.verify(made.stdout.strip(), running.token_secret, domain)
+    identity = tokens.verify(made.stdout.strip(), running.token_secret, domain).identity
     assert identity == tokens.Identity("anna", "Anna", ("bob@im.test", "eve@im.test")) and made.stderr == ""
     link = create("anna", "--link").stdout.strip()
-    assert link.startswith(f"{running.url}/#token=") and tokens.verify(link.partition("=")[2], running.token_secret, domain).user == "anna"
+    assert link.startswith(f"{running.url}/#token=")
+    assert tokens.verify(link.partition("=")[2], running.token_secret, domain).identity.user == "anna"
     one_line(create("guest-1"), 1, "reserved")
     one_line(create("anna", "--device"), 1, "later version")
     one_line(create("anna", of=broken(tokens={"secret": ""})), 2, "[tokens] secret_file is missing", "openssl rand")
