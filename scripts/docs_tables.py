@@ -16,6 +16,7 @@ from jinglebridge import cli, config
 from jinglebridge.calls.reasons import END_REASONS, FROM_JINGLE, TO_JINGLE
 from jinglebridge.errors import OperatorError, ProtocolError
 from jinglebridge.jingle import XEPS
+from jinglebridge.service import bridge as _everything  # noqa: F401 (declares all errors)
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.translate.policy import POLICIES, PeerPolicy
 from jinglebridge.web.messages import ErrorCode

@@ -44,6 +44,7 @@ from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
 from jinglebridge.web.server import WebServer
 from jinglebridge.web.sessions import Sessions
+from jinglebridge.xmpp import xep_0356
 from jinglebridge.xmpp.component import Component
 from jinglebridge.xmpp.disco import Disco
 from jinglebridge.xmpp.link import NONCE, Address, Link
@@ -51,6 +52,7 @@ from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper, Shown
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.router import Router
+from jinglebridge.xmpp.xep_0356 import Privileges
 
 log = structlog.get_logger()
 
@@ -88,6 +90,7 @@ class Bridge:
         self.component.on_jingle = self.router.route_jingle
         self.link = Link(self.component, self._address(), start_timeout=config.xmpp.start_timeout)
         self.peers = Peers(self.requests)
+        self.privileges = Privileges(config.server)
         self._store = SqliteStore(Path(config.store.path) / sqlite.FILE)
         self._journal = SqliteJournal(Path(config.store.path) / "journal.db")
         self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
@@ -134,6 +137,8 @@ class Bridge:
         Disco(domain, self.desk, self.presence.subscribed, items).register(self.router)
         Ears(self.registry, self.performer, time.time).register(self.router)
         self.router.message[NONCE] = self.link.nonce_received
+        for namespace in xep_0356.NAMESPACES:
+            self.router.message[f"{{{namespace}}}privilege"] = self.privileges.received
         self.proofs.register(self.router)
         self.router.presence = self.presence.received
         self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
@@ -323,6 +328,7 @@ class Bridge:
 
     def _lost(self) -> None:
         self.requests.lost()
+        self.privileges.lost()
         self.peers.forget_all()
 
     async def _sweep(self) -> None:

@@ -17,9 +17,9 @@ import pytest
 from jinglebridge.config import Admin, Config, Store, Tokens, Turn, Web, Xmpp
 from jinglebridge.demo.lab import certificate, free_port
 from jinglebridge.errors import OperatorError
-from jinglebridge.service import Bridge
 from jinglebridge.service import bridge as module
 from jinglebridge.service.admin import ask
+from jinglebridge.service.bridge import Bridge
 from jinglebridge.service.devices import Devices
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
