@@ -20,7 +20,9 @@ from typing import Self
 
 from jinglebridge.demo.lab import Ejabberd, LabError, end_process
 
+PACE = 0.3  # seconds
 NEXT_TAB = "\x0e"  # Ctrl-N
+REDRAW = "\x0c"  # Ctrl-L
 TAB, ENTER = "\t", "\r"
 # Sequences that move the cursor or colour the text. What remains is the text in the order in which it was drawn.
 CONTROL = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78M]|\][^\x07]*\x07)|[\x00-\x09\x0b-\x1f]")
@@ -50,10 +52,9 @@ class Poezio:
             raise LabError("poezio is not installed: install the Debian package")
         password = server.register(user)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "poezio.cfg").write_text(
-            CONFIG.format(jid=f"{user}@{server.domain}", password=password, host=server.host, port=server.c2s)
-        )
         self.jid = f"{user}@{server.domain}"
+        about = {"jid": self.jid, "password": password, "host": server.host, "port": server.c2s, "ca": server.folder / "crt.pem"}
+        (folder / "poezio.cfg").write_text(CONFIG.format(**about))
         self.screen = ""
         self._terminal, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
@@ -72,7 +73,23 @@ class Poezio:
         os.close(self._terminal)
 
     def press(self, keys: str) -> None:
+        """At the pace of a person: keys that come together are taken for pasted text."""
+        time.sleep(PACE)
         os.write(self._terminal, keys.encode())
+
+    def answer_request(self, id: str, *, yes: bool) -> None:
+        """Go to the tab that asks to verify an HTTP request with this transaction id, and choose."""
+        self.sees("HTTP Verif")
+        for _ in range(8):
+            self.press(NEXT_TAB)
+            self.press(REDRAW)  # curses draws only what differs from before
+            with contextlib.suppress(AssertionError):
+                self.sees(f"transaction id is: {id}", 2)
+                if yes:
+                    self.press(TAB)
+                self.press(ENTER)
+                return
+        raise AssertionError(f"poezio has no request {id}:\n{self.screen[-3000:]}")
 
     def sees(self, text: str, patience: float = 20.0) -> re.Match[str]:
         """Wait until this (a regular expression) was drawn after what was seen last."""
