@@ -51,6 +51,9 @@ class KeySet:
         self._stamp: tuple[int, ...] = ()  # of the file when it was last tried
         self._reading = asyncio.Lock()
 
+    def knows(self, id: str) -> bool:
+        return bool(id) and any(id == key.id for key in self._found)
+
     async def keys(self, algorithm: str, id: str) -> Sequence[Key]:
         if algorithm not in PUBLIC:
             return ()
@@ -83,7 +86,7 @@ class KeySet:
             return False
         if not self._remote and self._good:
             return False  # it has not changed
-        missing = bool(wanted) and all(wanted != key.id for key in self._found)
+        missing = bool(wanted) and not self.knows(wanted)
         return missing or not self._good or self._read_at is None or now - self._read_at > MAX_AGE
 
     def _stat(self) -> tuple[int, ...]:

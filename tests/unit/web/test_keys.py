@@ -222,6 +222,20 @@ async def test_an_endpoint_that_is_slow_or_down(site: Site, monkeypatch: pytest.
     assert "not-authorized" in await code(down, signed(RSA, "RS256", "k"))
 
 
+async def test_a_slow_site_does_not_hold_up_the_users_of_another(site: Site, tmp_path: Path):
+    path = tmp_path / "keys.json"
+    path.write_bytes(key_set(entry(RSA, "k")))
+    keys = Keys([KeySet(site.url), KeySet(str(path))], AUDIENCE)  # type: ignore[attr-defined]
+    await keys.verify(signed(RSA, "RS256", "k"))
+    site.wait.clear()
+    stuck = asyncio.create_task(keys.verify(signed(RSA2, "RS256", "unknown")))
+    async with asyncio.timeout(2):
+        await keys.verify(signed(RSA, "RS256", "k"))
+    site.wait.set()
+    with pytest.raises(EndpointError):
+        await stuck
+
+
 async def test_a_packed_answer_is_not_unpacked(site: Site):
     site.body, site.headers = gzip.compress(key_set(entry(RSA))), {"Content-Encoding": "gzip"}
     assert "not-authorized" in await code(of(site), signed(RSA, "RS256"))
