@@ -151,14 +151,26 @@ def test_an_address_is_proved_by_the_code_and_signed_out_again(bridge: BridgePro
     assert [p for p in alice.problems if "403" not in p] == []
 
 
+def invite(bridge: BridgeProcess, user: str) -> str:
+    words = ["token", "create", user, "--config", str(bridge.config), "--device", "--link", "--label", "kiosk"]
+    return subprocess.run([sys.executable, "-m", "jinglebridge", *words], capture_output=True, text=True, timeout=60).stdout.strip()
+
+
 def test_an_operators_invite(bridge: BridgeProcess, alice: Person) -> None:
     user = unique_user("carol")
-    words = ["token", "create", user, "--config", str(bridge.config), "--device", "--link", "--label", "kiosk"]
-    link = subprocess.run([sys.executable, "-m", "jinglebridge", *words], capture_output=True, text=True, timeout=60).stdout.strip()
+    link = invite(bridge, user)
     assert link.startswith(f"{bridge.url}/#device=")
     alice.page.goto(link)
     signed_in_as(alice, bridge.jid(user))
     assert alice.page.url == f"{bridge.url}/" and [d["label"] for d in devices(bridge, user)] == ["kiosk"]
+    other = invite(bridge, unique_user("dora"))
+    alice.page.goto(f"{bridge.url}/healthz")
+    alice.page.goto(other)  # a dialog asks, and Playwright says no
+    signed_in_as(alice, bridge.jid(user))
+    alice.page.goto(f"{bridge.url}/healthz")
+    alice.page.once("dialog", lambda dialog: dialog.accept())
+    alice.page.goto(other)
+    expect(alice.page.locator("#me-jid")).to_contain_text("dora")
     secret = link.partition("=")[2]
     assert secret not in bridge.log() and secret.encode() not in (bridge.folder / "store/jinglebridge.db").read_bytes()
 
