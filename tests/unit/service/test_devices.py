@@ -102,6 +102,8 @@ def test_revoked(devices: Devices, store: MemoryStore):
     (a, secret), (b, other) = devices.invite("anna"), devices.invite("anna")
     assert devices.revoke(a.id) and not devices.revoke(a.id) and not devices.revoke("unknown")
     assert refused(devices, secret) and devices.admit(other)
+    devices.revoke(devices.create("bob", "operator")[0].id)
+    assert "bob" not in devices._by_user and ended.pop() != f"device:{a.id}"
     assert ended == [f"device:{a.id}"] and [d.id for d in store.rows(Device)] == [b.id]
 
 
