@@ -179,6 +179,15 @@ async def test_what_was_asked_for_is_given_again_and_not_just_acked(connect: Ope
     assert len(gate.requests) == 2
 
 
+async def test_a_list_of_devices_is_given_again(connect: Open, gate: FakeGate):
+    """The gate answers at once; the ack is the socket's."""
+    peer, _ = await welcome(connect)
+    for _ in range(2):
+        await peer.say(type="devices", id="1")
+        assert await peer.hear() == {"type": "ack", "id": "1"}
+    assert len(gate.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("frame", "code", "id"),
     [
