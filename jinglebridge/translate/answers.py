@@ -54,6 +54,8 @@ class _Level(NamedTuple, Generic[Item]):
 
     def of(self, answered: tuple[Item, ...], offered: tuple[Item, ...]) -> tuple[Item, ...]:
         """The items of one payload type in the answer."""
+        if not answered and not self.answered:
+            return ()
         allowed = self.offered.union(offered)
         wanted = dict.fromkeys(answered) | dict.fromkeys([item for item in self.answered if item not in self.offered])
         return tuple([item for item in wanted if item in allowed])
@@ -83,10 +85,14 @@ def _same(answered: PayloadType, offered: PayloadType) -> bool:
 
     The level of H.264 may differ; its profile must not where both name one (an answerer may leave it out, which says baseline).
     """
+    if answered == offered:
+        return True
     name = answered.name.lower()
     if (name, answered.clockrate, answered.channels) != (offered.name.lower(), offered.clockrate, offered.channels):
         return False
     if any((answered.get(key) or absent) != (offered.get(key) or absent) for key, absent in _KEYS.get(name, ())):
         return False
+    if name != "h264":
+        return True
     one, two = (payload.get("profile-level-id") or "" for payload in (answered, offered))
-    return name != "h264" or not one or not two or one[:2].lower() == two[:2].lower()
+    return not one or not two or one[:2].lower() == two[:2].lower()
