@@ -299,7 +299,9 @@ def main() -> None:
     parser.add_argument("--settle", type=float, default=50, help="seconds until a call's memory is looked at again: it gets smaller")
     parser.add_argument("--negotiations", type=int, default=200, help="different descriptions")
     parser.add_argument("--only", nargs="+", choices=("calls", "latency", "sizes"), default=["calls", "latency", "sizes"])
-    parser.add_argument("--peer", choices=NODES, default="conversations", help="what the IM clients say they are; bridge: another jinglebridge")
+    parser.add_argument(
+        "--peer", choices=NODES, default="conversations", help="what the IM clients say they are; bridge: another jinglebridge"
+    )
     parser.add_argument(
         "--spin", action="store_true", help="let ejabberd's schedulers wait busily, as it does by default: counts as its CPU"
     )
