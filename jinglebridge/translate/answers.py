@@ -24,10 +24,13 @@ def fit(answered: RtpDescription, payloads: Payloads, offered: RtpDescription, w
     by_id = {payload.id: payload for payload in usable(offered)}
     feedback = _Level(answered.feedback, frozenset(offered.feedback))
     intervals = _Level(answered.trr_int, frozenset(offered.trr_int))
+    each = not answered.feedback and not answered.trr_int  # what is said of a payload type is said with it
     kept: list[PayloadType] = []
     for payload in payloads:
         twin = by_id.get(payload.id)
-        if twin is not None and _same(payload, twin):
+        if each and payload == twin and _distinct(payload.feedback) and _distinct(payload.trr_int):
+            kept.append(payload)  # as most are: a browser answers with what it was offered
+        elif twin is not None and _same(payload, twin):
             items, times = feedback.of(payload.feedback, twin.feedback), intervals.of(payload.trr_int, twin.trr_int)
             same = (items, times) == (payload.feedback, payload.trr_int)
             kept.append(payload if same else payload._replace(feedback=items, trr_int=times))
@@ -42,6 +45,10 @@ def fit(answered: RtpDescription, payloads: Payloads, offered: RtpDescription, w
     return replace(answered, feedback=feedback.common, trr_int=intervals.common, header_extensions=extensions), fitted
 
 
+def _distinct(items: tuple[Item, ...]) -> bool:
+    return len(items) < 2 or len(set(items)) == len(items)
+
+
 class _Level(NamedTuple, Generic[Item]):
     """What an answer and its offer say of all payload types. Items are compared after that is said of each one (J-132)."""
 
@@ -54,8 +61,6 @@ class _Level(NamedTuple, Generic[Item]):
 
     def of(self, answered: tuple[Item, ...], offered: tuple[Item, ...]) -> tuple[Item, ...]:
         """The items of one payload type in the answer."""
-        if not answered and not self.answered:
-            return ()
         allowed = self.offered.union(offered)
         wanted = dict.fromkeys(answered) | dict.fromkeys([item for item in self.answered if item not in self.offered])
         return tuple([item for item in wanted if item in allowed])
@@ -85,8 +90,6 @@ def _same(answered: PayloadType, offered: PayloadType) -> bool:
 
     The level of H.264 may differ; its profile must not where both name one (an answerer may leave it out, which says baseline).
     """
-    if answered == offered:
-        return True
     name = answered.name.lower()
     if (name, answered.clockrate, answered.channels) != (offered.name.lower(), offered.clockrate, offered.channels):
         return False
