@@ -97,6 +97,8 @@ def _reported(turn: Turn, event: ev.Reported) -> None:
         state.connected = True
         turn.tell_state()
         turn.note("media-connected")
+        # Most calls never change any more. Not later: memory that many calls took at once does not go back to the system.
+        state.pack()
 
 
 def _answered(turn: Turn, event: ev.Answered) -> None:
@@ -179,7 +181,7 @@ def _accept_late(turn: Turn) -> None:
 def _connect_late(turn: Turn) -> None:
     """Only a client that reports stats can be known not to have connected. DESIGN §5."""
     state = turn.state
-    state.pack()  # most calls never change any more; those that are short are not worth it
+    state.pack()
     if state.connected or not state.stats_at:
         return
     if turn.now - state.stats_at > MEDIA_ALIVE:

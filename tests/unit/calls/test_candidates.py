@@ -326,8 +326,6 @@ def test_a_page_sends_no_endless_stream_of_candidates():
 
 def packed(w: World) -> World:
     w.does(ev.Reported("c1", "connected", 5))
-    assert w.state.descriptions.live is not None  # it may be over in a moment
-    w.registry.handle(w.key, ev.TimerFired("connect"), w.now)
     assert w.state.descriptions.live is None and w.state.descriptions.packed
     return w
 
