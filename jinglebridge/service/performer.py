@@ -8,11 +8,10 @@ Spec: DESIGN §4 (effects, Journal).
 from __future__ import annotations
 
 import asyncio
-import secrets
 import xml.etree.ElementTree as ET
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -29,7 +28,7 @@ from jinglebridge.service.metrics import Metrics
 from jinglebridge.store.journal import Journal
 from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.requests import TIMEOUT, Requests
-from jinglebridge.xmpp.stanza import Send, message, written
+from jinglebridge.xmpp.stanza import Send, message, new_id, written
 
 log = structlog.get_logger()
 
@@ -67,11 +66,21 @@ class Performer:
         self._requests = requests
         self._presence = presence
         self._clock = clock
-        self._book = book
         self._metrics = metrics
         self._timers: dict[fx.CallKey, dict[str, asyncio.TimerHandle]] = {}
         self._messages: OrderedDict[str, fx.CallKey] = OrderedDict()
         self.listener_of: Callable[[str], Listener | None] = lambda jid: None
+        self._acts: dict[type[fx.Effect], Callable[[Any], None]] = {  # what is not here is told to an endpoint
+            fx.SendJmi: self._send_jmi,
+            fx.SendJingle: self._send_jingle,
+            fx.SendReceipt: self._send_receipt,
+            fx.ShowPresence: self._show,
+            fx.TellPeerMissed: book.tell_missed,
+            fx.Recorded: lambda effect: book.keep(effect.record),
+            fx.StartTimer: self._start,
+            fx.StopTimers: self._stop,
+            fx.Note: self._note,
+        }
 
     def perform(self, effects: Iterable[fx.Effect], then: Callable[[], None] = lambda: None) -> None:
         """Carry out what one event led to, and then `then`. You must call this once after each event, before the next."""
@@ -92,33 +101,25 @@ class Performer:
         return self._messages.pop(id, None)
 
     def _one(self, effect: fx.Effect) -> None:
-        match effect:
-            case fx.SendJmi():
-                self._send_jmi(effect)
-            case fx.SendJingle():
-                self._send_jingle(effect)
-            case fx.SendReceipt():
-                received = ET.Element(RECEIVED, {"id": effect.id})
-                self._send(message(effect.sender, effect.to, secrets.token_urlsafe(16), received, ET.Element(STORE_HINT)))
-            case fx.ShowPresence():
-                self._presence.direct(effect.sender, effect.to)
-            case fx.TellPeerMissed():
-                self._book.tell_missed(effect)
-            case fx.Recorded():
-                self._book.keep(effect.record)
-            case fx.StartTimer():
-                self._start(effect)
-            case fx.StopTimers():
-                for timer in self._timers.pop(effect.key, {}).values():
-                    timer.cancel()
-            case fx.Note():
-                self._metrics.note(effect)
-                log.info(effect.event, call=effect.call, sid=effect.sid, detail=effect.detail)
-            case _:
-                self._tell(effect)
+        self._acts.get(type(effect), self._tell)(effect)
+
+    def _send_receipt(self, effect: fx.SendReceipt) -> None:
+        received = ET.Element(RECEIVED, {"id": effect.id})
+        self._send(message(effect.sender, effect.to, new_id(), received, ET.Element(STORE_HINT)))
+
+    def _show(self, effect: fx.ShowPresence) -> None:
+        self._presence.direct(effect.sender, effect.to)
+
+    def _stop(self, effect: fx.StopTimers) -> None:
+        for timer in self._timers.pop(effect.key, {}).values():
+            timer.cancel()
+
+    def _note(self, effect: fx.Note) -> None:
+        self._metrics.note(effect)
+        log.info(effect.event, call=effect.call, sid=effect.sid, detail=effect.detail)
 
     def _send_jmi(self, effect: fx.SendJmi) -> None:
-        id = secrets.token_urlsafe(16)
+        id = new_id()
         self._messages[id] = (bare(effect.sender), bare(effect.to), effect.jmi.id)
         if len(self._messages) > MAX_REMEMBERED:
             self._messages.popitem(last=False)
