@@ -28,6 +28,9 @@ class Wire(Protocol):
     """The transport under a session."""
 
     def send(self, frame: bytes) -> None: ...
+    def waiting(self) -> int:
+        """Bytes that the page has not taken yet."""
+
     def close(self, code: int, reason: str) -> None: ...
 
 
