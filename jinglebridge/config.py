@@ -80,6 +80,7 @@ class Store(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Where the bridge keeps what must survive a restart."""
 
     path: Annotated[str, _doc("Folder for the database, the lock and the admin socket.")] = "/var/lib/jinglebridge"
+    history_days: Annotated[float, Meta(ge=0), _doc("Days that the list of calls of a web user goes back; 0 keeps none.")] = 30.0
 
 
 class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -169,6 +169,7 @@ class CallState:
     proposed_by: str = ""  # full JID that a JMI propose came from
     accepted: bool = False
     fork: list[str] = field(default_factory=list)  # sids of the other branches of this call that are still pending
+    answered: float = 0.0  # when the session was accepted
     connected: bool = False
     kind: str = UNKNOWN.name  # of the peer's device, a name in `kinds.KINDS`
     bundle: bool = False  # it announces grouping

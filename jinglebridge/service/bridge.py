@@ -21,6 +21,7 @@ from aiohttp import web as aioweb
 from jinglebridge.calls.admission import Admission, Policy
 from jinglebridge.calls.events import EndpointEvent
 from jinglebridge.calls.model import Endpoint, Limits, Timers
+from jinglebridge.calls.people import Avatar
 from jinglebridge.calls.registry import Registry
 from jinglebridge.calls.timeline import Timeline
 from jinglebridge.config import Config, split_address
@@ -28,6 +29,7 @@ from jinglebridge.errors import OperatorError
 from jinglebridge.media.echo import EchoEndpoint
 from jinglebridge.media.endpoint import MediaEndpoint
 from jinglebridge.service.admin import AdminSocket
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
 from jinglebridge.service.door import Door
@@ -48,6 +50,7 @@ from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper, Shown
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.router import Router
+from jinglebridge.xmpp.vcard import VCards
 
 log = structlog.get_logger()
 
@@ -90,13 +93,16 @@ class Bridge:
         self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
         self.registry = self._registry()
         self.metrics = Metrics()
-        self.performer = Performer(self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics, self._journal)
+        self.book = CallBook(self._store, self.component.send, domain, config.store.history_days, self.presence.name)
+        self.performer = Performer(
+            self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics, self._journal, self.book
+        )
         self.performer.listener_of = self._listener_of
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
         self.desk = Desk(
             config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
-            lambda: self.link.ready, Door(config), Contacts(self.sessions, self.presence, self.peers),
+            lambda: self.link.ready, Door(config), Contacts(self.sessions, self.presence, self.peers), self.book,
         )  # fmt: skip
         self._connect_parts()
 
@@ -120,6 +126,8 @@ class Bridge:
         Ears(self.registry, self.performer, time.time).register(self.router)
         self.router.message[NONCE] = self.link.nonce_received
         self.router.presence = self.presence.received
+        self.router.hidden = self.presence.roster.blocked
+        VCards(domain, self.presence.shown_to, self.presence.roster.person, self._picture).register(self.router)
         self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
         self.link.on_ready = self._ready
         self.link.on_lost = self._lost
@@ -128,6 +136,11 @@ class Bridge:
         self.metrics.gauge("calls_live", "Calls right now.", lambda: len(self.registry.calls))
         self.metrics.gauge("sessions", "Open web sessions.", lambda: len(self.sessions.by_jid))
         self.metrics.gauge("xmpp_ready", "1 while the server is reachable and nobody else uses our domain.", lambda: float(self.link.ready))
+
+    async def _picture(self, own: str) -> bytes:
+        assert self._store is not None
+        row = await self._store.find(Avatar, own)
+        return b"" if row is None else row.data
 
     def _address(self) -> Address:
         xmpp = self.config.xmpp
@@ -305,7 +318,7 @@ class Bridge:
 
     async def _ready(self) -> None:
         """The server is there and we are alone: everybody hears of everybody. J-005."""
-        self.presence.announce()
+        await self.presence.announce()
         self.performer.perform(self.registry.reconnected(time.time()))
         await self.ice.servers(f"echo@{self.config.xmpp.domain}/echo")
         if not self.ice.has_turn:
@@ -320,3 +333,4 @@ class Bridge:
             await asyncio.sleep(SWEEP_EVERY)
             self.registry.sweep(time.time())
             self.performer.perform(self.registry.zombies(time.time()))
+            self.book.forget_old(time.time())

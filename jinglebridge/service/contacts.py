@@ -11,11 +11,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from jinglebridge.calls.people import Avatar
 from jinglebridge.errors import EndpointError
 from jinglebridge.jid import unescape
 from jinglebridge.service.tellings import media_of
@@ -24,7 +22,6 @@ from jinglebridge.web.sessions import Session, Sessions
 from jinglebridge.xml import xml_safe
 from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper
-from jinglebridge.xmpp.roster import RosterStore
 from jinglebridge.xmpp.stanza import bare_jid
 from jinglebridge.xmpp.vcard import MAGIC, MAX_AVATAR
 
@@ -51,12 +48,11 @@ class Told:
 class Contacts:
     """`on_block(own, jid)` is called when somebody blocks an address or a domain."""
 
-    def __init__(self, sessions: Sessions, presence: PresenceKeeper, peers: Peers, store: RosterStore) -> None:
+    def __init__(self, sessions: Sessions, presence: PresenceKeeper, peers: Peers) -> None:
         self._sessions = sessions
         self._presence = presence
         self._roster = presence.roster
         self._peers = peers
-        self._store = store
         self._told: dict[str, Told] = {}  # by own bare JID
         self._rest: dict[str, list[list[m.Contact]]] = {}  # full JID -> chunks of its list that have not been sent
         self.on_block: Callable[[str, str], None] = lambda own, jid: None
@@ -237,14 +233,7 @@ class Contacts:
             raise EndpointError("too-big", f"a picture has at most {MAX_AVATAR} bytes")
         if data and not MAGIC[frame.media](data):
             raise EndpointError("bad-frame", f"the picture is no {frame.media}")
-        person = self._roster.person(own)
-        if data:
-            self._store.save(Avatar(own, data))
-            person = replace(person, avatar_type=frame.media, avatar_hash=hashlib.sha1(data).hexdigest())
-        else:
-            self._store.delete(Avatar(own, b""))
-            person = replace(person, avatar_type="", avatar_hash="")
-        self._roster.save_person(person)
+        self._roster.picture(own, frame.media, data)
         self._presence.changed(own)
 
 

@@ -6,36 +6,41 @@ Spec: DESIGN §2, §3 (hello, resume), §5 (socket lost).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
 from jinglebridge.calls import events as ev
-from jinglebridge.calls.model import Endpoint
-from jinglebridge.calls.people import SavedSession
+from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
-from jinglebridge.errors import EndpointError
+from jinglebridge.errors import EndpointError, ProtocolError
+from jinglebridge.service import contacts as contact_requests
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.door import Door
 from jinglebridge.service.ice import NO_TURN, IceSource
+from jinglebridge.service.pages import Pages, restored, saved
 from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.service.tellings import snapshot
 from jinglebridge.store.journal import Journal
-from jinglebridge.web import frames, tokens
+from jinglebridge.web import frames
 from jinglebridge.web import messages as m
 from jinglebridge.web.sessions import Session, Sessions
 from jinglebridge.web.socket import Connection
 from jinglebridge.xml import xml_safe
-from jinglebridge.xmpp.presence import PresenceKeeper, Shown
+from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.stanza import bare_jid
 
 log = structlog.get_logger()
 
-FEATURES: list[str] = ["trickle", "resume", "mute", "hold"]
+FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "contacts", "avatar"]
 # What a request weighs against the session's allowance: these fan out to the server or to all contacts.
-COSTS: dict[type[m.Request], float] = {m.Ice: 10.0, m.SetPresence: 20.0, m.CallRequest: 10.0}
-NOT_YET = (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny, m.History)
+COSTS: dict[type[m.Request], float] = {
+    m.Ice: 10.0, m.History: 5.0, m.SetPresence: 20.0, m.CallRequest: 10.0, m.ContactsAdd: 20.0, m.SetAvatar: 100.0,
+}  # fmt: skip
+RESTORED = 3.5  # seconds that a page without a call is shown after a restart of the bridge before it is back
 
 
 class Desk:
@@ -54,6 +59,7 @@ class Desk:
         online: Callable[[], bool],
         door: Door,
         contacts: Contacts,
+        book: CallBook,
     ) -> None:
         self._config = config
         self._sessions = sessions
@@ -66,11 +72,14 @@ class Desk:
         self._online = online
         self._door = door
         self._contacts = contacts
+        self._book = book
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.draining = False
         self.services: dict[str, bool] = {}  # full JIDs of our own contacts -> can take video
         sessions.on_secret = self._save
+        self._pages = Pages(sessions, registry, presence, contacts, self._save)
+        contacts.on_block = self._end_calls
 
     # --- letting in
 
@@ -93,7 +102,10 @@ class Desk:
         self._make_room(f"{identity.user}@{self._config.xmpp.domain}")
         # Contacts see this name: where the site says it, the page cannot claim another.
         chosen = "" if identity.named else xml_safe(frame.name or "")
-        return self._sessions.create(identity, chosen or identity.name, frame.video)
+        session = self._sessions.create(identity, chosen or identity.name, frame.video)
+        self._contacts.admitted(session)
+        self._pages.inherit(session)
+        return session
 
     def _make_room(self, bare: str) -> None:
         """Pages that were closed or reloaded wait to be resumed; they give way to new ones. Raises EndpointError rate-limited."""
@@ -116,12 +128,12 @@ class Desk:
         ended = session.ended_since(last)
         if replay is None:
             session.forget_events()
-        self._appear(session)
+        self._pages.appear(session)
         snapshots = [s for state in self._registry.calls_of(session.jid) if (s := snapshot(state)) is not None]
         welcome = m.Welcome(
             jid=session.jid,
             name=session.name,
-            contacts=self._contacts.of(session),
+            contacts=self._contacts.first(session),
             limits=m.Limits(
                 frame=frames.MAX_FRAME, calls=self._config.limits.calls_per_person, resume=int(self._config.limits.resume), ping=10
             ),
@@ -132,35 +144,28 @@ class Desk:
             ended=[] if replay is not None else ended,
             seq=last if replay is not None else session.seq,
             warnings=[] if self._ice.has_turn else [NO_TURN],
+            show=session.show,  # type: ignore[arg-type]
+            status=session.status,
         )
         wire.send(m.encode(welcome))
         for event in replay or ():
             wire.send(event)
         session.wire = wire
-
-    def _appear(self, session: Session) -> None:
-        shown = Shown(session.jid, session.name, session.video, session.show, session.status)
-        self._presence.online(shown, self._contacts.named(session))
-        contacts = frozenset(self._contacts.addresses(session))
-        may_call = {a for a in map(bare_jid, session.identity.may_call) if a}
-        dnd = session.show == "dnd"
-        endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone, dnd)
-        self._registry.online(endpoint)
+        self._contacts.rest(session)
 
     def _save(self, session: Session) -> None:
-        i = session.identity
-        self._journal.save_session(
-            SavedSession(session.jid, i.user, session.name, i.contacts, i.may_call, session.video, session.secret_hash, i.way, i.relay_only)
-        )
+        self._journal.save_session(saved(session))
 
     def restore(self) -> None:
-        """Take in the sessions of the last run; each has the resume window to come back, as if its socket was lost now."""
-        for saved in self._journal.sessions():
-            identity = tokens.Identity(saved.user, saved.name, saved.contacts, saved.may_call, True, saved.way, saved.relay_only)
-            session = Session(saved.jid, identity, saved.name, saved.video, secret_hash=saved.secret_hash, replayable=False)
+        """Take in the sessions of the last run; each has the resume window to come back, as if its socket was lost now.
+
+        Those that do not come soon went while nobody was here to see it, and their contacts shall know.
+        """
+        for row in self._journal.sessions():
+            session = restored(row)
             self._sessions.restore(session)
-            self._appear(session)
-            self._later(session, min(self._config.limits.linger, self._config.limits.resume), self._linger_over)
+            self._pages.appear(session)
+            self._later(session, min(RESTORED, self._config.limits.linger, self._config.limits.resume), self._linger_over)
 
     def settled(self, session: Session) -> None:
         self._sessions.settle(session)
@@ -205,11 +210,18 @@ class Desk:
             self.end(session)
         return len(found)
 
+    def _end_calls(self, own: str, jid: str) -> None:
+        """The person blocks this address or domain."""
+        for session in self._sessions.of(own):
+            for state in self._registry.calls_of(session.jid):
+                if jid in (bare(state.peer), bare(state.peer).rpartition("@")[2]):
+                    self._performer.perform(self._registry.end((own, bare(state.peer), state.sid), self._clock(), "ended"))
+
     def _left(self, session: Session) -> None:
         self._presence.offline(session.jid)
         self._sessions.remove(session)
         self._journal.delete_session(session.jid)
-        self._contacts.left(session.bare)
+        self._contacts.left(session)
         log.info("session-closed", jid=session.jid)
 
     # --- requests
@@ -217,24 +229,24 @@ class Desk:
     def request(self, session: Session, frame: m.Request) -> None:
         if not session.allowance.take(asyncio.get_running_loop().time(), COSTS.get(type(frame), 1.0)):
             raise EndpointError("rate-limited", "too many requests; slow down")
-        if isinstance(frame, NOT_YET):
-            raise EndpointError("not-supported", f"{frame.__struct_config__.tag} is not offered by this server yet")
         if isinstance(frame, m.SetPresence):
-            session.show, session.status = frame.show, frame.status
-            self._appear(session)
+            self._pages.show(session, frame)
+        elif isinstance(frame, contact_requests.REQUESTS):
+            self._need_server()  # what is said to others now must reach them
+            self._contacts.request(session, frame)
         elif isinstance(frame, m.Ice):
             self._need_server()
-            task = asyncio.create_task(self._send_ice(session, frame))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._answer_later(session, frame, self._ice.event(frame.id, session.jid))
+        elif isinstance(frame, m.History):
+            self._answer_later(session, frame, self._book.page(frame, session.bare))
         else:
-            effects = self._registry.from_endpoint(session.jid, self._event(frame), self._clock())
+            effects = self._registry.from_endpoint(session.jid, self._event(session, frame), self._clock())
             self._performer.perform(effects)
 
-    def _event(self, frame: m.Request) -> ev.EndpointEvent:
+    def _event(self, session: Session, frame: m.Request) -> ev.EndpointEvent:
         match frame:
             case m.CallRequest():
-                return self._placed(frame)
+                return self._placed(session, frame)
             case m.Accept():
                 return ev.Accepted(frame.call)
             case m.Reject():
@@ -256,7 +268,7 @@ class Desk:
             case _:
                 raise EndpointError("not-supported", "not offered by this server")
 
-    def _placed(self, frame: m.CallRequest) -> ev.Placed:
+    def _placed(self, session: Session, frame: m.CallRequest) -> ev.Placed:
         self._need_server()
         if self.draining:
             raise EndpointError("draining", "the bridge is being stopped; try again soon")
@@ -265,17 +277,31 @@ class Desk:
         to = bare_jid(frame.to)
         if to is None or "@" not in to:
             raise EndpointError("unknown-contact", f"{frame.to[:100]!r} is not an address like name@example.org")
+        if self._contacts.blocked(session, to):
+            raise EndpointError("forbidden", "you have blocked this address")
         return ev.Placed(frame.call, to, frame.description.sdp)
 
     def _need_server(self) -> None:
         if not self._online():
             raise EndpointError("unavailable", "no connection to the chat server at the moment")
 
-    async def _send_ice(self, session: Session, frame: m.Ice) -> None:
-        event = await self._ice.event(frame.id, session.jid)
-        if session.wire is not None:
-            session.wire.send(m.encode(event))
-        session.reply(frame.id, m.Ack(id=frame.id))
+    def _answer_later(self, session: Session, frame: m.Request, work: Coroutine[Any, Any, m.IceEvent | m.HistoryEvent]) -> None:
+        """The answer to a request that takes a while; the ack has been sent by then or comes after it, as it happens."""
+
+        async def answer() -> None:
+            try:
+                event = await work
+                if session.wire is not None:
+                    session.wire.send(m.encode(event))
+                session.reply(frame.id, m.Ack(id=frame.id))
+            except Exception as error:
+                if not isinstance(error, ProtocolError):
+                    log.exception("answer-failed", type=type(frame).__name__)
+                session.reply(frame.id, frames.error_frame(frame.id, error))
+
+        task = asyncio.create_task(answer())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # --- xmpp.disco.Directory
 

@@ -23,6 +23,7 @@ from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
 from jinglebridge.jingle import jingle_text, jmi_text
 from jinglebridge.jingle.xep_0353 import NS_HINTS
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.gate import Gate
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.store.journal import Journal
@@ -58,6 +59,7 @@ class Performer:
         clock: Clock,
         metrics: Metrics,
         journal: Journal,
+        book: CallBook,
     ) -> None:
         self._registry = registry
         self.gate = Gate(journal, self._carry_out)
@@ -65,6 +67,7 @@ class Performer:
         self._requests = requests
         self._presence = presence
         self._clock = clock
+        self._book = book
         self._metrics = metrics
         self._timers: dict[fx.CallKey, dict[str, asyncio.TimerHandle]] = {}
         self._messages: OrderedDict[str, fx.CallKey] = OrderedDict()
@@ -99,6 +102,10 @@ class Performer:
                 self._send(message(effect.sender, effect.to, secrets.token_urlsafe(16), received, ET.Element(STORE_HINT)))
             case fx.ShowPresence():
                 self._presence.direct(effect.sender, effect.to)
+            case fx.TellPeerMissed():
+                self._book.tell_missed(effect)
+            case fx.Recorded():
+                self._book.keep(effect.record)
             case fx.StartTimer():
                 self._start(effect)
             case fx.StopTimers():

@@ -175,7 +175,9 @@ class SetAvatar(Request, tag="avatar", kw_only=True):
 
 
 class History(Request, tag="history", kw_only=True):
-    before: str | None = None
+    """Ask for the calls that are over; answered by a `history` event with the same id, then `ack`."""
+
+    before: Annotated[str, Meta(max_length=40)] | None = None  # `at` of the last entry of the page before; null: the latest
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
@@ -327,6 +329,26 @@ class IceEvent(Struct, tag="ice", kw_only=True):
     expires: int  # seconds from now
 
 
+class CallEntry(Struct, kw_only=True):
+    """One call that is over."""
+
+    call: CallId
+    with_: str = msgspec.field(name="with")
+    name: str
+    direction: Literal["out", "in"]
+    media: Media
+    at: str  # when it began; RFC 3339, UTC
+    answered: bool
+    seconds: int  # from the answer to the end
+    reason: EndReason
+
+
+class HistoryEvent(Struct, tag="history", kw_only=True):
+    id: str
+    calls: list[CallEntry]  # the latest first
+    more: bool  # there are earlier ones
+
+
 class Pong(Struct, tag="pong", kw_only=True):
     id: str
 
@@ -412,7 +434,7 @@ SequencedEvent = (
     | Missed
     | Draining
 )
-ServerFrame = Welcome | IceEvent | Ack | Error | Pong | SequencedEvent
+ServerFrame = Welcome | IceEvent | HistoryEvent | Ack | Error | Pong | SequencedEvent
 
 CLIENT_TYPES: dict[str, type[Request]] = {str(frame.__struct_config__.tag): frame for frame in ClientFrame.__args__}
 

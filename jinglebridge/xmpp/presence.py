@@ -155,6 +155,10 @@ class PresenceKeeper:
         """Whom this user knows: not those who merely asked to see them."""
         return [row.peer for row in self.roster.of(own) if row.known]
 
+    def name(self, own: str) -> str:
+        """What a user of ours is called, or "" while nobody knows."""
+        return next((shown.name for shown in self._shown.get(own, {}).values() if shown.name), "") or self.roster.person(own).name
+
     def shows(self, jid: str) -> bool:
         """Is this session (full JID) shown as available right now?"""
         return jid in self._shown.get(_bare(jid), {})

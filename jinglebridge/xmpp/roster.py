@@ -10,11 +10,12 @@ Spec: RFC 6121 §2, §3; XEP-0191 §3; J-036, J-254.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from jinglebridge.calls.people import Block, Contact, Person
+from jinglebridge.calls.people import Avatar, Block, Contact, Person
 
 Row = TypeVar("Row")
 
@@ -128,6 +129,13 @@ class Roster:
         if self._persons.get(person.own) != person:
             self._persons[person.own] = person
             self._store.save(person)
+
+    def picture(self, own: str, type: str, data: bytes) -> None:
+        """Keep the picture of a user, or forget it when there is no data."""
+        row = Avatar(own, data)
+        (self._store.save if data else self._store.delete)(row)
+        hash = hashlib.sha1(data).hexdigest() if data else ""
+        self.save_person(replace(self.person(own), avatar_type=type if data else "", avatar_hash=hash))
 
     # --- blocking
 

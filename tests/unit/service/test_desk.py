@@ -178,7 +178,6 @@ async def test_bye_ends_calls_presence_and_session(world: World):
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
-        (m.History(id="1"), "not-supported"),
         (m.ContactsAdd(id="1", jid=BOB), "not-supported"),
         (m.Accept(id="1", call="c"), "unknown-call"),
         (m.Hangup(id="1", call="c"), "unknown-call"),

@@ -11,6 +11,7 @@ from jinglebridge.calls.admission import Admission, Policy
 from jinglebridge.calls.model import Limits, Timers
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config, LimitsConfig, Tokens, Xmpp
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
 from jinglebridge.service.door import Door
@@ -44,6 +45,9 @@ class FakeWire:
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
+    def waiting(self) -> int:
+        return 0
+
     def take(self, *types: str) -> list[dict[str, Any]]:
         taken, self.frames = self.frames, []
         return [f for f in taken if not types or f["type"] in types]
@@ -62,12 +66,14 @@ class World:
         self.peers = Peers(self.requests)
         self.presence = PresenceKeeper(self.sent, self.peers, self.store)
         self.router.presence = self.presence.received
+        self.router.hidden = self.presence.roster.blocked
         ids = itertools.count(1)
         admission = Admission(Policy(DOMAIN, frozenset({"im.test"})), Limits())
         self.registry = Registry(admission, self.peers.info, lambda: f"sid{next(ids)}", Timers(ring=5.0))
         self.metrics = Metrics()
         self.journal = journal or MemoryJournal()
-        self.performer = Performer(self.registry, self.sent, self.requests, self.presence, time.time, self.metrics, self.journal)
+        self.book = CallBook(self.store, self.sent, DOMAIN, 30.0, self.presence.name)
+        self.performer = Performer(self.registry, self.sent, self.requests, self.presence, time.time, self.metrics, self.journal, self.book)
         self.sessions = Sessions(DOMAIN)
         self.performer.listener_of = self._listener_of
         self.ice = IceSource(self.requests, "im.test", self.config.turn)
@@ -75,7 +81,7 @@ class World:
         self.door, self.contacts = Door(self.config), Contacts(self.sessions, self.presence, self.peers)
         self.desk = Desk(
             self.config, self.sessions, self.registry, self.performer, self.presence, self.ice, self.journal, time.time,
-            lambda: self.online, self.door, self.contacts,
+            lambda: self.online, self.door, self.contacts, self.book,
         )  # fmt: skip
         Ears(self.registry, self.performer, time.time).register(self.router)
 
