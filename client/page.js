@@ -11,7 +11,7 @@ import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './
 import { $, announce, say } from './page-dom.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
 import { ring, unlockSound } from './ring.js'
-import { CONNECTION, DOORSTEP } from './words.js'
+import { CONNECTION, DOORSTEP, problem } from './words.js'
 
 const STORED = 'jinglebridge.resume'
 
@@ -95,7 +95,8 @@ function begin() {
   const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ run) =>
     bridge.addEventListener(type, (event) => bridge === shared.bridge && run(/** @type {any} */ (event).detail))
   on('connection', connection)
-  on('contacts', (contacts) => showContacts(contacts, (contact, video) => place(contact.jid, { video })))
+  on('contacts', (contacts) => showContacts(contacts, { bridge, call: (contact, video) => place(contact.jid, { video }) }))
+  on('presence', ({ show }) => { $('my-show').value = show })
   on('incoming', incoming)
   on('interrupted', interrupted)
   on('missed', (missed) => addMissed(missed, () => place(missed.from, { video: false })))
@@ -128,6 +129,8 @@ function online() {
   say($('me-name'), bridge.name)
   say($('me-jid'), bridge.jid.split('/')[0])
   $('me').hidden = false
+  $('my-show').value = bridge.show
+  $('my-show').onchange = () => bridge.setPresence($('my-show').value).catch((error) => announce(problem(error), 'alarm'))
   showWarnings(bridge.warnings)
   show('home')
   keep()
