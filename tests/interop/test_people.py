@@ -13,7 +13,7 @@ import signal
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,9 @@ class ImUser(RawXmpp):
         self.pending: list[ET.Element] = []
         self.ask("<query xmlns='jabber:iq:roster'/>", kind="get")
         self.send("<presence/>")
+
+    def close(self) -> None:
+        self.socket.close()
 
     def look(self, wanted: Callable[[ET.Element], bool] = lambda e: False, seconds: float = 0.0) -> ET.Element | None:
         """Take in presence for so long, or until a wanted stanza comes."""
@@ -269,7 +272,7 @@ async def test_a_web_user_adds_blocks_and_removes_an_im_user(server: Server, bri
 
 
 async def test_an_im_user_who_blocks_is_offline_and_nothing_loops(ejabberd: Ejabberd, tmp_path: Path) -> None:
-    """XEP-0191 at the server of the other side: what we get is errors, which are not told from those of somebody who is not there. J-045."""
+    """XEP-0191 at the other side's server: what we get is errors, as for somebody who is not there. J-045."""
     bridge = BridgeProcess(tmp_path / "bridge", ejabberd)
     try:
         async with pages(bridge) as open:
@@ -306,9 +309,9 @@ async def test_both_sides_see_the_truth_soon_after_a_crash(kind: str, dies: str,
         server: Server = (Ejabberd if kind == "ejabberd" else Prosody)(tmp_path / kind).start()
     bridge = BridgeProcess(tmp_path / "bridge", server)
     try:
-        async with pages(bridge) as open:
+        async with pages(bridge) as open, AsyncExitStack() as users:
             stays, leaves = await open.person("stays"), await open.person("leaves")
-            rosa, tom = ImUser(server, "rosa"), ImUser(server, "tom")
+            rosa, tom = (users.enter_context(closing(ImUser(server, name))) for name in ("rosa", "tom"))
             for page in (stays, leaves):
                 for im in (rosa, tom):
                     await befriended(im, page)
@@ -322,12 +325,11 @@ async def test_both_sides_see_the_truth_soon_after_a_crash(kind: str, dies: str,
                 wait_for("the bridge sees that", lambda: dies == "both" or bridge.http("/readyz")[0] == 503)
             for gone in (leaves.socket, stays.socket):
                 await gone.close()
-            tom.socket.close()
+            tom.close()
             await asyncio.sleep(0.3)
             if dies != "bridge":
                 server.start()
-                rosa.socket.close()
-                rosa = ImUser(server, "rosa", register=False)
+                rosa = users.enter_context(closing(ImUser(server, "rosa", register=False)))
             if dies != "server":
                 bridge.start()
             wait_for("the bridge is ready again", bridge.ready)
@@ -339,7 +341,6 @@ async def test_both_sides_see_the_truth_soon_after_a_crash(kind: str, dies: str,
                 rosa.look(seconds=0.1)
             assert (rosa.sees(stays.jid), rosa.sees(leaves.jid)) == ("available", "offline")
             assert {rosa.subscription(jid) for jid in (stays.jid, leaves.jid)} == {"both"}
-            rosa.socket.close()
     finally:
         bridge.close()
         server.stop()
