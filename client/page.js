@@ -9,6 +9,7 @@ import { Bridge } from './jinglebridge.js'
 import { hideCall, hideResult, showCall, showResult } from './page-call.js'
 import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './page-contacts.js'
 import { $, announce, say } from './page-dom.js'
+import { showHistory } from './page-history.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
 import { ring, unlockSound } from './ring.js'
 import { CONNECTION, DOORSTEP, problem } from './words.js'
@@ -99,7 +100,7 @@ function begin() {
   on('presence', ({ show }) => { $('my-show').value = show })
   on('incoming', incoming)
   on('interrupted', interrupted)
-  on('missed', (missed) => addMissed(missed, () => place(missed.from, { video: false })))
+  on('missed', (missed) => { addMissed(missed, () => place(missed.from, { video: false })); recent() })
   on('draining', () => { draining = true; lost() })
   bridge.open().catch(() => {}) // `connection` has told why
 }
@@ -132,8 +133,13 @@ function online() {
   $('my-show').value = bridge.show
   $('my-show').onchange = () => bridge.setPresence($('my-show').value).catch((error) => announce(problem(error), 'alarm'))
   showWarnings(bridge.warnings)
+  recent()
   show('home')
   keep()
+}
+
+function recent() {
+  if (shared.bridge) showHistory(shared.bridge, (jid, video) => place(jid, { video }))
 }
 
 // --- calls --------------------------------------------------------------------------------------------------------
@@ -173,6 +179,7 @@ function over(call) {
   setBusy(false)
   if (!$('banner').hidden) lost()
   if (!ringingCall()) ring(null)
+  recent()
   finished(call)
 }
 
@@ -194,6 +201,7 @@ function incoming(call) {
   call.addEventListener('ended', () => {
     const here = ringingCall() === call
     hideIncoming(call)
+    recent()
     if (!here) return
     ring(null)
     if (!current) finished(call)

@@ -106,7 +106,7 @@ export class Signalling extends EventTarget {
    * @param {string} type
    * @param {object} [fields]
    * @param {{urgent?: boolean}} [options] urgent: worthless later, so it is refused while there is no connection
-   * @returns {Promise<any>} the answer (of `ice`: that event); rejects with a BridgeError
+   * @returns {Promise<any>} the answer (of `ice`, `history`: that event); rejects with a BridgeError
    */
   request(type, fields = {}, { urgent = false } = {}) {
     if (this.state === 'offline') return Promise.reject(new BridgeError('closed', 'This session has ended.'))
@@ -258,7 +258,8 @@ export class Signalling extends EventTarget {
     switch (frame.type) {
       case 'welcome': return this.#welcome(frame)
       case 'ack': return this.#settle(frame)
-      case 'ice': return this.#settle(frame)
+      case 'ice':
+      case 'history': return this.#settle(frame)
       case 'error': return this.#error(frame)
       case 'pong': return
       default: return this.#event(frame)

@@ -21,6 +21,7 @@ export const ENDED = {
   insecure: () => 'The call was stopped because it would not have been safely encrypted.',
   gone: ({ name }) => `The call was lost: ${name} or the connection has gone away.`,
   overload: () => 'Too many calls at the moment. Try again in a minute.',
+  'too-long': () => 'The call reached the longest time that a call may take here. You can call again.',
   moved: ({ name }) => `${name} moved the call to another device.`,
   failed: () => 'The call failed.',
 }
@@ -128,6 +129,29 @@ export function clock(seconds) {
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds) % 60]
   const shown = parts[0] > 0 ? parts : parts.slice(1)
   return shown.map((part, index) => index === 0 ? String(part) : String(part).padStart(2, '0')).join(':')
+}
+
+/**
+ * What became of a call.
+ * @param {{direction: string, answered: boolean, seconds: number, reason: string, media: {video: boolean}}} entry
+ * @param {boolean} missed
+ */
+export function lasted({ direction, answered, seconds, reason, media }, missed) {
+  const kind = media.video ? 'video call' : 'call'
+  if (missed) return `Missed ${kind}`
+  if (answered) return `${direction === 'out' ? 'Outgoing' : 'Incoming'} ${kind}, ${clock(seconds)}`
+  if (direction === 'in') return `Declined ${kind}`
+  return `Outgoing ${kind}, ${reason === 'declined' ? 'declined' : 'not answered'}`
+}
+
+/**
+ * @param {Date} at
+ * @param {Date} now
+ * @returns {string} the time of today, the day of others
+ */
+export function moment(at, now) {
+  const today = at.toDateString() === now.toDateString()
+  return at.toLocaleString([], today ? { hour: '2-digit', minute: '2-digit' } : { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })
 }
 
 /**

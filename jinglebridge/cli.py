@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "calls",
         "list the calls of now and of the last hour, or show what happened in one",
     ),
+    "backup": ("commands.backup", "add_arguments", "run", "copy the store, also while the bridge runs"),
     "stop": ("commands.operate", "add_stop_arguments", "stop", "stop the running bridge in good order"),
     "translate": ("commands.translate", "add_arguments", "run", "SDP to Jingle XML and back, in a pipe"),
 }

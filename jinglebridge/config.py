@@ -13,7 +13,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -73,6 +73,7 @@ class Turn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     secret: Annotated[str, _doc("Shared secret of the TURN server (REST credentials). Better: secret_file.")] = ""
     secret_file: Annotated[str, _doc("File that holds it.")] = ""
     lifetime: Annotated[int, Meta(ge=60), _doc("Seconds that credentials are valid; longer than the longest call.")] = 43200
+    guest_lifetime: Annotated[int, Meta(ge=60), _doc("The same for guests.")] = 7200
     relay_only: Annotated[bool, _doc("Browsers use the relay only: hides their address.")] = False
 
 
@@ -88,6 +89,14 @@ class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
     servers: Annotated[list[str], _doc("Domains whose users may call web users. Default: xmpp.server.")] = []
     everyone: Annotated[bool, _doc("Users of any server may call web users.")] = False
+    outgoing: Annotated[
+        Literal["contacts", "servers", "everyone"],
+        _doc("Whom web users may call: contacts and those named in the token; also everybody on policy.servers; or everyone."),
+    ] = "contacts"
+    blocked: Annotated[
+        list[str],
+        _doc("Domains and addresses that reach nobody here and that nobody here reaches, e.g. ['spam.example', 'eve@example.org']."),
+    ] = []
     echo: Annotated[bool, _doc("Offer the test contact echo@domain, which sends back what it hears and sees.")] = True
 
 
@@ -104,6 +113,9 @@ class LimitsConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     ring: Annotated[float, Meta(gt=0), _doc("Seconds a call rings.")] = 60.0
     resume: Annotated[float, Meta(gt=0), _doc("Seconds a lost socket can be resumed.")] = 120.0
     linger: Annotated[float, Meta(ge=0), _doc("Seconds until a page that vanished without a call is shown as offline.")] = 10.0
+    call: Annotated[
+        float, Meta(ge=0), _doc("Seconds that a call may take; 0: a minute less than turn.lifetime, since no IM client can renew its way.")
+    ] = 0.0
     sockets_per_ip: Annotated[int, Meta(ge=1), _doc("WebSockets of one client address.")] = 50
     sockets_per_person: Annotated[int, Meta(ge=1), _doc("WebSockets of one person.")] = 10
     calls_per_person: Annotated[int, Meta(ge=1), _doc("Calls of one person at the same time.")] = 8
@@ -144,6 +156,15 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     def server(self) -> str:
         """Domain of the XMPP server's own users."""
         return self.xmpp.server or self.xmpp.domain.partition(".")[2] or self.xmpp.domain
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds. Credentials of a relay must outlive it."""
+        return self.limits.call or _outlived_by(self.turn.lifetime)
+
+    @property
+    def longest_guest_call(self) -> float:
+        return min(self.longest_call, _outlived_by(self.turn.guest_lifetime))
 
     @property
     def public_url(self) -> str:
@@ -251,6 +272,10 @@ def _check(config: Config, path: Path) -> None:
         raise ConfigError(f"{path}: [web] public_url must look like https://call.example.org, not {config.public_url!r}")
     if url.scheme == "http" and not is_loopback(url.hostname):
         raise ConfigError(f"{path}: [web] public_url must be https: browsers give no camera or microphone to http pages")
+    if config.limits.call and config.limits.call >= config.turn.lifetime:
+        raise ConfigError(
+            f"{path}: [limits] call must be less than [turn] lifetime, {config.turn.lifetime}: relayed calls would fall silent"
+        )
     if config.web.metrics and not is_loopback(split_address(config.web.metrics, "[web] metrics")[0]):
         raise ConfigError(f"{path}: [web] metrics must be a loopback address")
     for proxy in config.web.trusted_proxies:
@@ -258,6 +283,14 @@ def _check(config: Config, path: Path) -> None:
             ipaddress.ip_network(proxy, strict=False)
         except ValueError:
             raise ConfigError(f"{path}: [web] trusted_proxies: {proxy!r} is not an address or network") from None
+    for address in config.policy.blocked:
+        if not address or address != address.lower() or any(c in "/*" or c.isspace() for c in address) or address.count("@") > 1:
+            raise ConfigError(f"{path}: [policy] blocked: {address!r} is not a domain or an address like eve@example.org, in lower case")
+
+
+def _outlived_by(lifetime: float) -> float:
+    """How long a call may be if credentials that are good for `lifetime` seconds were given before it was answered."""
+    return max(lifetime - 60.0, lifetime / 2)
 
 
 def is_loopback(host: str) -> bool:

@@ -152,6 +152,7 @@ _REASONS = {
     "insecure": "No DTLS fingerprint, or media that differs from what was proposed",
     "gone": "The other side vanished, or a restart lost the call",
     "overload": "Too many calls",
+    "too-long": "The longest time that a call may take is over (`[limits] call`)",
     "moved": "Replaced by another call, for example when both called each other",
     "failed": "Anything else",
 }

@@ -9,6 +9,7 @@ Spec: DESIGN §2 (default policy), §5 (attempts); J-245.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from jinglebridge.calls.model import Endpoint, Limits, bare
 from jinglebridge.errors import EndpointError, ResourceConstraint
@@ -22,21 +23,34 @@ def domain_of(jid: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The operator's rules. `own` is the bridge's component domain, `servers` whose users may call web users."""
+    """The operator's rules. `own` is the bridge's component domain, `servers` whose users may call web users, `outgoing` whom web users
+    may call beside their contacts, `blocked` domains and bare JIDs that are kept out altogether."""
 
     own: str
     servers: frozenset[str] = frozenset()
     everyone: bool = False  # any server may call in
+    outgoing: Literal["contacts", "servers", "everyone"] = "contacts"
+    blocked: frozenset[str] = frozenset()
+
+    def blocks(self, jid: str) -> bool:
+        """Is this address, or its whole domain, kept out?"""
+        return bool(self.blocked) and (bare(jid) in self.blocked or domain_of(jid) in self.blocked)
 
     def peer_may_call(self, peer: str, contacts: frozenset[str]) -> bool:
         """May this peer ring a web user who has these contacts?"""
+        if self.blocks(peer):
+            return False
         domain = domain_of(peer)
         # A web user of the bridge was checked as a caller already.
         return self.everyone or domain == self.own or domain in self.servers or bare(peer) in contacts
 
     def endpoint_may_call(self, endpoint: Endpoint, to: str) -> bool:
         """May this web user ring that address? Services of the bridge itself (echo) always."""
-        return endpoint.anyone or bare(to) in endpoint.contacts or to == f"echo@{self.own}"
+        if self.blocks(to):
+            return False
+        if endpoint.anyone or bare(to) in endpoint.contacts or to == f"echo@{self.own}":
+            return True
+        return self.outgoing == "everyone" or (self.outgoing == "servers" and domain_of(to) in self.servers | {self.own})
 
 
 @dataclass(slots=True)

@@ -85,6 +85,7 @@ def doctor(args: argparse.Namespace) -> int:
     """Exit status 1 if anything is bad; warnings are not."""
     from jinglebridge import log
     from jinglebridge.config import load
+    from jinglebridge.service.admin import NobodyThere
     from jinglebridge.service.doctor import static_checks
 
     config = load(args.config)
@@ -93,9 +94,7 @@ def doctor(args: argparse.Namespace) -> int:
     _print(checks)
     try:
         found = _ask(config, "doctor")["checks"]
-    except OperatorError as error:
-        if "no bridge is running" not in str(error):
-            raise
+    except NobodyThere:
         sys.stdout.write("      no bridge is running here: connecting just for this\n")
         found = asyncio.run(_examine_alone(config))
     _print(found)

@@ -56,6 +56,8 @@ class AdminSocket:
                 answer = await self._answer(json.loads(line))
             except (ValueError, KeyError, TypeError):
                 answer = {"ok": False, "error": "not a command"}
+            except OperatorError as error:
+                answer = {"ok": False, "error": str(error)}
             except Exception:
                 log.exception("admin-command-failed")
                 answer = {"ok": False, "error": "internal error; see the log"}
@@ -84,6 +86,9 @@ class AdminSocket:
                 from jinglebridge.service.doctor import examine
 
                 return {"ok": True, "checks": [check.to_dict() for check in await examine(bridge)]}
+            case "backup":
+                await bridge.backup(Path(request["file"]))
+                return {"ok": True}
             case "stop":
                 log.info("stop-asked", end_calls=bool(request.get("end_calls")))
                 self._stopping = asyncio.create_task(bridge.stop(end_calls=bool(request.get("end_calls"))))
@@ -108,12 +113,16 @@ class AdminSocket:
         return {"calls": calls}
 
 
+class NobodyThere(OperatorError):
+    """No bridge is running."""
+
+
 async def ask(path: Path, command: str, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
-    """Send one command to a running bridge. Raises OperatorError if none is running."""
+    """Send one command to a running bridge. Raises OperatorError, NobodyThere if none is running."""
     try:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_ANSWER)
     except OSError:
-        raise OperatorError(f"no bridge is running here (nobody listens on {path})") from None
+        raise NobodyThere(f"no bridge is running here (nobody listens on {path})") from None
     try:
         writer.write(json.dumps({"command": command, **arguments}).encode() + b"\n")
         await writer.drain()

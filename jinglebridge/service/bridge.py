@@ -38,6 +38,7 @@ from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
 from jinglebridge.service.tellings import SessionListener
+from jinglebridge.store import sqlite
 from jinglebridge.store.journal import SqliteJournal
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
@@ -88,7 +89,7 @@ class Bridge:
         self.component.on_jingle = self.router.route_jingle
         self.link = Link(self.component, self._address(), start_timeout=config.xmpp.start_timeout)
         self.peers = Peers(self.requests)
-        self._store = SqliteStore(Path(config.store.path) / "jinglebridge.db")
+        self._store = SqliteStore(Path(config.store.path) / sqlite.FILE)
         self._journal = SqliteJournal(Path(config.store.path) / "journal.db")
         self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
         self.registry = self._registry()
@@ -114,9 +115,11 @@ class Bridge:
             attempts_per_caller=config.limits.calls_per_minute,
             attempts_per_domain=config.limits.calls_per_minute_domain,
         )
-        policy = Policy(config.xmpp.domain, servers, config.policy.everyone)
+        policy = Policy(config.xmpp.domain, servers, config.policy.everyone, config.policy.outgoing, frozenset(config.policy.blocked))
+        self.router.blocked = policy.blocks
+        timers = Timers(ring=config.limits.ring, longest=config.longest_call, longest_guest=config.longest_guest_call)
         timeline = Timeline(texts=config.admin.texts)
-        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), Timers(ring=config.limits.ring), timeline)
+        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), timers, timeline)
 
     def _connect_parts(self) -> None:
         domain = self.config.xmpp.domain
@@ -175,6 +178,11 @@ class Bridge:
             session = self.sessions.by_jid.get(jid)
             return SessionListener(session) if session is not None else None
         return SessionListener(*self.sessions.of(jid))
+
+    async def backup(self, path: Path) -> None:
+        """A copy of the store. Raises OperatorError."""
+        assert self._store is not None
+        await self._store.backup(path)
 
     # --- life
 

@@ -35,7 +35,7 @@ from jinglebridge.xmpp.stanza import bare_jid
 
 log = structlog.get_logger()
 
-FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "contacts", "avatar"]
+FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "history", "contacts", "avatar"]
 # What a request weighs against the session's allowance: these fan out to the server or to all contacts.
 COSTS: dict[type[m.Request], float] = {
     m.Ice: 10.0, m.History: 5.0, m.SetPresence: 20.0, m.CallRequest: 10.0, m.ContactsAdd: 20.0, m.SetAvatar: 100.0,
@@ -236,9 +236,10 @@ class Desk:
             self._contacts.request(session, frame)
         elif isinstance(frame, m.Ice):
             self._need_server()
-            self._answer_later(session, frame, self._ice.event(frame.id, session.jid))
+            identity = session.identity
+            self._answer_later(session, frame, self._ice.event(frame.id, session.jid, guest=identity.guest, relay_only=identity.relay_only))
         elif isinstance(frame, m.History):
-            self._answer_later(session, frame, self._book.page(frame, session.bare))
+            self._answer_later(session, frame, self._history(session, frame))
         else:
             effects = self._registry.from_endpoint(session.jid, self._event(session, frame), self._clock())
             self._performer.perform(effects)
@@ -302,6 +303,11 @@ class Desk:
         task = asyncio.create_task(answer())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _history(self, session: Session, frame: m.History) -> m.HistoryEvent:
+        """With the call that this page has just ended."""
+        await self._performer.gate.passed()
+        return await self._book.page(frame, session.bare)
 
     # --- xmpp.disco.Directory
 

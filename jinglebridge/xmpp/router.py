@@ -59,6 +59,7 @@ class Router:
         self.message_error: Handler = lambda stanza: None
         self.presence: Handler = lambda stanza: None
         self.hidden: Callable[[str, str], bool] = lambda own, peer: False  # does this user (bare) block that one?
+        self.blocked: Callable[[str], bool] = lambda jid: False  # full or bare JID: such a sender is not heard
         self._send = send
         self._requests = requests
         self._later: set[asyncio.Task[None]] = set()
@@ -85,7 +86,7 @@ class Router:
         if len(text) > MAX_TEXT or text.count("<") > guard.MAX_ELEMENTS:
             return False
         stanza = self._addressed("iq", attributes, NOTHING)
-        if stanza is None or not stanza.id:
+        if stanza is None or not stanza.id or self.blocked(stanza.sender):
             return False
 
         def answer(stanza: Stanza) -> Answer:
@@ -113,6 +114,10 @@ class Router:
     def _read(self, element: ET.Element) -> Stanza | None:
         stanza = self._addressed(element.tag.rpartition("}")[2], element.attrib, element)
         if stanza is None:
+            return None
+        if self.blocked(stanza.sender):
+            if stanza.kind == "iq" and stanza.type in ("get", "set") and stanza.id:
+                self._send(error_reply(stanza, ServiceUnavailable("")))  # as if nobody were here; J-252
             return None
         try:
             stanza.size = guard.check(element)

@@ -107,6 +107,7 @@ def test_page_calls_contact(bridge: BridgeProcess, alice_page: Person, contact: 
     alice_page.press("Hang up")
     assert echo.wait("ended")["reason"] == "peer: success"
     alice_page.sees(f"Call with {name_of(echo)} ended")
+    alice_page.sees(f"Recent calls\\s+{name_of(echo)}\\s+Outgoing {'video call' if video else 'call'}, 0:\\d\\d")
     remembered(bridge, echo, by="page")
     faultless(echo, alice_page)
 
@@ -150,6 +151,7 @@ def test_nobody_answers_and_the_call_is_retracted(bridge: BridgeProcess, alice_p
     alice_page.sees("Ringing…")
     alice_page.sees(f"{name_of(echo)} did not answer")
     assert echo.wait("ended")["reason"] == "retracted"
+    alice_page.sees("Outgoing call, not answered")
     faultless(echo, alice_page)
 
 

@@ -152,6 +152,20 @@ def test_a_section_that_is_no_table_and_the_environment(tmp_path: Path):
     assert "xmpp" in refused(tmp_path, "xmpp = 3", JINGLEBRIDGE_XMPP_PORT="5")
 
 
+def test_calls_end_before_the_credentials_of_their_relay(tmp_path: Path):
+    """DESIGN §5."""
+    c = loaded(tmp_path, MINIMAL)
+    assert (c.longest_call, c.longest_guest_call) == (43200 - 60, 7200 - 60)
+    c = loaded(tmp_path, MINIMAL + "\n[turn]\nlifetime = 60\n[limits]\ncall = 50")
+    assert (c.longest_call, c.longest_guest_call) == (50, 50)
+    assert "fall silent" in refused(tmp_path, MINIMAL + "\n[turn]\nlifetime = 60\n[limits]\ncall = 60")
+
+
+@pytest.mark.parametrize("address", ["", "Spam.example", "eve@x/y", "a b", "*.x", "a@b@c"])
+def test_what_cannot_be_blocked(tmp_path: Path, address: str):
+    assert "[policy] blocked" in refused(tmp_path, MINIMAL + f"\n[policy]\nblocked = ['{address}']")
+
+
 def test_the_sample_holds_every_key_at_its_default(tmp_path: Path):
     for name in ("component.secret", "tokens.secret"):
         (tmp_path / name).write_text("x" * 40)
