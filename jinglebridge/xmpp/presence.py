@@ -22,6 +22,7 @@ from jinglebridge.xmpp.subscriptions import Subscriptions, nick
 from jinglebridge.xmpp.vcard import photo_update
 
 ANNOUNCED_AT_ONCE = 50  # users, before others get their turn
+MAX_UNSAID = 100_000  # sessions that left, times those who saw them, while there was no connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class PresenceKeeper:
         self.services: set[str] = set()
         self._shown: dict[str, dict[str, Shown]] = {}  # bare -> full -> what it shows
         self._directed: dict[str, set[str]] = {}  # full JID -> bare or full JIDs that got presence without subscription
+        self._unsaid: dict[tuple[str, str], None] = {}  # (full JID, to): sessions that left while there was no connection
         peers.called = self.roster.called
         peers.on_able = self.roster.able
 
@@ -84,7 +86,7 @@ class PresenceKeeper:
             return
         subscribers = {row.peer for row in self._heard(own) if row.from_}
         for peer in subscribers | self._directed.pop(jid, set()):
-            self.send(presence(jid, peer, "unavailable"))
+            self._hide(jid, peer)
         if not shown:
             self._shown.pop(own, None)
             self.peers.forget_user(own)
@@ -100,6 +102,9 @@ class PresenceKeeper:
 
     async def announce(self) -> None:
         """The stream is new and the server told nobody anything: send all presence again, ask for all of theirs. J-005."""
+        unsaid, self._unsaid = self._unsaid, {}
+        for jid, to in unsaid:
+            self._hide(jid, to)
         for number, own in enumerate(list(self._shown), 1):
             self._announce(own)
             if number % ANNOUNCED_AT_ONCE == 0:
@@ -127,14 +132,19 @@ class PresenceKeeper:
     def hide_all(self, own: str, to: str) -> None:
         """The contrary."""
         for jid in self._shown.get(own, {}):
-            self.send(presence(jid, to, "unavailable"))
+            self._hide(jid, to)
+
+    def _hide(self, jid: str, to: str) -> None:
+        """Say that a session left; without a connection, as soon as there is one again."""
+        if not self.send(presence(jid, to, "unavailable")) and len(self._unsaid) < MAX_UNSAID:
+            self._unsaid[jid, to] = None
 
     def hide_directed(self, own: str) -> None:
         """Whoever is blocked now, and saw a session because of a call, sees it no more."""
         for jid in self._shown.get(own, {}):
             for to in [to for to in self._directed.get(jid, ()) if self.roster.blocked(own, _bare(to))]:
                 self._directed[jid].discard(to)
-                self.send(presence(jid, to, "unavailable"))
+                self._hide(jid, to)
 
     def changed(self, own: str) -> None:
         """Name or picture of a user is another: the subscribers get presence again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from jinglebridge.calls.people import Block, Contact, Person
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.xmpp import caps
+from jinglebridge.xmpp import presence as presence_module
 from jinglebridge.xmpp.disco import NODE, session_info
 from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper, Shown
@@ -198,6 +200,36 @@ async def test_nothing_is_lost_when_the_stream_is_down(world: World):
     world.sent.up = True
     await world.keeper.announce()
     assert ("", SECOND, BOB) in world.out()
+
+
+async def test_who_left_while_there_was_no_connection_is_gone_when_it_is_back(world: World):
+    """Nobody else tells those on other servers, who never noticed anything."""
+    world.keeper.online(Shown(SECOND, "Anna"), [])
+    world.keeper.direct(PAGE, f"{EVE}/phone")
+    world.out()
+    world.sent.up = False
+    world.keeper.offline(PAGE)
+    world.sent.up = True
+    await world.keeper.announce()
+    told = world.out()
+    assert sorted(told[:2]) == [("unavailable", PAGE, BOB), ("unavailable", PAGE, f"{EVE}/phone")]
+    assert told[2:] == [("", SECOND, BOB), ("probe", ANNA, BOB)]
+    await world.keeper.announce()
+    assert not [kind for kind, *_ in world.out() if kind == "unavailable"], "said once"
+
+
+async def test_announcing_many_lets_others_work(monkeypatch: pytest.MonkeyPatch):
+    rows = [Contact(f"u{n}@{DOMAIN}", BOB, from_=True) for n in range(120)]
+    world = World(*rows)
+    for row in rows:
+        world.keeper.online(Shown(f"{row.own}/w", ""), [])
+    world.out()
+    task = asyncio.ensure_future(world.keeper.announce())
+    await asyncio.sleep(0)
+    assert len(world.sent) == presence_module.ANNOUNCED_AT_ONCE
+    world.keeper.offline(f"{rows[-1].own}/w")  # meanwhile
+    await task
+    assert len(world.out()) == 120
 
 
 @pytest.mark.parametrize(
