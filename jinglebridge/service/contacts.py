@@ -97,11 +97,17 @@ class Contacts:
         fixed = self._fixed(own)
         contacts = [self._contact(own, peer, peer in fixed) for peer in listed]
         if self._sessions.of(own):
-            told = self._told.setdefault(own, Told()).contacts
-            for contact in contacts:
-                told.setdefault(contact.jid, contact)
+            self._bring_up(session, self._told.setdefault(own, Told()).contacts, contacts)
         first, *self._rest[session.jid] = _chunks(contacts)
         return first
+
+    def _bring_up(self, session: Session, told: dict[str, m.Contact], contacts: list[m.Contact]) -> None:
+        """One page gets the list as it is now: so must the others, since what comes next is compared with it."""
+        others = [page for page in self._sessions.of(session.bare) if page is not session]
+        for contact in contacts:
+            before, told[contact.jid] = told.get(contact.jid), contact
+            for page in others if before not in (None, contact) else ():
+                page.event(m.ContactEvent(contact=contact))
 
     def rest(self, session: Session) -> None:
         """Send more of a long list whenever the page has taken what it got. You must call this after the welcome."""

@@ -77,6 +77,19 @@ async def test_all_pages_see_a_request_and_its_approval(world: World):
     do(world, first, m.CallRequest, call="c", to=EVE, description=OFFER)  # a contact can be called at once
 
 
+async def test_a_page_that_opens_while_an_old_one_waits_to_be_resumed(world: World):
+    """The old page was told that Bob is there; then nobody was online, so nothing is known of Bob, and he must be told again."""
+    old, _, _ = await world.hello("anna", BOB)
+    got(world, BOB, "subscribed")
+    got(world, f"{BOB}/r")
+    old.wire = None
+    world.presence.offline(old.jid)
+    _, wire, welcome = await world.hello("anna", BOB)
+    assert [c["presence"] for c in welcome["contacts"]] == ["offline"] and ("probe", BOB) in said(world)
+    got(world, f"{BOB}/r")
+    assert [f["contact"]["presence"] for f in wire.take("contact")] == ["available"]
+
+
 async def test_a_request_survives_a_restart_and_is_denied():
     before = World()
     session, _, _ = await before.hello("anna")
