@@ -22,6 +22,7 @@ const HELLO_TIMEOUT = 10_000 // ms from opening a socket to `welcome`
 const PONG_TIMEOUT = 5_000 // ms
 const CONFIRM_EVERY = 16 // events
 const FIRST_BACKOFF = 500 // ms
+const REVOKED = 4002 // close code: the device or link by which we came in is no way in any more
 const LAST_BACKOFF = 10_000 // ms
 /** Answers to `hello` that trying again with the same credentials cannot change. */
 const FINAL = new Set(['bad-version', 'not-authorized', 'token-expired', 'forbidden'])
@@ -190,7 +191,7 @@ export class Signalling extends EventTarget {
     const hello = { type: 'hello', id: this.#hello.id, version: VERSION, ...this.#about, ...fields }
     socket.onopen = () => this.#socket === socket && socket.send(JSON.stringify(hello))
     socket.onmessage = ({ data }) => this.#socket === socket && this.#received(data)
-    socket.onclose = () => this.#socket === socket && this.#retry()
+    socket.onclose = ({ code }) => this.#socket === socket && (code === REVOKED ? this.#fail(new BridgeError('not-authorized', 'This way in was revoked.')) : this.#retry())
     this.#timers.set('hello', HELLO_TIMEOUT, () => this.#retry())
   }
 
@@ -259,7 +260,8 @@ export class Signalling extends EventTarget {
       case 'welcome': return this.#welcome(frame)
       case 'ack': return this.#settle(frame)
       case 'ice':
-      case 'history': return this.#settle(frame)
+      case 'history':
+      case 'devices': return this.#settle(frame)
       case 'error': return this.#error(frame)
       case 'pong': return
       default: return this.#event(frame)

@@ -58,11 +58,38 @@ export const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(
 
 /** Why this page does not know who you are, by the code of a BridgeError. @type {Record<string, string>} */
 export const DOORSTEP = {
-  none: 'Open this page with the personal link that your site, or the operator of your chat server, gave you.',
+  none: 'Open this page with the personal link that your site, or the operator of your chat server, gave you, or prove your chat address here.',
+  'signed-out': 'This browser is signed out.',
   'token-expired': 'Your link has expired; links are good for a few minutes. Ask your site, or the operator of your chat server, for a new one.',
   'not-authorized': 'Your link is no longer valid. Ask your site, or the operator of your chat server, for a new one.',
   forbidden: 'Your link does not allow calls from here. Ask your site, or the operator of your chat server, for another one.',
   'bad-version': 'This page is out of date. Reload it; if that does not help, tell the operator.',
+}
+
+/** What is said while somebody proves an address. `errors` by the code of an error frame. */
+export const PROOF = {
+  asked: (/** @type {string} */ jid) => `If ${jid} exists, a message is on its way there. Say yes to it in your chat program, or type the code that it holds.`,
+  compare: 'The message must show:',
+  wrong: (/** @type {number} */ left) => left > 0 ? `This is not the code. ${left === 1 ? 'One more try.' : `${left} more tries.`}` : 'This is not the code. Begin again with a new message.',
+  over: 'Nobody said yes in time. You can ask for a new message.',
+  unreachable: 'The bridge cannot be reached at the moment. Try again.',
+  /** @type {Record<string, string>} */
+  errors: {
+    'bad-frame': 'This is not an address like name@example.org.',
+    'unknown-contact': 'This is not an address like name@example.org.',
+    'rate-limited': 'Too many messages were asked for. Wait an hour, or ask the operator of your chat server for a link.',
+    unavailable: 'The bridge has no connection to the chat server at the moment. Try again in a minute.',
+  },
+}
+
+export const SIGN_OUT = 'A call is going on. Hang up and sign out?'
+
+export const DEVICES = {
+  unnamed: 'A browser',
+  current: 'This browser',
+  used: (/** @type {string} */ day) => `Last used ${day}`,
+  signOut: (/** @type {string} */ name) => `Sign out ${name}`,
+  signedOut: (/** @type {string} */ name) => `${name} is signed out.`,
 }
 
 /** @type {Record<string, string>} */

@@ -20,7 +20,8 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "demo": ("demo.command", "add_arguments", "run", "start a private server, the bridge and a contact, and print a link"),
     "check-config": ("commands.check_config", "add_arguments", "run", "check a configuration file, or print a sample"),
     "doctor": ("commands.operate", "add_config", "doctor", "look whether everything works, and say what to do"),
-    "token": ("commands.token", "add_arguments", "run", "make a token that lets a person connect"),
+    "token": ("commands.token", "add_arguments", "run", "make a token or a device credential that lets a person connect"),
+    "devices": ("commands.devices", "add_arguments", "run", "list the devices that are signed in, or sign one out"),
     "calls": (
         "commands.operate",
         "add_calls_arguments",

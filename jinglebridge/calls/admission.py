@@ -55,20 +55,32 @@ class Policy:
 
 @dataclass(slots=True)
 class Window:
-    """Counts what happened within the last minute, per name; forgets names that fell silent."""
+    """Counts what happened within the last `seconds`, per name; forgets names that fell silent, and the oldest when there are too many."""
 
     limit: int
+    seconds: float = MINUTE
+    names: int = 100_000
     seen: dict[str, list[float]] = field(default_factory=dict)  # at most `limit` times each; an empty deque has 600 bytes
 
     def admit(self, name: str, now: float) -> bool:
-        times = self.seen[name] = [time for time in self.seen.get(name, ()) if time > now - MINUTE]
-        if len(times) >= self.limit:
+        if self.full(name, now):
             return False
-        times.append(now)
+        self.note(name, now)
         return True
 
+    def full(self, name: str, now: float) -> bool:
+        """Has it happened as often as it may?"""
+        return sum(time > now - self.seconds for time in self.seen.get(name, ())) >= self.limit
+
+    def note(self, name: str, now: float) -> None:
+        """It happened."""
+        times = [time for time in self.seen.pop(name, ()) if time > now - self.seconds]
+        self.seen[name] = [*times[-self.limit + 1 :], now] if self.limit > 1 else [now]
+        if len(self.seen) > self.names:
+            del self.seen[next(iter(self.seen))]
+
     def forget(self, now: float) -> None:
-        for name in [n for n, times in self.seen.items() if not times or times[-1] <= now - MINUTE]:
+        for name in [n for n, times in self.seen.items() if not times or times[-1] <= now - self.seconds]:
             del self.seen[name]
 
 

@@ -113,7 +113,7 @@ def _print(checks: list[dict[str, Any]]) -> None:
 
 async def _examine_alone(config: Config) -> list[dict[str, Any]]:
     """Start a bridge without its web side, examine it, stop it."""
-    from jinglebridge.service import Bridge
+    from jinglebridge.service.bridge import Bridge
     from jinglebridge.service.doctor import Check, examine
 
     bridge = Bridge(config, web=False)

@@ -1,6 +1,6 @@
 """The operator's door: a unix socket, mode 0600, one JSON object per line each way.
 
-``{"command": "status" | "calls" | "show" | "doctor" | "stop", …}`` → one line ``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
+``{"command": "status" | "calls" | "show" | "doctor" | "stop" | …, …}`` → one line ``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import structlog
 
 from jinglebridge.calls.timeline import ladder, summary
 from jinglebridge.errors import OperatorError
+from jinglebridge.service.devices import OPERATIONS, operate
 
 if TYPE_CHECKING:
     from jinglebridge.service.bridge import Bridge
@@ -86,6 +87,8 @@ class AdminSocket:
                 from jinglebridge.service.doctor import examine
 
                 return {"ok": True, "checks": [check.to_dict() for check in await examine(bridge)]}
+            case command if command in OPERATIONS:
+                return operate(bridge.devices, request)
             case "backup":
                 await bridge.backup(Path(request["file"]))
                 return {"ok": True}

@@ -8,7 +8,6 @@ the process ends, the presence of pages without a call leaves, stream, journal a
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import ssl
 import time
@@ -32,18 +31,21 @@ from jinglebridge.service.admin import AdminSocket
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
+from jinglebridge.service.devices import Devices
 from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
+from jinglebridge.service.proof import Proofs
 from jinglebridge.service.tellings import SessionListener
-from jinglebridge.store import sqlite
+from jinglebridge.store import lock, sqlite
 from jinglebridge.store.journal import SqliteJournal
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
 from jinglebridge.web.server import WebServer
 from jinglebridge.web.sessions import Sessions
+from jinglebridge.xmpp import xep_0356
 from jinglebridge.xmpp.component import Component
 from jinglebridge.xmpp.disco import Disco
 from jinglebridge.xmpp.link import NONCE, Address, Link
@@ -52,6 +54,7 @@ from jinglebridge.xmpp.presence import PresenceKeeper, Shown
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.router import Router
 from jinglebridge.xmpp.vcard import VCards
+from jinglebridge.xmpp.xep_0356 import Privileges
 
 log = structlog.get_logger()
 
@@ -89,6 +92,7 @@ class Bridge:
         self.component.on_jingle = self.router.route_jingle
         self.link = Link(self.component, self._address(), start_timeout=config.xmpp.start_timeout)
         self.peers = Peers(self.requests)
+        self.privileges = Privileges(config.server)
         self._store = SqliteStore(Path(config.store.path) / sqlite.FILE)
         self._journal = SqliteJournal(Path(config.store.path) / "journal.db")
         self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
@@ -101,9 +105,16 @@ class Bridge:
         self.performer.listener_of = self._listener_of
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
+        self.devices = Devices(self._store, domain, time.time)
+        self.door = Door(config, self._store, self.devices, time.time)
         self.desk = Desk(
             config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
-            lambda: self.link.ready, Door(config), Contacts(self.sessions, self.presence, self.peers), self.book,
+            lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers), self.book,
+        )  # fmt: skip
+        self.devices.end, self.devices.blocked = self.desk.revoke, self.router.blocked
+        self.proofs = Proofs(
+            self.devices, self.component.send, lambda: self.link.ready, time.time,
+            domain=domain, url=config.public_url, servers=frozenset(config.policy.servers or [config.server]),
         )  # fmt: skip
         self._connect_parts()
 
@@ -128,6 +139,9 @@ class Bridge:
         Disco(domain, self.desk, self.presence.subscribed, items).register(self.router)
         Ears(self.registry, self.performer, time.time).register(self.router)
         self.router.message[NONCE] = self.link.nonce_received
+        for namespace in xep_0356.NAMESPACES:
+            self.router.message[f"{{{namespace}}}privilege"] = self.privileges.received
+        self.proofs.register(self.router)
         self.router.presence = self.presence.received
         self.router.hidden = self.presence.roster.blocked
         VCards(domain, self.presence.shown_to, self.presence.roster.person, self._picture).register(self.router)
@@ -188,7 +202,7 @@ class Bridge:
 
     async def start(self) -> None:
         """Raises OperatorError: the operator must do something first."""
-        self._take_lock()
+        self._lock = lock.take(Path(self.config.store.path))
         self._build()
         if self._with_web:
             self._restore()
@@ -203,6 +217,9 @@ class Bridge:
         """Take up the sessions and the calls of the last run. What they owe leaves when the server is there."""
         assert self._journal is not None
         self.desk.restore()
+        for id in {s.identity.device for s in self.sessions.by_jid.values()} - {""}:
+            if id not in self.devices:  # revoked or blocked while no bridge ran
+                self.desk.revoke(f"device:{id}")
         calls = list(self._journal.calls())
         self.performer.perform(self.registry.restore(calls, self.sessions.by_jid.__contains__, time.time()))
         if calls:
@@ -218,6 +235,7 @@ class Bridge:
             allowed_origins=config.web.allowed_origins,
             trusted_proxies=config.web.trusted_proxies,
             sockets_per_ip=config.limits.sockets_per_ip,
+            desk=self.proofs,
         )
         await self.web.start(*split_address(config.web.listen, "[web] listen"), self._tls)
         if config.web.metrics:
@@ -309,21 +327,6 @@ class Bridge:
             await asyncio.sleep(0.02)
         self.performer.gate.flush()
 
-    def _take_lock(self) -> None:
-        """One bridge per store folder. Raises OperatorError."""
-        folder = Path(self.config.store.path)
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise OperatorError(f"[store] path {folder}: {error.strerror}: make the folder writable, or name another") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise OperatorError(f"another bridge is running with [store] path {folder}: stop it first (`jinglebridge stop`)") from None
-        self._lock = lock
-
     async def _ready(self) -> None:
         """The server is there and we are alone: everybody hears of everybody. J-005."""
         await self.presence.announce()
@@ -334,6 +337,7 @@ class Bridge:
 
     def _lost(self) -> None:
         self.requests.lost()
+        self.privileges.lost()
         self.peers.forget_all()
 
     async def _sweep(self) -> None:
@@ -341,4 +345,7 @@ class Bridge:
             await asyncio.sleep(SWEEP_EVERY)
             self.registry.sweep(time.time())
             self.performer.perform(self.registry.zombies(time.time()))
+            self.door.sweep(time.time())
+            self.proofs.sweep(time.time())
+            self.devices.sweep(s.identity.way for s in self.sessions.by_jid.values())
             self.book.forget_old(time.time())

@@ -12,11 +12,11 @@ from typing import Any
 import structlog
 
 from jinglebridge.calls import events as ev
-from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
 from jinglebridge.errors import EndpointError, ProtocolError
 from jinglebridge.service import contacts as contact_requests
+from jinglebridge.service.askings import event_of
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.door import Door
@@ -35,7 +35,7 @@ from jinglebridge.xmpp.stanza import bare_jid
 
 log = structlog.get_logger()
 
-FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "history", "contacts", "avatar"]
+FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "history", "devices", "contacts", "avatar"]
 # What a request weighs against the session's allowance: these fan out to the server or to all contacts.
 COSTS: dict[type[m.Request], float] = {
     m.Ice: 10.0, m.History: 5.0, m.SetPresence: 20.0, m.CallRequest: 10.0, m.ContactsAdd: 20.0, m.SetAvatar: 100.0,
@@ -78,8 +78,7 @@ class Desk:
         self.draining = False
         self.services: dict[str, bool] = {}  # full JIDs of our own contacts -> can take video
         sessions.on_secret = self._save
-        self._pages = Pages(sessions, registry, presence, contacts, self._save)
-        contacts.on_block = self._end_calls
+        self._pages = Pages(sessions, registry, performer, presence, contacts, self._save, clock)
 
     # --- letting in
 
@@ -210,13 +209,6 @@ class Desk:
             self.end(session)
         return len(found)
 
-    def _end_calls(self, own: str, jid: str) -> None:
-        """The person blocks this address or domain."""
-        for session in self._sessions.of(own):
-            for state in self._registry.calls_of(session.jid):
-                if jid in (bare(state.peer), bare(state.peer).rpartition("@")[2]):
-                    self._performer.perform(self._registry.end((own, bare(state.peer), state.sid), self._clock(), "ended"))
-
     def _left(self, session: Session) -> None:
         self._presence.offline(session.jid)
         self._sessions.remove(session)
@@ -229,7 +221,11 @@ class Desk:
     def request(self, session: Session, frame: m.Request) -> None:
         if not session.allowance.take(asyncio.get_running_loop().time(), COSTS.get(type(frame), 1.0)):
             raise EndpointError("rate-limited", "too many requests; slow down")
-        if isinstance(frame, m.SetPresence):
+        if isinstance(frame, (m.Devices, m.DevicesRevoke)):
+            answer = self._door.devices.request(session.identity, frame)
+            if answer is not None and session.wire is not None:
+                session.wire.send(m.encode(answer))
+        elif isinstance(frame, m.SetPresence):
             self._pages.show(session, frame)
         elif isinstance(frame, contact_requests.REQUESTS):
             self._need_server()  # what is said to others now must reach them
@@ -241,33 +237,8 @@ class Desk:
         elif isinstance(frame, m.History):
             self._answer_later(session, frame, self._history(session, frame))
         else:
-            effects = self._registry.from_endpoint(session.jid, self._event(session, frame), self._clock())
-            self._performer.perform(effects)
-
-    def _event(self, session: Session, frame: m.Request) -> ev.EndpointEvent:
-        match frame:
-            case m.CallRequest():
-                return self._placed(session, frame)
-            case m.Accept():
-                return ev.Accepted(frame.call)
-            case m.Reject():
-                return ev.Rejected(frame.call, frame.busy)
-            case m.SetDescription():
-                return ev.Described(frame.call, frame.description.type, frame.description.sdp)
-            case m.AddCandidate(candidate=None):
-                return ev.Gathered(frame.call, None)
-            case m.AddCandidate(candidate=c):
-                assert c is not None
-                fields = {"candidate": c.candidate, "sdpMid": c.sdpMid, "sdpMLineIndex": c.sdpMLineIndex}
-                return ev.Gathered(frame.call, {**fields, "usernameFragment": c.usernameFragment})
-            case m.Hangup():
-                return ev.HungUp(frame.call, frame.reason)
-            case m.SendInfo():
-                return ev.Informed(frame.call, frame.info, frame.mid)
-            case m.Stats():
-                return ev.Reported(frame.call, frame.connectionState, frame.bytesReceived, frame.mediaReceived, frame.relayed)
-            case _:
-                raise EndpointError("not-supported", "not offered by this server")
+            event = self._placed(session, frame) if isinstance(frame, m.CallRequest) else event_of(frame)
+            self._performer.perform(self._registry.from_endpoint(session.jid, event, self._clock()))
 
     def _placed(self, session: Session, frame: m.CallRequest) -> ev.Placed:
         self._need_server()

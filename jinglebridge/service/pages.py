@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jinglebridge.calls.model import Endpoint
+from jinglebridge.calls.model import Endpoint, bare
 from jinglebridge.calls.people import SavedSession
 from jinglebridge.calls.registry import Registry
 from jinglebridge.service.contacts import Contacts
+from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.web import messages as m
 from jinglebridge.web.sessions import Session, Sessions
 from jinglebridge.web.tokens import Identity
@@ -25,14 +26,24 @@ class Pages:
     """`save(session)` keeps a session for the next start."""
 
     def __init__(
-        self, sessions: Sessions, registry: Registry, presence: PresenceKeeper, contacts: Contacts, save: Callable[[Session], None]
+        self,
+        sessions: Sessions,
+        registry: Registry,
+        performer: Performer,
+        presence: PresenceKeeper,
+        contacts: Contacts,
+        save: Callable[[Session], None],
+        clock: Clock,
     ) -> None:
         self._sessions = sessions
         self._registry = registry
+        self._performer = performer
         self._presence = presence
         self._contacts = contacts
         self._save = save
+        self._clock = clock
         presence.roster.on_met = self._met
+        contacts.on_block = self._blocks
 
     def appear(self, session: Session) -> None:
         """A page is there, or shows itself otherwise than before."""
@@ -50,6 +61,14 @@ class Pages:
         for session in self._sessions.of(own):
             if self._presence.shows(session.jid):
                 self._enlist(session)
+
+    def _blocks(self, own: str, jid: str) -> None:
+        """The person blocks this address or domain: calls with it end."""
+        for session in self._sessions.of(own):
+            for state in self._registry.calls_of(session.jid):
+                peer = bare(state.peer)
+                if jid in (peer, peer.rpartition("@")[2]):
+                    self._performer.perform(self._registry.end((own, peer, state.sid), self._clock(), "ended"))
 
     def inherit(self, session: Session) -> None:
         """A new page of somebody who does not want to be disturbed."""

@@ -181,6 +181,16 @@ class History(Request, tag="history", kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
+class Devices(Request, tag="devices", kw_only=True):
+    """Ask for the signed-in devices of this person; answered by a `devices` event with the same id, then `ack`."""
+
+
+class DevicesRevoke(Request, tag="devices.revoke", kw_only=True):
+    """Sign a device of this person out: its sessions end with close code 4002."""
+
+    device: Annotated[str, Meta(max_length=64)] | None = None  # null: the one that this session came in by
+
+
 class Stats(Request, tag="stats", kw_only=True):
     """Sent when media connects and every 10 s; a bridge that gets none does not time the connection out."""
 
@@ -221,6 +231,8 @@ ClientFrame = (
     | ContactsUnblock
     | SetAvatar
     | History
+    | Devices
+    | DevicesRevoke
     | Stats
     | Ping
     | Bye
@@ -329,6 +341,19 @@ class IceEvent(Struct, tag="ice", kw_only=True):
     expires: int  # seconds from now
 
 
+class DeviceInfo(Struct, kw_only=True):
+    id: str
+    label: str
+    created: str  # RFC 3339, UTC
+    used: str  # likewise, to the hour
+    current: bool  # the one that this session came in by
+
+
+class DeviceList(Struct, tag="devices", kw_only=True):
+    id: str
+    devices: list[DeviceInfo]  # the last used one first
+
+
 class CallEntry(Struct, kw_only=True):
     """One call that is over."""
 
@@ -434,7 +459,7 @@ SequencedEvent = (
     | Missed
     | Draining
 )
-ServerFrame = Welcome | IceEvent | HistoryEvent | Ack | Error | Pong | SequencedEvent
+ServerFrame = Welcome | IceEvent | HistoryEvent | DeviceList | Ack | Error | Pong | SequencedEvent
 
 CLIENT_TYPES: dict[str, type[Request]] = {str(frame.__struct_config__.tag): frame for frame in ClientFrame.__args__}
 

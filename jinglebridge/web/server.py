@@ -17,6 +17,7 @@ from aiohttp import web
 
 from jinglebridge.errors import OperatorError
 from jinglebridge.web import messages as m
+from jinglebridge.web import proofs
 from jinglebridge.web.socket import Gate, serve
 
 log = structlog.get_logger()
@@ -49,8 +50,11 @@ class WebServer:
         allowed_origins: list[str],
         trusted_proxies: list[str],
         sockets_per_ip: int,
+        desk: proofs.Desk | None = None,
     ) -> None:
+        """`desk`: for the proof of an address; None: nobody can prove one here."""
         self._gate = gate
+        self._desk = desk
         self._ready = ready
         self._origins = {origin_of(url) for url in (public_url, *allowed_origins)}
         self._proxies = [ipaddress.ip_network(p, strict=False) for p in trusted_proxies]
@@ -64,6 +68,9 @@ class WebServer:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024)
         app.router.add_get("/ws", self.websocket)
+        if self._desk is not None:
+            app.router.add_post("/proof", self.begin_proof)
+            app.router.add_post("/proof/answer", self.answer_proof)
         app.router.add_get("/", self.page)
         app.router.add_get("/client/{name:[a-z0-9_.-]+}", self.file)
         app.router.add_get("/healthz", self.healthz)
@@ -88,11 +95,25 @@ class WebServer:
 
     # --- handlers
 
-    async def websocket(self, request: web.Request) -> web.StreamResponse:
+    async def begin_proof(self, request: web.Request) -> web.StreamResponse:
+        self._check_origin(request)
+        assert self._desk is not None
+        return await proofs.begin(request, self._desk, self.address_of(request))
+
+    async def answer_proof(self, request: web.Request) -> web.StreamResponse:
+        self._check_origin(request)
+        assert self._desk is not None
+        return await proofs.answer(request, self._desk)
+
+    def _check_origin(self, request: web.Request) -> None:
+        """Raises HTTPForbidden for a page of another site. J-251."""
         origin = request.headers.get("Origin")
         if origin is not None and origin_of(origin) not in self._origins:
             log.warning("origin-refused", origin=origin[:200])
             raise web.HTTPForbidden(text=f"the origin {origin[:200]} is not allowed here: see [web] public_url and allowed_origins\n")
+
+    async def websocket(self, request: web.Request) -> web.StreamResponse:
+        self._check_origin(request)
         if m.PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","):
             raise web.HTTPBadRequest(text=f"this is a WebSocket of subprotocol {m.PROTOCOL}\n")
         address = self.address_of(request)

@@ -24,6 +24,7 @@ from jinglebridge.xmpp.stanza import NS, Send, Stanza, error_reply, prepare, wri
 
 log = structlog.get_logger()
 
+BODY = f"{{{NS}}}body"
 MAX_TEXT = 64 * 1024  # characters of a <jingle/> that is read without a tree
 MAX_LATER = 100  # answers that are being looked up
 NOBODY = "\\20"  # a local part that no user can have: XEP-0106 §4.1
@@ -56,6 +57,7 @@ class Router:
         self.iq: dict[tuple[str, str], IqHandler] = {}
         self.jingle: TextHandler = lambda stanza, text: None
         self.message: dict[str, Handler] = {}
+        self.message_errors: dict[str, Handler] = {}  # by child tag; all others go to `message_error`
         self.message_error: Handler = lambda stanza: None
         self.presence: Handler = lambda stanza: None
         self.hidden: Callable[[str, str], bool] = lambda own, peer: False  # does this user (bare) block that one?
@@ -198,12 +200,13 @@ class Router:
 
     def _message(self, stanza: Stanza) -> None:
         """A message carries its payload in any position; an error never gets an answer. J-047."""
-        if stanza.type == "error":
-            self.message_error(stanza)
-            return
-        for child in stanza.element:
-            handler = self.message.get(child.tag)
+        handlers = self.message_errors if stanza.type == "error" else self.message
+        # What a message says in words is often said once more for programs beside it, and they go first.
+        for child in sorted(stanza.element, key=lambda child: child.tag == BODY):
+            handler = handlers.get(child.tag)
             if handler is not None:
                 stanza.payload = child
                 handler(stanza)
                 return
+        if stanza.type == "error":
+            self.message_error(stanza)

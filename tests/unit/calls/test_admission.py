@@ -198,6 +198,11 @@ def test_window_slides_and_forgets():
     assert window.seen
     window.forget(120)
     assert not window.seen
+    (slow := Window(1, seconds=600)).note("a", 0)
+    slow.note("a", 1)
+    assert slow.full("a", 600) and not slow.full("a", 601) and slow.seen == {"a": [1]}
+    few = Window(1, names=2)
+    assert few.admit("a", 0) and few.admit("b", 0) and few.admit("c", 0) and list(few.seen) == ["b", "c"]
     closed = Window(0)
     assert not closed.admit("a", 0)
     closed.forget(0)

@@ -220,6 +220,16 @@ def test_connect_timeout_only_for_pages_that_report():
     assert "page: ended failed-ice" in w.fires("connect")
 
 
+def test_no_connect_timeout_while_the_page_says_nothing():
+    """Its socket is away, its media may be up: it is looked at again later."""
+    w = talking_out(World())
+    w.does(ev.Reported("c1", "connecting"))
+    w.now += 16
+    assert w.fires("connect") == ["timer connect 45"]
+    w.does(ev.Reported("c1", "connecting"))
+    assert "page: ended failed-ice" in w.fires("connect")
+
+
 def test_no_connect_timeout_once_it_was_connected():
     w = talking_out(World())
     w.does(ev.Reported("c1", "connected", 1))

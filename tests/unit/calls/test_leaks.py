@@ -15,6 +15,9 @@ from jinglebridge.jingle import Finish, Proceed, Propose, Reason, Retract
 from tests.unit.calls.world import DEVICE, JULIET, LAPTOP, PLAIN, ROMEO, World, answer_of_peer, offer_of_peer
 from tests.unit.cases import small
 
+pytestmark = pytest.mark.no_cover  # see pyproject.toml
+
+
 OFFER = small()
 ANSWER = OFFER.replace("actpass", "active")
 CANDIDATE = {"candidate": "candidate:1 1 udp 2122194687 192.0.2.2 49376 typ host", "sdpMid": "0", "sdpMLineIndex": 0}

@@ -14,6 +14,7 @@ from jinglebridge.config import Config, LimitsConfig, Tokens, Xmpp
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
+from jinglebridge.service.devices import Devices
 from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
@@ -78,11 +79,14 @@ class World:
         self.performer.listener_of = self._listener_of
         self.ice = IceSource(self.requests, "im.test", self.config.turn)
         self.online = True
-        self.door, self.contacts = Door(self.config), Contacts(self.sessions, self.presence, self.peers)
+        self.devices = Devices(self.store, DOMAIN, time.time)
+        self.door = Door(self.config, self.store, self.devices, time.time)
+        self.contacts = Contacts(self.sessions, self.presence, self.peers)
         self.desk = Desk(
             self.config, self.sessions, self.registry, self.performer, self.presence, self.ice, self.journal, time.time,
             lambda: self.online, self.door, self.contacts, self.book,
         )  # fmt: skip
+        self.devices.end = self.desk.revoke
         Ears(self.registry, self.performer, time.time).register(self.router)
 
     def _listener_of(self, jid: str) -> SessionListener | None:

@@ -9,7 +9,7 @@ from jinglebridge.web import messages as m
 CLIENT = {
     "hello", "ice", "call", "accept", "reject", "description", "candidate", "hangup", "info", "presence",
     "contacts.add", "contacts.remove", "contacts.approve", "contacts.deny", "contacts.block", "contacts.unblock", "avatar",
-    "history", "stats", "ping", "bye",
+    "history", "devices", "devices.revoke", "stats", "ping", "bye",
 }  # fmt: skip
 SERVER = {
     "welcome",
@@ -28,6 +28,7 @@ SERVER = {
     "missed",
     "draining",
     "pong",
+    "devices",
     "ack",
     "error",
 }
