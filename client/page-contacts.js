@@ -4,7 +4,7 @@
  */
 
 import { $, announce, paintAvatar, say } from './page-dom.js'
-import { CONTACTS, PRESENCE, problem } from './words.js'
+import { CONTACTS, PRESENCE, problem, sentence } from './words.js'
 
 const REDRAW = 150 // ms: a list of thousands comes in many parts
 
@@ -88,7 +88,7 @@ async function add(bridge) {
     say($('add-text'), CONTACTS.added(jid))
     field.value = ''
   } catch (error) {
-    say($('add-text'), problem(/** @type {any} */ (error)))
+    say($('add-text'), refusal(error))
   }
   field.focus()
 }
@@ -118,8 +118,14 @@ function ask({ jid, name }, bridge) {
  */
 function does(button, name, run) {
   button.setAttribute('aria-label', name)
-  button.onclick = () => run().catch((error) => announce(problem(error), 'alarm'))
+  button.onclick = () => run().catch((error) => announce(refusal(error), 'alarm'))
 }
+
+/**
+ * What the bridge says of contacts is meant for people; the words for these codes are about calls.
+ * @param {any} error
+ */
+const refusal = (error) => ['forbidden', 'rate-limited', 'unknown-contact'].includes(error.code) ? sentence(error.message) : problem(error)
 
 /** @param {boolean} on a call is going on: no second one */
 export function setBusy(on) {
