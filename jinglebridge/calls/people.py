@@ -155,3 +155,4 @@ class SavedSession:
     relay_only: bool = False
     show: str = "available"
     status: str = ""
+    shown_to: tuple[str, ...] = ()  # who got its presence because of a call, and is to hear that it left

@@ -153,7 +153,7 @@ class Desk:
         self._contacts.rest(session)
 
     def _save(self, session: Session) -> None:
-        self._journal.save_session(saved(session))
+        self._journal.save_session(saved(session, self._presence.directed(session.jid)))
 
     def restore(self) -> None:
         """Take in the sessions of the last run; each has the resume window to come back, as if its socket was lost now.
@@ -162,6 +162,7 @@ class Desk:
         """
         for row in self._journal.sessions():
             session = restored(row)
+            self._presence.showed(row.jid, row.shown_to)
             self._sessions.restore(session)
             self._pages.appear(session)
             self._later(session, min(RESTORED, self._config.limits.linger, self._config.limits.resume), self._linger_over)

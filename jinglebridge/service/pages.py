@@ -43,6 +43,7 @@ class Pages:
         self._save = save
         self._clock = clock
         presence.roster.on_met = self._met
+        presence.on_direct = self._shown
         contacts.on_block = self._blocks
 
     def appear(self, session: Session) -> None:
@@ -70,6 +71,12 @@ class Pages:
                 if jid in (peer, peer.rpartition("@")[2]):
                     self._performer.perform(self._registry.end((own, peer, state.sid), self._clock(), "ended"))
 
+    def _shown(self, jid: str) -> None:
+        """A page was shown to somebody it calls, who must hear that it left whatever happens to this process."""
+        session = self._sessions.by_jid.get(jid)
+        if session is not None:
+            self._save(session)
+
     def inherit(self, session: Session) -> None:
         """A new page of somebody who does not want to be disturbed."""
         for page in self._sessions.of(session.bare):
@@ -90,11 +97,11 @@ class Pages:
             page.event(m.OwnPresence(show=frame.show, status=status))
 
 
-def saved(session: Session) -> SavedSession:
+def saved(session: Session, shown_to: tuple[str, ...] = ()) -> SavedSession:
     """What the journal keeps of a page."""
     i = session.identity
     about = (session.jid, i.user, session.name, i.contacts, i.may_call, session.video, session.secret_hash)
-    return SavedSession(*about, i.way, i.relay_only, session.show, session.status)
+    return SavedSession(*about, i.way, i.relay_only, session.show, session.status, shown_to)
 
 
 def restored(row: SavedSession) -> Session:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from jinglebridge.calls.people import Contact
@@ -48,6 +48,7 @@ class PresenceKeeper:
         self._shown: dict[str, dict[str, Shown]] = {}  # bare -> full -> what it shows
         self._directed: dict[str, set[str]] = {}  # full JID -> bare or full JIDs that got presence without subscription
         self._unsaid: dict[tuple[str, str], None] = {}  # (full JID, to): sessions that left while there was no connection
+        self.on_direct: Callable[[str], None] = lambda jid: None  # a session (full JID) was shown to somebody else
         peers.called = self.roster.called
         peers.on_able = self.roster.able
 
@@ -97,8 +98,17 @@ class PresenceKeeper:
         shown = self._shown.get(own, {}).get(jid)
         if shown is None or self.row(own, _bare(to)).from_ or to in self._directed.get(jid, ()):
             return
-        self._directed.setdefault(jid, set()).add(to)
+        self.showed(jid, [to])
+        self.on_direct(jid)
         self.send(self._available(shown, to))
+
+    def showed(self, jid: str, to: Iterable[str]) -> None:
+        """This session was shown to them: they are to hear when it leaves."""
+        for address in to:
+            self._directed.setdefault(jid, set()).add(address)
+
+    def directed(self, jid: str) -> tuple[str, ...]:
+        return tuple(sorted(self._directed.get(jid, ())))
 
     async def announce(self) -> None:
         """The stream is new and the server told nobody anything: send all presence again, ask for all of theirs. J-005."""

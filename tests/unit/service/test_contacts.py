@@ -387,3 +387,15 @@ async def test_do_not_disturb_survives_resume_and_restart():
     assert after.registry.endpoints[ANNA][session.jid].dnd
     _, _, again = await after.hello(resume=m.Resume(secret=welcome["resume"]))
     assert (again["show"], again["status"]) == ("dnd", "exam")
+
+
+async def test_whoever_saw_a_page_because_of_a_call_hears_that_it_left_also_after_a_kill():
+    journal, store = MemoryJournal(), MemoryStore()
+    before = World(store, journal)
+    session, _, _ = await before.hello("anna", BOB)
+    do(before, session, m.CallRequest, call="c", to=BOB, description=OFFER)
+    assert ("", BOB) in said(before)
+    after = World(store, journal, linger=0.02, resume=0.05)
+    after.desk.restore()
+    await until(lambda: not after.sessions.by_jid)
+    assert ("unavailable", BOB) in said(after)
