@@ -39,7 +39,7 @@ Request = m.ContactsAdd | m.ContactsRemove | m.ContactsApprove | m.ContactsDeny 
 class Told:
     """What the pages of one person know."""
 
-    contacts: dict[str, m.Contact] = field(default_factory=dict)
+    contacts: dict[str, int] = field(default_factory=dict)  # a hash of each: only whether it is another matters
     left: int = AT_ONCE  # changes that may be told in this window
     late: dict[str, None] = field(default_factory=dict)  # contacts whose change is to be told with the next one
     timer: asyncio.TimerHandle | None = None
@@ -101,12 +101,13 @@ class Contacts:
         first, *self._rest[session.jid] = _chunks(contacts)
         return first
 
-    def _bring_up(self, session: Session, told: dict[str, m.Contact], contacts: list[m.Contact]) -> None:
+    def _bring_up(self, session: Session, told: dict[str, int], contacts: list[m.Contact]) -> None:
         """One page gets the list as it is now: so must the others, since what comes next is compared with it."""
         others = [page for page in self._sessions.of(session.bare) if page is not session]
         for contact in contacts:
-            before, told[contact.jid] = told.get(contact.jid), contact
-            for page in others if before not in (None, contact) else ():
+            before, now = told.get(contact.jid), _hash(contact)
+            told[contact.jid] = now
+            for page in others if before not in (None, now) else ():
                 page.event(m.ContactEvent(contact=contact))
 
     def rest(self, session: Session) -> None:
@@ -154,9 +155,10 @@ class Contacts:
         contact = self._contact(own, peer, fixed)
         if not fixed and self._roster.row(own, peer).empty and peer not in self._roster.blocks(own):
             return m.ContactEvent(contact=contact, removed=True) if told.contacts.pop(peer, None) is not None else None
-        if told.contacts.get(peer) == contact:
+        now = _hash(contact)
+        if told.contacts.get(peer) == now:
             return None
-        told.contacts[peer] = contact
+        told.contacts[peer] = now
         return m.ContactEvent(contact=contact)
 
     def _next_window(self, own: str) -> None:
@@ -243,12 +245,16 @@ class Contacts:
         self._presence.changed(own)
 
 
+def _hash(contact: m.Contact) -> int:
+    return hash(m.encode_part(contact))
+
+
 def _chunks(contacts: list[m.Contact]) -> list[list[m.Contact]]:
     """Parts of a list that fit into a frame each; at least one."""
     chunks: list[list[m.Contact]] = [[]]
     size = 0
     for contact in contacts:
-        weight = m.weight(contact)
+        weight = len(m.encode_part(contact))
         if size + weight > CHUNK and chunks[-1]:
             chunks.append([])
             size = 0

@@ -472,9 +472,9 @@ def encode(frame: ServerFrame) -> bytes:
     return _encoder.encode(frame)
 
 
-def weight(part: Struct) -> int:
-    """Bytes of a part of a frame."""
-    return len(_encoder.encode(part))
+def encode_part(part: Struct) -> bytes:
+    """A part of a frame."""
+    return _encoder.encode(part)
 
 
 def decode(data: str | bytes) -> ClientFrame:

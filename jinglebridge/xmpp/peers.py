@@ -8,6 +8,7 @@ Spec: RFC 6121 §4, XEP-0115 §5.4, §8.2; J-026 … J-029, J-041.
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ET
 from collections import OrderedDict
 from collections.abc import Callable
@@ -268,7 +269,7 @@ def _caps(presence: ET.Element) -> tuple[str, str]:
     if c is None:
         return "", ""
     ver = c.get("ver", "") if c.get("hash") == "sha-1" else ""
-    return c.get("node", "")[:256], ver if len(ver) < 64 else ""
+    return sys.intern(c.get("node", "")[:256]), sys.intern(ver) if len(ver) < 64 else ""  # many have the same
 
 
 def _priority(text: str) -> int:
