@@ -150,7 +150,7 @@ async def test_ten_thousand_requests_leave_fifty(world: World):
     begun = time.process_time()
     for number in range(10_000):
         world.keeper.received(presence(f"bot{number}@{EVIL}", ANNA, type="subscribe"))
-    assert time.process_time() - begun < 5.0
+    assert time.process_time() - begun < 1.0
     assert len(world.stored()) == limits.MAX_ASKING == world.keeper.roster.asking(ANNA) and world.out() == []
     for number in range(10_000):
         world.keeper.received(presence(f"bot{number}@{EVIL}", f"made-up{number}@{DOMAIN}", type="subscribe"))
