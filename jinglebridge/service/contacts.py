@@ -13,6 +13,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from jinglebridge.errors import EndpointError
 from jinglebridge.jid import unescape
@@ -67,7 +68,7 @@ class Contacts:
 
     def named(self, session: Session) -> list[str]:
         """Bare JIDs that the token names as contacts."""
-        return [peer for contact in session.identity.contacts if (peer := bare_jid(contact))]
+        return list(_prepared(session.identity.contacts))
 
     def seen(self, session: Session) -> list[str]:
         """Those of `named` whose presence is asked for. A guest has no contacts, just somebody to call."""
@@ -83,8 +84,8 @@ class Contacts:
     def blocked(self, session: Session, peer: str) -> bool:
         return self._roster.blocked(session.bare, peer)
 
-    def _fixed(self, own: str) -> set[str]:
-        return {peer for session in self._sessions.of(own) for peer in self.named(session)}
+    def _fixed(self, own: str, peer: str) -> bool:
+        return any(peer in _prepared(session.identity.contacts) for session in self._sessions.of(own))
 
     # --- what pages see
 
@@ -94,8 +95,7 @@ class Contacts:
         listed = dict.fromkeys(self.named(session))
         listed |= dict.fromkeys(row.peer for row in self._roster.of(own) if not row.empty)
         listed |= dict.fromkeys(self._roster.blocks(own))
-        fixed = self._fixed(own)
-        contacts = [self._contact(own, peer, peer in fixed) for peer in listed]
+        contacts = [self._contact(own, peer, self._fixed(own, peer)) for peer in listed]
         if self._sessions.of(own):
             self._bring_up(session, self._told.setdefault(own, Told()).contacts, contacts)
         first, *self._rest[session.jid] = _chunks(contacts)
@@ -151,7 +151,7 @@ class Contacts:
                 told.timer = asyncio.get_running_loop().call_later(WINDOW, self._next_window, own)
 
     def _news(self, own: str, peer: str, told: Told) -> m.ContactEvent | None:
-        fixed = peer in self._fixed(own)
+        fixed = self._fixed(own, peer)
         contact = self._contact(own, peer, fixed)
         if not fixed and self._roster.row(own, peer).empty and peer not in self._roster.blocks(own):
             return m.ContactEvent(contact=contact, removed=True) if told.contacts.pop(peer, None) is not None else None
@@ -207,7 +207,7 @@ class Contacts:
                 self._unblocked(own, jid)
                 subscriptions.add(own, jid, xml_safe(frame.name.strip())[:MAX_NAME])
             case m.ContactsRemove():
-                if jid in self._fixed(own):
+                if self._fixed(own, jid):
                     raise EndpointError("forbidden", f"{jid} was given to you as a contact, and can be blocked but not removed")
                 subscriptions.remove(own, jid)
             case m.ContactsApprove():
@@ -243,6 +243,12 @@ class Contacts:
             raise EndpointError("bad-frame", f"the picture is no {frame.media}")
         self._roster.picture(own, frame.media, data)
         self._presence.changed(own)
+
+
+@lru_cache(maxsize=1024)
+def _prepared(contacts: tuple[str, ...]) -> dict[str, None]:
+    """The bare JIDs of a token, in order; asked for with each presence of each of them."""
+    return {peer: None for contact in contacts if (peer := bare_jid(contact))}
 
 
 def _hash(contact: m.Contact) -> int:
