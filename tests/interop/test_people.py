@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import signal
+import sqlite3
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -74,6 +75,12 @@ class ImUser(RawXmpp):
         assert element is not None, f"no {type or 'presence'} of {sender}; {self.seen}"
         return element
 
+    def pours(self, stanzas: list[str]) -> None:
+        """Send many, and take what comes back, without which the server would stop to listen."""
+        for start in range(0, len(stanzas), 100):
+            self.send("".join(stanzas[start : start + 100]))
+            self.look()
+
     def says(self, type: str, to: str) -> None:
         self.send(f"<presence type='{type}' to='{to}'/>")
 
@@ -113,6 +120,8 @@ class WebPage(RawPage):
             self.contacts[frame["contact"]["jid"]] = frame["contact"]
             if frame["removed"]:
                 del self.contacts[frame["contact"]["jid"]]
+        elif frame["type"] == "contacts":
+            self.contacts |= {contact["jid"]: contact for contact in frame["contacts"]}
         return frame
 
     async def do(self, type: str, **fields: Any) -> str:
@@ -290,6 +299,48 @@ async def test_an_im_user_who_blocks_is_offline_and_nothing_loops(ejabberd: Ejab
                 await page.sees(vera.jid, presence="available")
                 assert await page.do("presence", show="available") == "ack"
                 vera.gets("", page.full)
+    finally:
+        bridge.close()
+
+
+def memory(bridge: BridgeProcess) -> int:
+    """KiB that the bridge has in memory."""
+    assert bridge.process is not None
+    status = Path(f"/proc/{bridge.process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+async def test_a_storm_of_requests_is_not_noticed_by_others(ejabberd: Ejabberd, tmp_path: Path) -> None:
+    """10 000 stanzas of one account, requests to names that somebody made up and presence of a contact: others go on as before.
+
+    Few are requests, since ejabberd writes each of them to the sender's roster; `test_subscriptions` has 10 000.
+    """
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd)
+    try:
+        async with pages(bridge) as open:
+            page, victim = await open.person(unique_user("wanda")), await open.person(unique_user("viola"))
+            with ImUser(ejabberd, unique_user("mallory")) as mallory:
+                await befriended(mallory, victim)
+                before = memory(bridge)
+                names = [f"nobody{number}@{ejabberd.component}" for number in range(300)]
+                storm = [f"<presence type='subscribe' to='{name}'/>" for name in names]
+                storm += [f"<presence to='{victim.jid}'><status>{number}</status></presence>" for number in range(9700)]
+                storm += [f"<presence type='subscribe' to='{page.jid}'/>"]
+                sending = asyncio.create_task(asyncio.to_thread(mallory.pours, storm))
+                trips: list[float] = []
+                while mallory.jid not in page.contacts:
+                    began = time.monotonic()
+                    assert await page.do("ping") == "ack"
+                    trips.append(time.monotonic() - began)
+                    await asyncio.sleep(0.005)
+                await sending
+                assert len(trips) > 20 and sorted(trips)[len(trips) // 2] < 0.1 and max(trips) < 1.0, sorted(trips)[-5:]
+                assert memory(bridge) - before < 20_000
+                await victim.until("the last one", lambda: victim.contacts[mallory.jid]["status"] == "9699")
+            bridge.signal(signal.SIGTERM)
+            with closing(sqlite3.connect(bridge.folder / "store" / "jinglebridge.db")) as store:
+                kept = [own for (own,) in store.execute("SELECT own FROM contact")]
+            assert [own for own in kept if own.startswith("nobody")] == []
     finally:
         bridge.close()
 
