@@ -112,9 +112,10 @@ class Bridge:
             lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers), self.book,
         )  # fmt: skip
         self.devices.end, self.devices.blocked = self.desk.revoke, self.router.blocked
+        provable = frozenset(config.policy.servers or [config.server]) if config.policy.prove else frozenset()
         self.proofs = Proofs(
             self.devices, self.component.send, lambda: self.link.ready, time.time,
-            domain=domain, url=config.public_url, servers=frozenset(config.policy.servers or [config.server]),
+            domain=domain, url=config.public_url, servers=provable,
         )  # fmt: skip
         self._connect_parts()
 
