@@ -144,7 +144,7 @@ class Bridge:
             self.router.message[f"{{{namespace}}}privilege"] = self.privileges.received
         self.proofs.register(self.router)
         self.router.presence = self.presence.received
-        self.router.hidden = self.presence.roster.blocked
+        self.router.shuns = self.presence.roster.blocked
         VCards(domain, self.presence.shown_to, self.presence.roster.person, self._picture).register(self.router)
         self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
         self.link.on_ready = self._ready

@@ -60,7 +60,7 @@ class Router:
         self.message_errors: dict[str, Handler] = {}  # by child tag; all others go to `message_error`
         self.message_error: Handler = lambda stanza: None
         self.presence: Handler = lambda stanza: None
-        self.hidden: Callable[[str, str], bool] = lambda own, peer: False  # does this user (bare) block that one?
+        self.shuns: Callable[[str, str], bool] = lambda own, peer: False  # does this user (bare) block that one?
         self.blocked: Callable[[str], bool] = lambda jid: False  # full or bare JID: such a sender is not heard
         self._send = send
         self._requests = requests
@@ -142,7 +142,7 @@ class Router:
     def _met(self, stanza: Stanza) -> Stanza:
         """As the handlers see it: who is blocked has written to nobody, so there is no way to tell the two apart. J-252."""
         own, slash, resource = stanza.to.partition("/")
-        if not self.hidden(own, stanza.sender.partition("/")[0]):
+        if not self.shuns(own, stanza.sender.partition("/")[0]):
             return stanza
         return replace(stanza, to=f"{NOBODY}@{self.domain}{slash}{resource}")
 

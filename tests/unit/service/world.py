@@ -67,7 +67,7 @@ class World:
         self.peers = Peers(self.requests)
         self.presence = PresenceKeeper(self.sent, self.peers, self.store)
         self.router.presence = self.presence.received
-        self.router.hidden = self.presence.roster.blocked
+        self.router.shuns = self.presence.roster.blocked
         ids = itertools.count(1)
         admission = Admission(Policy(DOMAIN, frozenset({"im.test"})), Limits())
         self.registry = Registry(admission, self.peers.info, lambda: f"sid{next(ids)}", Timers(ring=5.0))
