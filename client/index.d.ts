@@ -45,8 +45,14 @@ export interface Contact {
   status: string
   /** What a call can carry, as far as known. */
   media: Media
+  /** `pending-in`: they wait for approveContact() or denyContact(). */
   subscription: 'none' | 'to' | 'from' | 'both' | 'pending-out' | 'pending-in'
+  /** Named by whoever let this person in: cannot be removed. */
+  fixed: boolean
+  blocked: boolean
 }
+
+export type Show = 'available' | 'away' | 'dnd'
 
 /** Can the other side take this later on? False until known. */
 export interface Abilities {
@@ -182,6 +188,8 @@ interface BridgeEvents {
   interrupted: BridgeEvent<Interrupted>
   contacts: BridgeEvent<Contact[]>
   contact: BridgeEvent<Contact & { removed: boolean }>
+  /** Another page of this person changed it. */
+  presence: BridgeEvent<{ show: Show; status: string }>
   missed: BridgeEvent<Missed>
   connection: BridgeEvent<{ state: ConnectionState; error?: BridgeError; retryIn?: number }>
   draining: BridgeEvent<undefined>
@@ -201,7 +209,23 @@ export class Bridge extends EventTarget {
   readonly calls: Call[]
   readonly state: ConnectionState
   readonly resume: Resume | null
+  /** What others see of this page. */
+  readonly show: Show
+  readonly status: string
   call(jid: string, wanted?: Wanted): Call
+  /** Asks to see somebody, who decides; also gives a contact another name. */
+  addContact(jid: string, name?: string): Promise<unknown>
+  removeContact(jid: string): Promise<unknown>
+  /** Lets somebody see this person, and makes them a contact; also before they ask. */
+  approveContact(jid: string): Promise<unknown>
+  denyContact(jid: string): Promise<unknown>
+  /** An address or a domain. */
+  blockContact(jid: string): Promise<unknown>
+  unblockContact(jid: string): Promise<unknown>
+  /** `dnd` holds for all pages of this person, and then none of them rings. */
+  setPresence(show: Show, status?: string): Promise<void>
+  /** PNG, JPEG or WebP of at most 32 KiB; null: none. */
+  setAvatar(picture: Blob | null): Promise<unknown>
   /** Calls that are over, the latest first. `before`: `at` of the last entry that you have. */
   history(page?: { before?: string; limit?: number }): Promise<{ calls: CallEntry[]; more: boolean }>
   /** Any other request of the protocol. */

@@ -27,6 +27,8 @@ export { BridgeError, Call }
  * @property {AbortSignal} [signal] gives up connecting, or closes the session later
  */
 
+const byName = new Intl.Collator().compare
+
 /**
  * @param {Options} options
  * @returns {Promise<Bridge>} connected; goes on trying while the bridge cannot be reached
@@ -40,7 +42,7 @@ export async function connect(options) {
 
 /**
  * One person at one page. Events: `incoming` (Call), `interrupted` (a call that the reload of the page ended), `contacts`,
- * `contact` (Contact), `missed`, `connection` ({state, error, retryIn}), `draining`.
+ * `contact` (Contact), `presence` ({show, status}: another page changed it), `missed`, `connection` ({state, error, retryIn}), `draining`.
  */
 export class Bridge extends EventTarget {
   jid = ''
@@ -49,6 +51,9 @@ export class Bridge extends EventTarget {
   features = []
   /** Plain sentences for the person. @type {string[]} */
   warnings = []
+  /** What others see of this page: available, away or dnd. */
+  show = 'available'
+  status = ''
 
   #link
   #resume
@@ -80,7 +85,7 @@ export class Bridge extends EventTarget {
 
   /** @returns {any[]} by name */
   get contacts() {
-    return [...this.#contacts.values()].sort((a, b) => a.name.localeCompare(b.name))
+    return [...this.#contacts.values()].sort((a, b) => byName(a.name, b.name))
   }
 
   /** @returns {Call[]} those that have not ended */
@@ -130,6 +135,53 @@ export class Bridge extends EventTarget {
     return this.#link.request(type, fields)
   }
 
+  /** Asks to see somebody, who decides; also gives a contact another name. @param {string} jid @param {string} [name] */
+  addContact(jid, name = '') {
+    return this.request('contacts.add', { jid, name })
+  }
+
+  /** @param {string} jid */
+  removeContact(jid) {
+    return this.request('contacts.remove', { jid })
+  }
+
+  /** Lets somebody see this person, and makes them a contact; also before they ask. @param {string} jid */
+  approveContact(jid) {
+    return this.request('contacts.approve', { jid })
+  }
+
+  /** @param {string} jid */
+  denyContact(jid) {
+    return this.request('contacts.deny', { jid })
+  }
+
+  /** Nothing is heard of this address or domain any more, and it sees nothing. @param {string} jid */
+  blockContact(jid) {
+    return this.request('contacts.block', { jid })
+  }
+
+  /** @param {string} jid */
+  unblockContact(jid) {
+    return this.request('contacts.unblock', { jid })
+  }
+
+  /**
+   * What others see; `dnd` holds for all pages of this person, and then none of them rings.
+   * @param {'available' | 'away' | 'dnd'} show
+   * @param {string} [status]
+   */
+  async setPresence(show, status = '') {
+    await this.request('presence', { show, status })
+    Object.assign(this, { show, status })
+  }
+
+  /** @param {Blob | null} picture PNG, JPEG or WebP of at most 32 KiB; null: none */
+  async setAvatar(picture) {
+    if (!picture) return this.request('avatar', { data: '' })
+    const bytes = new Uint8Array(await picture.arrayBuffer())
+    return this.request('avatar', { media: picture.type, data: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')) })
+  }
+
   /** Hangs up and ends the session. */
   close() {
     for (const call of this.calls) call.hangUp()
@@ -145,6 +197,8 @@ export class Bridge extends EventTarget {
     this.name = welcome.name
     this.features = welcome.features
     this.warnings = welcome.warnings ?? []
+    this.show = welcome.show ?? 'available'
+    this.status = welcome.status ?? ''
     this.#contacts = new Map(welcome.contacts.map((/** @type {any} */ contact) => [contact.jid, contact]))
     for (const { call, reason, text } of welcome.ended ?? []) this.#calls.get(call)?.finish(reason, text)
     if (!welcome.resumed) this.#replaceCalls(welcome.calls)
@@ -190,6 +244,13 @@ export class Bridge extends EventTarget {
   #event(frame) {
     switch (frame.type) {
       case 'contact': return this.#contact(frame)
+      case 'contacts':
+        for (const contact of frame.contacts) this.#contacts.set(contact.jid, contact)
+        return emit(this, 'contacts', this.contacts)
+      case 'presence':
+        this.show = frame.show
+        this.status = frame.status
+        return emit(this, 'presence', { show: this.show, status: this.status })
       case 'incoming': return this.#incoming(frame)
       case 'missed': return emit(this, 'missed', { from: frame.from, name: frame.name, media: frame.media, at: frame.at })
       case 'draining': return emit(this, 'draining')

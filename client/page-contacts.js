@@ -3,37 +3,134 @@
  * @module
  */
 
-import { $, paintAvatar, say } from './page-dom.js'
-import { PRESENCE } from './words.js'
+import { $, announce, paintAvatar, say } from './page-dom.js'
+import { CONTACTS, PRESENCE, problem, sentence } from './words.js'
+
+const REDRAW = 150 // ms: a list of thousands comes in many parts
+
+/**
+ * What can be done with contacts; all but `call` are those of the bridge.
+ * @typedef {object} Doing
+ * @property {(contact: any, video: boolean) => void} call
+ * @property {any} bridge
+ */
 
 /** @type {Map<string, HTMLElement>} rows by address */
 const rows = new Map()
+/** @type {Map<string, HTMLElement>} rows of those who ask */
+const asking = new Map()
 let busy = false
+/** @type {ReturnType<typeof setTimeout> | null} */
+let timer = null
+/** @type {(() => void) | null} */
+let next = null
+
+/**
+ * Shows the list, at once or a moment later.
+ * @param {any[]} contacts
+ * @param {Doing} doing
+ */
+export function showContacts(contacts, doing) {
+  next = () => draw(contacts, doing)
+  if (timer) return
+  const again = () => {
+    const run = next
+    next = null
+    timer = run && setTimeout(again, REDRAW)
+    run?.()
+  }
+  again()
+}
 
 /**
  * Brings the list up to date, row by row, so that focus stays where it is.
  * @param {any[]} contacts
- * @param {(contact: any, video: boolean) => void} onCall
+ * @param {Doing} doing
  */
-export function showContacts(contacts, onCall) {
+function draw(contacts, doing) {
+  const waiting = contacts.filter((contact) => contact.subscription === 'pending-in' && !contact.blocked)
+  const listed = contacts.filter((contact) => contact.subscription !== 'pending-in' || contact.blocked)
+  keepOnly(rows, listed)
+  keepOnly(asking, waiting)
+  for (const contact of waiting) if (!asking.has(contact.jid)) ask(contact, doing.bridge)
+  $('requests').hidden = waiting.length === 0
   const list = $('contacts')
-  for (const [jid, row] of rows) {
-    if (contacts.some((contact) => contact.jid === jid)) continue
-    row.remove()
-    rows.delete(jid)
-  }
-  contacts.forEach((contact, index) => {
+  listed.forEach((contact, index) => {
     const row = rows.get(contact.jid) ?? newRow(contact.jid)
-    fill(row, contact, onCall)
+    fill(row, contact, doing)
     if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null)
   })
-  $('no-contacts').hidden = contacts.length > 0
+  $('no-contacts').hidden = listed.length > 0
+  $('add').hidden = !doing.bridge.features.includes('contacts')
+  $('add').onsubmit = (/** @type {SubmitEvent} */ event) => { event.preventDefault(); add(doing.bridge) }
 }
+
+/**
+ * @param {Map<string, HTMLElement>} shown
+ * @param {any[]} contacts
+ */
+function keepOnly(shown, contacts) {
+  const wanted = new Set(contacts.map(({ jid }) => jid))
+  for (const [jid, row] of shown) {
+    if (wanted.has(jid)) continue
+    if (row.contains(document.activeElement)) $('contacts-title').focus()
+    row.remove()
+    shown.delete(jid)
+  }
+}
+
+/** @param {any} bridge */
+async function add(bridge) {
+  const field = $('add-jid')
+  const jid = field.value.trim()
+  try {
+    await bridge.addContact(jid)
+    say($('add-text'), CONTACTS.added(jid))
+    field.value = ''
+  } catch (error) {
+    say($('add-text'), refusal(error))
+  }
+  field.focus()
+}
+
+/**
+ * Somebody wants to be let in.
+ * @param {any} contact
+ * @param {any} bridge
+ */
+function ask({ jid, name }, bridge) {
+  const row = $('request-row').content.firstElementChild.cloneNode(true)
+  const who = name && name !== jid.split('@')[0] ? `${name} (${jid})` : jid
+  row.querySelector('span').textContent = CONTACTS.request(who)
+  const [allow, refuse, block] = row.querySelectorAll('button')
+  does(allow, CONTACTS.allow(jid), () => bridge.approveContact(jid))
+  does(refuse, CONTACTS.refuse(jid), () => bridge.denyContact(jid))
+  does(block, CONTACTS.block(jid), () => bridge.blockContact(jid))
+  asking.set(jid, row)
+  $('requests').append(row)
+  announce(CONTACTS.request(who))
+}
+
+/**
+ * @param {HTMLButtonElement} button
+ * @param {string} name
+ * @param {() => Promise<unknown>} run
+ */
+function does(button, name, run) {
+  button.setAttribute('aria-label', name)
+  button.onclick = () => run().catch((error) => announce(refusal(error), 'alarm'))
+}
+
+/**
+ * What the bridge says of contacts is meant for people; the words for these codes are about calls.
+ * @param {any} error
+ */
+const refusal = (error) => ['forbidden', 'rate-limited', 'unknown-contact'].includes(error.code) ? sentence(error.message) : problem(error)
 
 /** @param {boolean} on a call is going on: no second one */
 export function setBusy(on) {
   busy = on
-  for (const row of rows.values()) for (const button of row.querySelectorAll('button')) button.disabled = on
+  for (const row of rows.values()) for (const button of row.querySelectorAll('button.icon')) /** @type {any} */ (button).disabled = on
 }
 
 /** @param {string} jid */
@@ -85,21 +182,40 @@ function newRow(jid) {
 /**
  * @param {HTMLElement} row
  * @param {any} contact
- * @param {(contact: any, video: boolean) => void} onCall
+ * @param {Doing} doing
  */
-function fill(row, contact, onCall) {
+function fill(row, contact, { call, bridge }) {
   const part = (/** @type {string} */ name) => /** @type {any} */ (row.querySelector(`.${name}`))
-  const name = contact.name || contact.jid
-  paintAvatar(part('avatar'), contact.jid, name)
+  const { jid, blocked } = contact
+  const name = contact.name || jid
+  paintAvatar(part('avatar'), jid, name)
   say(part('name'), name)
-  part('name').title = contact.jid
-  row.dataset.presence = contact.presence
-  const words = PRESENCE[contact.presence] ?? PRESENCE.unknown
-  say(part('words'), contact.status ? `${words} · ${contact.status}` : words)
-  label(part('call'), `Call ${name}`, () => onCall(contact, false))
-  label(part('video'), `Video call ${name}`, () => onCall(contact, true))
+  part('name').title = jid
+  row.dataset.presence = blocked ? 'unknown' : contact.presence
+  say(part('words'), words(contact))
+  label(part('call'), `Call ${name}`, () => call(contact, false))
+  label(part('video'), `Video call ${name}`, () => call(contact, true))
+  part('call').hidden = blocked
   // Known to take sound only: known are those that are there.
-  part('video').hidden = contact.media.audio && !contact.media.video
+  part('video').hidden = blocked || (contact.media.audio && !contact.media.video)
+  part('more').hidden = !bridge.features.includes('contacts')
+  part('more').querySelector('summary').setAttribute('aria-label', CONTACTS.more(name))
+  part('remove').hidden = contact.fixed || blocked
+  does(part('remove'), CONTACTS.remove(name), () => bridge.removeContact(jid))
+  say(part('block'), blocked ? 'Unblock' : 'Block')
+  if (blocked) does(part('block'), CONTACTS.unblock(name), () => bridge.unblockContact(jid))
+  else does(part('block'), CONTACTS.block(name), () => bridge.blockContact(jid))
+}
+
+/**
+ * @param {any} contact
+ * @returns {string} how it is with them
+ */
+function words({ blocked, presence, subscription, status }) {
+  if (blocked) return CONTACTS.blocked
+  if (subscription === 'pending-out' && presence === 'unknown') return `${PRESENCE.unknown} · ${CONTACTS.asked}`
+  const said = PRESENCE[presence] ?? PRESENCE.unknown
+  return status ? `${said} · ${status}` : said
 }
 
 /**

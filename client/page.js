@@ -14,7 +14,7 @@ import { showHistory } from './page-history.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
 import { offerProof } from './page-proof.js'
 import { ring, unlockSound } from './ring.js'
-import { CONNECTION, DOORSTEP, REPLACE, SIGN_OUT } from './words.js'
+import { CONNECTION, DOORSTEP, problem, REPLACE, SIGN_OUT } from './words.js'
 
 const STORED = 'jinglebridge.resume'
 
@@ -105,7 +105,8 @@ function begin() {
   const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ run) =>
     bridge.addEventListener(type, (event) => bridge === shared.bridge && run(/** @type {any} */ (event).detail))
   on('connection', connection)
-  on('contacts', (contacts) => showContacts(contacts, (contact, video) => place(contact.jid, { video })))
+  on('contacts', (contacts) => showContacts(contacts, { bridge, call: (contact, video) => place(contact.jid, { video }) }))
+  on('presence', ({ show }) => { $('my-show').value = show })
   on('incoming', incoming)
   on('interrupted', interrupted)
   on('missed', (missed) => { addMissed(missed, () => place(missed.from, { video: false })); recent() })
@@ -156,6 +157,8 @@ function online() {
   say($('me-name'), bridge.name)
   say($('me-jid'), bridge.jid.split('/')[0])
   $('me').hidden = false
+  $('my-show').value = bridge.show
+  $('my-show').onchange = () => bridge.setPresence($('my-show').value).catch((error) => announce(problem(error), 'alarm'))
   showWarnings(bridge.warnings)
   offerDevices(bridge, byDevice, signOut)
   recent()

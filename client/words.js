@@ -102,6 +102,20 @@ export const PRESENCE = {
   unknown: 'Presence not shared',
 }
 
+/** Of contacts and requests. `name` is never trusted. */
+export const CONTACTS = {
+  blocked: 'Blocked',
+  asked: 'Has not answered yet',
+  request: (/** @type {string} */ name) => `${name} wants to see when you are here, and to call you.`,
+  allow: (/** @type {string} */ name) => `Allow ${name}`,
+  refuse: (/** @type {string} */ name) => `Refuse ${name}`,
+  more: (/** @type {string} */ name) => `More about ${name}`,
+  remove: (/** @type {string} */ name) => `Remove ${name}`,
+  block: (/** @type {string} */ name) => `Block ${name}`,
+  unblock: (/** @type {string} */ name) => `Unblock ${name}`,
+  added: (/** @type {string} */ name) => `${name} was asked. You see each other when they agree.`,
+}
+
 /** What the call view says in each state. @type {Record<string, string>} */
 export const STATE = {
   preparing: 'Getting ready…',

@@ -208,12 +208,15 @@ def stanza_errors() -> str:
 
 _SHELL = (
     ("0030", "Service Discovery", "the gateway, each person, each web session, and the test contact", "xmpp/disco.py"),
+    ("0054", "vcard-temp", "name and picture of a person, for those who see their presence", "xmpp/vcard.py"),
+    ("0084", "User Avatar", "both nodes are answered, nothing is pushed", "xmpp/vcard.py"),
     ("0092", "Software Version", "answered for the gateway and each web session", "xmpp/disco.py"),
     ("0070", "Verifying HTTP Requests via XMPP", "proof of an XMPP address: asked in a message, never answered", "service/proof.py"),
     ("0106", "JID Escaping", "user names of tokens become local parts", "jid.py"),
     ("0114", "Jabber Component Protocol", "the connection to the server", "xmpp/component.py"),
     ("0115", "Entity Capabilities", "sent with every presence; those of peers are verified and kept", "xmpp/caps.py"),
-    ("0172", "User Nickname", "the person's name, in presence; read from peers", "xmpp/presence.py"),
+    ("0153", "vCard-Based Avatars", "the hash of the person's picture, in presence", "xmpp/vcard.py"),
+    ("0172", "User Nickname", "the person's name, in presence and in requests; read from peers", "xmpp/presence.py"),
     ("0184", "Message Delivery Receipts", "sent for a propose that asks for one", "service/ears.py"),
     ("0199", "XMPP Ping", "answered", "xmpp/disco.py"),
     ("0203", "Delayed Delivery", "an old propose is a missed call, it does not ring", "service/ears.py"),

@@ -25,6 +25,8 @@ class Contact:
     asked: bool = False
     asking: bool = False
     wanted: bool = False  # named as a contact by the user's token or by the user: may subscribe without asking
+    added: bool = False  # by the user: stays in the list when no token names them, and when they see and are seen no more
+    denied: bool = False  # they did not want to be seen when we asked; not asked again unless the user says so
     name: str = ""  # what our user calls them
     audio: bool = False  # what they could take when they were last seen: a phone that sleeps is still called
     video: bool = False
@@ -32,7 +34,7 @@ class Contact:
     @property
     def known(self) -> bool:
         """A contact, not somebody who merely asks to be one."""
-        return self.to or self.from_ or self.wanted
+        return self.to or self.from_ or self.wanted or self.added
 
     @property
     def empty(self) -> bool:
@@ -53,8 +55,16 @@ class Person:
 
     own: str
     name: str = ""
-    avatar_type: str = ""  # image/png, image/jpeg …; "" without an avatar
-    avatar: bytes = b""
+    avatar_type: str = ""  # image/png, image/jpeg or image/webp; "" without an avatar
+    avatar_hash: str = ""  # hexadecimal SHA-1 of the picture, as XMPP names it
+
+
+@dataclass(frozen=True, slots=True)
+class Avatar:
+    """The picture of a web user; not kept in memory. `own`: bare JID."""
+
+    own: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +153,6 @@ class SavedSession:
     secret_hash: str
     way: str = "token"
     relay_only: bool = False
+    show: str = "available"
+    status: str = ""
+    shown_to: tuple[str, ...] = ()  # who got its presence because of a call, and is to hear that it left

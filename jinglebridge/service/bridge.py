@@ -20,6 +20,7 @@ from aiohttp import web as aioweb
 from jinglebridge.calls.admission import Admission, Policy
 from jinglebridge.calls.events import EndpointEvent
 from jinglebridge.calls.model import Endpoint, Limits, Timers
+from jinglebridge.calls.people import Avatar
 from jinglebridge.calls.registry import Registry
 from jinglebridge.calls.timeline import Timeline
 from jinglebridge.config import Config, split_address
@@ -52,6 +53,7 @@ from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper, Shown
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.router import Router
+from jinglebridge.xmpp.vcard import VCards
 from jinglebridge.xmpp.xep_0356 import Privileges
 
 log = structlog.get_logger()
@@ -142,6 +144,8 @@ class Bridge:
             self.router.message[f"{{{namespace}}}privilege"] = self.privileges.received
         self.proofs.register(self.router)
         self.router.presence = self.presence.received
+        self.router.shuns = self.presence.roster.blocked
+        VCards(domain, self.presence.shown_to, self.presence.roster.person, self._picture).register(self.router)
         self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
         self.link.on_ready = self._ready
         self.link.on_lost = self._lost
@@ -150,6 +154,11 @@ class Bridge:
         self.metrics.gauge("calls_live", "Calls right now.", lambda: len(self.registry.calls))
         self.metrics.gauge("sessions", "Open web sessions.", lambda: len(self.sessions.by_jid))
         self.metrics.gauge("xmpp_ready", "1 while the server is reachable and nobody else uses our domain.", lambda: float(self.link.ready))
+
+    async def _picture(self, own: str) -> bytes:
+        assert self._store is not None
+        row = await self._store.find(Avatar, own)
+        return b"" if row is None else row.data
 
     def _address(self) -> Address:
         xmpp = self.config.xmpp
@@ -321,7 +330,7 @@ class Bridge:
 
     async def _ready(self) -> None:
         """The server is there and we are alone: everybody hears of everybody. J-005."""
-        self.presence.announce()
+        await self.presence.announce()
         self.performer.perform(self.registry.reconnected(time.time()))
         await self.ice.servers(f"echo@{self.config.xmpp.domain}/echo")
         if not self.ice.has_turn:

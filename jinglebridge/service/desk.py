@@ -12,51 +12,35 @@ from typing import Any
 import structlog
 
 from jinglebridge.calls import events as ev
-from jinglebridge.calls.model import Endpoint
-from jinglebridge.calls.people import SavedSession
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
 from jinglebridge.errors import EndpointError, ProtocolError
+from jinglebridge.service import contacts as contact_requests
+from jinglebridge.service.askings import event_of
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.door import Door
 from jinglebridge.service.ice import NO_TURN, IceSource
+from jinglebridge.service.pages import Pages, restored, saved
 from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.service.tellings import snapshot
 from jinglebridge.store.journal import Journal
-from jinglebridge.web import frames, tokens
+from jinglebridge.web import frames
 from jinglebridge.web import messages as m
 from jinglebridge.web.sessions import Session, Sessions
 from jinglebridge.web.socket import Connection
 from jinglebridge.xml import xml_safe
-from jinglebridge.xmpp.presence import PresenceKeeper, Shown
+from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.stanza import bare_jid
 
 log = structlog.get_logger()
 
-FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "history", "devices"]
+FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "history", "devices", "contacts", "avatar"]
 # What a request weighs against the session's allowance: these fan out to the server or to all contacts.
-COSTS: dict[type[m.Request], float] = {m.Ice: 10.0, m.History: 5.0, m.SetPresence: 20.0, m.CallRequest: 10.0}
-NOT_YET = (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny)
-
-
-def _gathered(frame: m.AddCandidate) -> ev.Gathered:
-    c = frame.candidate
-    if c is None:
-        return ev.Gathered(frame.call, None)
-    fields = {"candidate": c.candidate, "sdpMid": c.sdpMid, "sdpMLineIndex": c.sdpMLineIndex, "usernameFragment": c.usernameFragment}
-    return ev.Gathered(frame.call, fields)
-
-
-_EVENTS: dict[type[m.Request], Callable[[Any], ev.EndpointEvent]] = {
-    m.Accept: lambda frame: ev.Accepted(frame.call),
-    m.Reject: lambda frame: ev.Rejected(frame.call, frame.busy),
-    m.SetDescription: lambda frame: ev.Described(frame.call, frame.description.type, frame.description.sdp),
-    m.AddCandidate: _gathered,
-    m.Hangup: lambda frame: ev.HungUp(frame.call, frame.reason),
-    m.SendInfo: lambda frame: ev.Informed(frame.call, frame.info, frame.mid),
-    m.Stats: lambda frame: ev.Reported(frame.call, frame.connectionState, frame.bytesReceived, frame.mediaReceived, frame.relayed),
-}
+COSTS: dict[type[m.Request], float] = {
+    m.Ice: 10.0, m.History: 5.0, m.SetPresence: 20.0, m.CallRequest: 10.0, m.ContactsAdd: 20.0, m.SetAvatar: 100.0,
+}  # fmt: skip
+RESTORED = 3.5  # seconds that a page without a call is shown after a restart of the bridge before it is back
 
 
 class Desk:
@@ -94,6 +78,7 @@ class Desk:
         self.draining = False
         self.services: dict[str, bool] = {}  # full JIDs of our own contacts -> can take video
         sessions.on_secret = self._save
+        self._pages = Pages(sessions, registry, performer, presence, contacts, self._save, clock)
 
     # --- letting in
 
@@ -116,7 +101,10 @@ class Desk:
         self._make_room(f"{identity.user}@{self._config.xmpp.domain}")
         # Contacts see this name: where the site says it, the page cannot claim another.
         chosen = "" if identity.named else xml_safe(frame.name or "")
-        return self._sessions.create(identity, chosen or identity.name, frame.video)
+        session = self._sessions.create(identity, chosen or identity.name, frame.video)
+        self._contacts.admitted(session)
+        self._pages.inherit(session)
+        return session
 
     def _make_room(self, bare: str) -> None:
         """Pages that were closed or reloaded wait to be resumed; they give way to new ones. Raises EndpointError rate-limited."""
@@ -139,12 +127,12 @@ class Desk:
         ended = session.ended_since(last)
         if replay is None:
             session.forget_events()
-        self._appear(session)
+        self._pages.appear(session)
         snapshots = [s for state in self._registry.calls_of(session.jid) if (s := snapshot(state)) is not None]
         welcome = m.Welcome(
             jid=session.jid,
             name=session.name,
-            contacts=self._contacts.of(session),
+            contacts=self._contacts.first(session),
             limits=m.Limits(
                 frame=frames.MAX_FRAME, calls=self._config.limits.calls_per_person, resume=int(self._config.limits.resume), ping=10
             ),
@@ -155,35 +143,29 @@ class Desk:
             ended=[] if replay is not None else ended,
             seq=last if replay is not None else session.seq,
             warnings=[] if self._ice.has_turn else [NO_TURN],
+            show=session.show,  # type: ignore[arg-type]
+            status=session.status,
         )
         wire.send(m.encode(welcome))
         for event in replay or ():
             wire.send(event)
         session.wire = wire
-
-    def _appear(self, session: Session) -> None:
-        shown = Shown(session.jid, session.name, session.video, session.show, session.status)
-        self._presence.online(shown, self._contacts.named(session))
-        contacts = frozenset(self._contacts.addresses(session))
-        may_call = {a for a in map(bare_jid, session.identity.may_call) if a}
-        dnd = session.show == "dnd"
-        endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone, dnd)
-        self._registry.online(endpoint)
+        self._contacts.rest(session)
 
     def _save(self, session: Session) -> None:
-        i = session.identity
-        self._journal.save_session(
-            SavedSession(session.jid, i.user, session.name, i.contacts, i.may_call, session.video, session.secret_hash, i.way, i.relay_only)
-        )
+        self._journal.save_session(saved(session, self._presence.directed(session.jid)))
 
     def restore(self) -> None:
-        """Take in the sessions of the last run; each has the resume window to come back, as if its socket was lost now."""
-        for saved in self._journal.sessions():
-            identity = tokens.Identity(saved.user, saved.name, saved.contacts, saved.may_call, True, saved.way, saved.relay_only)
-            session = Session(saved.jid, identity, saved.name, saved.video, secret_hash=saved.secret_hash, replayable=False)
+        """Take in the sessions of the last run; each has the resume window to come back, as if its socket was lost now.
+
+        Those that do not come soon went while nobody was here to see it, and their contacts shall know.
+        """
+        for row in self._journal.sessions():
+            session = restored(row)
+            self._presence.showed(row.jid, row.shown_to)
             self._sessions.restore(session)
-            self._appear(session)
-            self._later(session, min(self._config.limits.linger, self._config.limits.resume), self._linger_over)
+            self._pages.appear(session)
+            self._later(session, min(RESTORED, self._config.limits.linger, self._config.limits.resume), self._linger_over)
 
     def settled(self, session: Session) -> None:
         self._sessions.settle(session)
@@ -232,7 +214,7 @@ class Desk:
         self._presence.offline(session.jid)
         self._sessions.remove(session)
         self._journal.delete_session(session.jid)
-        self._contacts.left(session.bare)
+        self._contacts.left(session)
         log.info("session-closed", jid=session.jid)
 
     # --- requests
@@ -240,15 +222,15 @@ class Desk:
     def request(self, session: Session, frame: m.Request) -> None:
         if not session.allowance.take(asyncio.get_running_loop().time(), COSTS.get(type(frame), 1.0)):
             raise EndpointError("rate-limited", "too many requests; slow down")
-        if isinstance(frame, NOT_YET):
-            raise EndpointError("not-supported", f"{frame.__struct_config__.tag} is not offered by this server yet")
         if isinstance(frame, (m.Devices, m.DevicesRevoke)):
             answer = self._door.devices.request(session.identity, frame)
             if answer is not None and session.wire is not None:
                 session.wire.send(m.encode(answer))
         elif isinstance(frame, m.SetPresence):
-            session.show, session.status = frame.show, frame.status
-            self._appear(session)
+            self._pages.show(session, frame)
+        elif isinstance(frame, contact_requests.REQUESTS):
+            self._need_server()  # what is said to others now must reach them
+            self._contacts.request(session, frame)
         elif isinstance(frame, m.Ice):
             self._need_server()
             identity = session.identity
@@ -256,18 +238,10 @@ class Desk:
         elif isinstance(frame, m.History):
             self._answer_later(session, frame, self._history(session, frame))
         else:
-            effects = self._registry.from_endpoint(session.jid, self._event(frame), self._clock())
-            self._performer.perform(effects)
+            event = self._placed(session, frame) if isinstance(frame, m.CallRequest) else event_of(frame)
+            self._performer.perform(self._registry.from_endpoint(session.jid, event, self._clock()))
 
-    def _event(self, frame: m.Request) -> ev.EndpointEvent:
-        if isinstance(frame, m.CallRequest):
-            return self._placed(frame)
-        make = _EVENTS.get(type(frame))
-        if make is None:
-            raise EndpointError("not-supported", "not offered by this server")
-        return make(frame)
-
-    def _placed(self, frame: m.CallRequest) -> ev.Placed:
+    def _placed(self, session: Session, frame: m.CallRequest) -> ev.Placed:
         self._need_server()
         if self.draining:
             raise EndpointError("draining", "the bridge is being stopped; try again soon")
@@ -276,6 +250,8 @@ class Desk:
         to = bare_jid(frame.to)
         if to is None or "@" not in to:
             raise EndpointError("unknown-contact", f"{frame.to[:100]!r} is not an address like name@example.org")
+        if self._contacts.blocked(session, to):
+            raise EndpointError("forbidden", "you have blocked this address")
         return ev.Placed(frame.call, to, frame.description.sdp)
 
     def _need_server(self) -> None:

@@ -22,6 +22,9 @@ class Store(Protocol):
     def delete(self, row: object) -> None:
         """The row with this one's key, if there is one."""
 
+    async def find(self, kind: type[Row], *key: object) -> Row | None:
+        """The row with this key, if there is one; what was saved until now included."""
+
     async def calls(self, own: str, before: float, limit: int) -> list[CallRecord]:
         """Of the calls of `own` (bare JID) that began before `before` the latest ones, latest first; what was saved until now included."""
 

@@ -23,6 +23,9 @@ class MemoryStore:
     def delete(self, row: object) -> None:
         self._rows[type(row)].pop(TABLES[type(row)].key_of(row), None)
 
+    async def find(self, kind: type[Row], *key: object) -> Row | None:
+        return self._rows[kind].get(key)
+
     async def calls(self, own: str, before: float, limit: int) -> list[CallRecord]:
         found = [row for row in self.rows(CallRecord) if row.own == own and row.at < before]
         return sorted(found, key=lambda row: row.at, reverse=True)[:limit]

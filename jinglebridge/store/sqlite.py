@@ -43,14 +43,16 @@ MIGRATIONS = (
     """
     CREATE TABLE contact (
         own TEXT NOT NULL, peer TEXT NOT NULL, "to" INTEGER NOT NULL, "from" INTEGER NOT NULL, asked INTEGER NOT NULL,
-        asking INTEGER NOT NULL, wanted INTEGER NOT NULL, name TEXT NOT NULL, audio INTEGER NOT NULL, video INTEGER NOT NULL,
+        asking INTEGER NOT NULL, wanted INTEGER NOT NULL, added INTEGER NOT NULL, denied INTEGER NOT NULL, name TEXT NOT NULL,
+        audio INTEGER NOT NULL, video INTEGER NOT NULL,
         PRIMARY KEY (own, peer)
     ) WITHOUT ROWID;
-    INSERT INTO contact SELECT own, peer, sees, seen, asked, asking, wanted, '', 0, 0 FROM subscription;
+    INSERT INTO contact SELECT own, peer, sees, seen, asked, asking, wanted, 0, 0, '', 0, 0 FROM subscription;
     DROP TABLE subscription;
     CREATE TABLE person (
-        own TEXT PRIMARY KEY, name TEXT NOT NULL, avatar_type TEXT NOT NULL, avatar BLOB NOT NULL
+        own TEXT PRIMARY KEY, name TEXT NOT NULL, avatar_type TEXT NOT NULL, avatar_hash TEXT NOT NULL
     ) WITHOUT ROWID;
+    CREATE TABLE avatar (own TEXT PRIMARY KEY, data BLOB NOT NULL);
     CREATE TABLE device (
         id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, user TEXT NOT NULL, name TEXT NOT NULL, label TEXT NOT NULL,
         created REAL NOT NULL, used REAL NOT NULL, by TEXT NOT NULL, contacts TEXT NOT NULL, may_call TEXT NOT NULL
@@ -124,6 +126,11 @@ class SqliteStore:
     def delete(self, row: object) -> None:
         table = TABLES[type(row)]
         self._queue.put(Write(table.delete, table.key_of(row)))
+
+    async def find(self, kind: type[Row], *key: object) -> Row | None:
+        table = TABLES[kind]
+        found = await self._work(lambda database: database.execute(table.find, key).fetchone())
+        return None if found is None else table.read(found)
 
     async def calls(self, own: str, before: float, limit: int) -> list[CallRecord]:
         table = TABLES[CallRecord]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar, get_type_hints
 
-from jinglebridge.calls.people import Block, CallRecord, Contact, Device, Link, Owner, Person, UsedToken
+from jinglebridge.calls.people import Avatar, Block, CallRecord, Contact, Device, Link, Owner, Person, UsedToken
 
 Row = TypeVar("Row")
 Key = tuple[Any, ...]
@@ -41,8 +41,16 @@ class Table:
         return f"SELECT {self._names()} FROM {self.name}"
 
     @property
+    def find(self) -> str:
+        return self.select + self._where
+
+    @property
     def delete(self) -> str:
-        return f"DELETE FROM {self.name} WHERE " + " AND ".join(f'"{name}" = ?' for name in self.key)
+        return f"DELETE FROM {self.name}" + self._where
+
+    @property
+    def _where(self) -> str:
+        return " WHERE " + " AND ".join(f'"{name}" = ?' for name in self.key)
 
     def _names(self) -> str:
         return ", ".join(f'"{name}"' for name in self.columns)
@@ -68,6 +76,7 @@ TABLES: dict[type[Any], Table] = {
     for table in (
         Table("contact", Contact, ("own", "peer")),
         Table("person", Person, ("own",)),
+        Table("avatar", Avatar, ("own",)),
         Table("device", Device, ("id",)),
         Table("link", Link, ("id",)),
         Table("owner", Owner, ("jid",)),

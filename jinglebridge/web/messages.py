@@ -159,6 +159,21 @@ class ContactsDeny(Request, tag="contacts.deny", kw_only=True):
     jid: Jid
 
 
+class ContactsBlock(Request, tag="contacts.block", kw_only=True):
+    jid: Jid  # of a person, or a domain
+
+
+class ContactsUnblock(Request, tag="contacts.unblock", kw_only=True):
+    jid: Jid
+
+
+class SetAvatar(Request, tag="avatar", kw_only=True):
+    """The person's picture, for the contact lists of others; no data: none any more."""
+
+    media: Literal["image/png", "image/jpeg", "image/webp"] = "image/png"
+    data: Annotated[str, Meta(max_length=43692)] = ""  # base64 of at most 32 KiB
+
+
 class History(Request, tag="history", kw_only=True):
     """Ask for the calls that are over; answered by a `history` event with the same id, then `ack`."""
 
@@ -212,6 +227,9 @@ ClientFrame = (
     | ContactsRemove
     | ContactsApprove
     | ContactsDeny
+    | ContactsBlock
+    | ContactsUnblock
+    | SetAvatar
     | History
     | Devices
     | DevicesRevoke
@@ -245,6 +263,8 @@ class Contact(Struct, kw_only=True):
     status: str = ""
     media: Media  # what a call to this contact can carry, as far as known
     subscription: Literal["none", "to", "from", "both", "pending-out", "pending-in"] = "none"
+    fixed: bool = False  # named by whoever let this person in: cannot be removed
+    blocked: bool = False  # nothing is heard of it, and it sees nothing
 
 
 class IceServer(Struct, kw_only=True, omit_defaults=True):
@@ -301,7 +321,7 @@ class Ended(Event, tag="ended", kw_only=True):
 class Welcome(Struct, tag="welcome", kw_only=True):
     jid: str
     name: str
-    contacts: list[Contact]
+    contacts: list[Contact]  # a long list goes on in `contacts` events
     limits: Limits
     features: list[str]
     resume: str  # the next secret for hello.resume; good once
@@ -310,6 +330,8 @@ class Welcome(Struct, tag="welcome", kw_only=True):
     ended: list[Ended] = []  # with `calls`: those of the calls that are not there any more of which is known why
     seq: int  # number of the last event; the next one is seq + 1
     warnings: list[str] = []  # plain sentences for the person, e.g. that there is no TURN
+    show: Literal["available", "away", "dnd"] = "available"  # what others see of this page
+    status: str = ""
 
 
 class IceEvent(Struct, tag="ice", kw_only=True):
@@ -361,6 +383,19 @@ class ContactEvent(Event, tag="contact", kw_only=True):
     removed: bool = False
 
 
+class ContactsEvent(Event, tag="contacts", kw_only=True):
+    """Several contacts at once: the rest of a long list, or many that changed."""
+
+    contacts: list[Contact]
+
+
+class OwnPresence(Event, tag="presence", kw_only=True):
+    """Another page of this person turned "do not disturb" on or off, and that is so for all of them."""
+
+    show: Literal["available", "away", "dnd"]
+    status: str = ""
+
+
 class Incoming(Event, tag="incoming", kw_only=True):
     call: CallId
     from_: str = msgspec.field(name="from")
@@ -410,7 +445,20 @@ class Draining(Event, tag="draining", kw_only=True):
     """The bridge is being stopped: no new calls; reconnect soon."""
 
 
-SequencedEvent = ContactEvent | Incoming | State | DescriptionEvent | Rollback | CandidateEvent | InfoEvent | Ended | Missed | Draining
+SequencedEvent = (
+    ContactEvent
+    | ContactsEvent
+    | OwnPresence
+    | Incoming
+    | State
+    | DescriptionEvent
+    | Rollback
+    | CandidateEvent
+    | InfoEvent
+    | Ended
+    | Missed
+    | Draining
+)
 ServerFrame = Welcome | IceEvent | HistoryEvent | DeviceList | Ack | Error | Pong | SequencedEvent
 
 CLIENT_TYPES: dict[str, type[Request]] = {str(frame.__struct_config__.tag): frame for frame in ClientFrame.__args__}
@@ -422,6 +470,11 @@ _encoder = msgspec.json.Encoder()
 def encode(frame: ServerFrame) -> bytes:
     """One frame as UTF-8 JSON."""
     return _encoder.encode(frame)
+
+
+def encode_part(part: Struct) -> bytes:
+    """A part of a frame."""
+    return _encoder.encode(part)
 
 
 def decode(data: str | bytes) -> ClientFrame:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -28,6 +27,9 @@ class Wire(Protocol):
     """The transport under a session."""
 
     def send(self, frame: bytes) -> None: ...
+    def waiting(self) -> int:
+        """Bytes that the page has not taken yet."""
+
     def close(self, code: int, reason: str) -> None: ...
 
 
@@ -76,10 +78,10 @@ class Session:
     replayable: bool = True  # False after a restart of the bridge: its events are not the ones that the page counted
     allowance: Allowance = field(default_factory=Allowance)
     resumed_once: bool = False
-    _events: deque[tuple[int, bytes]] = field(default_factory=deque)
+    _events: list[tuple[int, bytes]] = field(default_factory=list)  # an empty deque has 600 bytes
     _size: int = 0
     _replies: dict[str, bytes | None] = field(default_factory=dict)  # in the order of the requests; None: just an ack
-    _ended: deque[m.Ended] = field(default_factory=lambda: deque(maxlen=MAX_ENDED))
+    _ended: list[m.Ended] = field(default_factory=list)
 
     @property
     def bare(self) -> str:
@@ -90,7 +92,7 @@ class Session:
         self.seq += 1
         event.seq = self.seq
         if isinstance(event, m.Ended):
-            self._ended.append(event)
+            self._ended = [*self._ended[-MAX_ENDED + 1 :], event]
         frame = m.encode(event)
         self._events.append((self.seq, frame))
         self._size += len(frame)
@@ -103,11 +105,10 @@ class Session:
         """The client has seen the events up to `seq`."""
         while self._events and self._events[0][0] <= seq:
             self._drop_oldest()
-        while self._ended and self._ended[0].seq <= seq:
-            self._ended.popleft()
+        self._ended = [end for end in self._ended if end.seq > seq]
 
     def _drop_oldest(self) -> None:
-        seq, frame = self._events.popleft()
+        seq, frame = self._events.pop(0)
         self._size -= len(frame)
         self.complete_from = seq + 1
 

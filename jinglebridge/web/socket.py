@@ -102,6 +102,9 @@ class Connection(asyncio.Protocol):
         self._out.append(websocket.header(len(frame)))
         self._out.append(frame)
 
+    def waiting(self) -> int:
+        return self._size + (self._transport.get_write_buffer_size() if self._transport is not None else 0)
+
     def close(self, code: int, reason: str) -> None:
         """After what was sent before; only the first counts."""
         if self._closing:

@@ -52,9 +52,9 @@ _SESSION = {
 }
 GATEWAY = DiscoInfo(
     (Identity("component", "generic", "", "jinglebridge"), Identity("gateway", "webrtc", "", "jinglebridge")),
-    BASE | {ITEMS, VERSION, "jid\\20escaping"},
+    BASE | {ITEMS, VERSION, "vcard-temp", "jid\\20escaping"},
 )
-ACCOUNT = DiscoInfo((Identity("account", "registered"),), frozenset({caps.INFO, ITEMS, PING}))
+ACCOUNT = DiscoInfo((Identity("account", "registered"),), frozenset({caps.INFO, ITEMS, PING, "vcard-temp"}))
 
 
 class Disco:

@@ -8,10 +8,11 @@ Spec: RFC 6121 §4, XEP-0115 §5.4, §8.2; J-026 … J-029, J-041.
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ET
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from jinglebridge.calls.model import AUDIO, CALLABLE, JMI, VIDEO, PeerInfo, PeerResource
 from jinglebridge.errors import BadRequest
@@ -21,6 +22,7 @@ from jinglebridge.xmpp.stanza import NS, Stanza
 
 MAX_CAPS = 2000  # hashes kept
 MAX_RESOURCES = 32  # of one peer
+MAX_QUERIES = 4  # at the same time, to one peer
 SHOWS = {"": "available", "chat": "available", "away": "away", "xa": "away", "dnd": "dnd"}
 NICK = "{http://jabber.org/protocol/nick}nick"
 
@@ -29,7 +31,8 @@ Pair = tuple[str, str]  # (own bare JID, peer bare JID)
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One online resource: `show` in the words of the JSON protocol, `features` None until known."""
+    """One online resource: `show` in the words of the JSON protocol, `features` None until known; `node` and `ver` of its caps,
+    `ver` "" if there is none that can be verified."""
 
     jid: str
     show: str
@@ -37,180 +40,236 @@ class Resource:
     priority: int
     features: frozenset[str] | None = None
     node: str = ""
+    ver: str = ""
+
+    @property
+    def key(self) -> str:
+        """What is asked about: the hash, or this resource alone."""
+        return self.ver or self.jid
+
+
+@dataclass(slots=True)
+class Known:
+    """A peer as one of our users knows it."""
+
+    resources: dict[str, Resource] = field(default_factory=dict)
+    nick: str = ""
+    info: PeerInfo | None = None  # of those asked for since they changed last: each event of a call asks
+
+    @property
+    def able(self) -> tuple[bool, bool] | None:
+        """Can it take audio, video? None: nothing is known of anything that is online."""
+        known = [r.features for r in self.resources.values() if r.features is not None]
+        return (any(_takes(f, AUDIO) for f in known), any(_takes(f, VIDEO) for f in known)) if known else None
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A peer as one of our users sees it; the best resource speaks for all."""
+    """A peer as one of our users sees it; the best resource speaks for all. `able`: see `Known`."""
 
     presence: str = "offline"
     status: str = ""
-    audio: bool = False
-    video: bool = False
+    able: tuple[bool, bool] | None = None
+
+
+NOTHING = Known()
 
 
 class Peers:
-    """Tracks presence and capabilities. `on_change(own bare, peer bare)` is called when what a user sees changes."""
+    """Tracks presence and capabilities.
+
+    `on_change(own bare, peer bare)` is called when what a user sees changes, `on_able(own, peer, audio, video)` when it has become known
+    what a peer can take; `called(own, peer)` tells the name that a user gave to a peer.
+    """
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
-        self._resources: dict[Pair, dict[str, Resource]] = {}
-        self._nicks: dict[Pair, str] = {}
-        self._infos: dict[Pair, PeerInfo] = {}  # of those asked for since they changed last: each event of a call asks
+        self._known: dict[str, dict[str, Known]] = {}  # own -> peer
         self._caps: OrderedDict[str, frozenset[str]] = OrderedDict()  # verified hash -> features
-        self._asking: dict[str, list[tuple[Pair, str]]] = {}  # hash or full JID -> who waits for it
-        self._able: dict[Pair, tuple[bool, bool]] = {}  # last known, kept while the peer sleeps
+        self._waiting: dict[str, dict[Pair, None]] = {}  # hash or full JID that is asked about -> (own, full JID) that wait for it
+        self._busy: dict[str, int] = {}  # bare JID -> queries that it has to answer
+        self.called: Callable[[str, str], str] = lambda own, peer: ""
+        self.on_able: Callable[[str, str, bool, bool], None] = lambda own, peer, audio, video: None
         self.on_change: Callable[[str, str], None] = lambda own, peer: None
         self.on_resource: Callable[[str, bool], None] = lambda jid, available: None
 
     def available(self, stanza: Stanza) -> None:
-        pair = (stanza.to.partition("/")[0], stanza.sender.partition("/")[0])
-        self._infos.pop(pair, None)
-        resources = self._resources.setdefault(pair, {})
-        if stanza.sender not in resources and len(resources) >= MAX_RESOURCES:
+        own, peer = stanza.to.partition("/")[0], stanza.sender.partition("/")[0]
+        known = self._known.setdefault(own, {}).setdefault(peer, Known())
+        known.info = None
+        before = known.resources.get(stanza.sender)
+        if before is None and len(known.resources) >= MAX_RESOURCES:
             return
-        nick = stanza.element.findtext(NICK)
-        if nick:
-            self._nicks[pair] = nick[:128]
-        known = resources.get(stanza.sender)
-        resources[stanza.sender] = Resource(
+        known.nick = stanza.element.findtext(NICK, "")[:128] or known.nick
+        node, ver = _caps(stanza.element)
+        known.resources[stanza.sender] = Resource(
             stanza.sender,
             SHOWS.get(stanza.element.findtext(f"{{{NS}}}show", ""), "available"),
             stanza.element.findtext(f"{{{NS}}}status", "")[:1024],
             _priority(stanza.element.findtext(f"{{{NS}}}priority", "0")),
-            known.features if known else None,
-            _node(stanza.element),
+            before.features if before else None,
+            node,
+            ver,
         )
-        self._learn(pair, stanza)
+        self._learn(own, known.resources[stanza.sender])
         self.on_resource(stanza.sender, True)
-        self.on_change(*pair)
+        self.on_change(own, peer)
 
     def unavailable(self, stanza: Stanza) -> None:
         """A resource left; without one, or for an error from the bare JID, the peer is offline. J-041."""
-        pair = (stanza.to.partition("/")[0], stanza.sender.partition("/")[0])
-        self._infos.pop(pair, None)
-        resources = self._resources.get(pair, {})
-        gone = [stanza.sender] if "/" in stanza.sender else list(resources)
-        for jid in gone:
-            resources.pop(jid, None)
+        own, peer = stanza.to.partition("/")[0], stanza.sender.partition("/")[0]
+        known = self._get(own, peer)
+        known.info = None
+        for jid in [stanza.sender] if "/" in stanza.sender else list(known.resources):
+            known.resources.pop(jid, None)
             self.on_resource(jid, False)
-        if not resources:
-            self._resources.pop(pair, None)
-        self.on_change(*pair)
+        self.on_change(own, peer)
+
+    def forget(self, own: str, peer: str) -> None:
+        """This user sees that peer no more."""
+        known = self._known.get(own, {}).pop(peer, NOTHING)
+        for jid in known.resources:
+            self.on_resource(jid, False)
+        self.on_change(own, peer)
 
     def forget_user(self, own: str) -> None:
         """Nobody of this user is online: what was shown to it is stale from now on."""
-        for table in (self._resources, self._nicks, self._able, self._infos):
-            for pair in [p for p in table if p[0] == own]:
-                del table[pair]
+        self._known.pop(own, None)
 
     def forget_all(self) -> None:
         """The stream broke: presence is unknown until it is sent again. Capabilities stay true."""
-        pairs = list(self._resources)
-        self._resources.clear()
-        self._infos.clear()
-        self._asking.clear()
-        for pair in pairs:
-            self.on_change(*pair)
+        self._waiting.clear()
+        for own, peers in self._known.items():
+            for peer, known in peers.items():
+                if known.resources:
+                    known.resources.clear()
+                    known.info = None
+                    self.on_change(own, peer)
+
+    def _get(self, own: str, peer: str) -> Known:
+        return self._known.get(own, {}).get(peer) or Known()
 
     def seen(self, own: str, peer: str) -> Seen:
-        pair = (own, peer)
-        resources = list(self._resources.get(pair, {}).values())
-        audio, video = self._able.get(pair, (False, False))
-        if not resources:
-            return Seen("offline", "", audio, video)
-        best = min(resources, key=lambda r: (("available", "away", "dnd").index(r.show), -r.priority))
-        return Seen(best.show, best.status, audio, video)
+        known = self._get(own, peer)
+        if not known.resources:
+            return Seen()
+        best = min(known.resources.values(), key=lambda r: (("available", "away", "dnd").index(r.show), -r.priority))
+        return Seen(best.show, best.status, known.able)
 
     def info(self, own: str, peer: str) -> PeerInfo:
         """What the engine wants to know with each event of a call."""
-        pair = (own, peer)
-        info = self._infos.get(pair)
-        if info is None:
-            resources = self._resources.get(pair, {}).values()
-            info = PeerInfo(self.name(own, peer), tuple(PeerResource(r.jid, r.features, r.priority, r.node) for r in resources))
-            if resources:  # what is known of strangers is nothing, and is not kept
-                self._infos[pair] = info
-        return info
+        known = self._get(own, peer)
+        if known.info is None:  # what is known of strangers is nothing, and is not kept
+            resources = known.resources.values()
+            known.info = PeerInfo(self.name(own, peer), tuple(PeerResource(r.jid, r.features, r.priority, r.node) for r in resources))
+        return known.info
 
     def name(self, own: str, peer: str) -> str:
-        """The nickname that the peer gave itself, or ""."""
-        return self._nicks.get((own, peer), "")
+        """What our user calls them, or the nickname that the peer gave itself, or ""."""
+        return self.called(own, peer) or self._get(own, peer).nick
+
+    def renamed(self, own: str, peer: str) -> None:
+        self._get(own, peer).info = None
 
     # --- capabilities
 
-    def _learn(self, pair: Pair, stanza: Stanza) -> None:
-        """Find out what the resource can do: from the cache, or by asking it."""
-        c = stanza.element.find(f"{{{caps.NS}}}c")
-        node, ver, hash = (c.get("node"), c.get("ver"), c.get("hash")) if c is not None else (None, None, None)
-        if hash != "sha-1":
-            ver = None  # cannot be verified, so it is asked of each resource
-        if ver is not None and ver in self._caps:
-            self._caps.move_to_end(ver)
-            self._known(pair, stanza.sender, self._caps[ver])
-            return
-        key = stanza.sender if ver is None else ver
-        waiting = self._asking.setdefault(key, [])
-        waiting.append((pair, stanza.sender))
-        if len(waiting) == 1:
-            self._ask(key, None if ver is None else f"{node}#{ver}", stanza.to, stanza.sender)
+    def _learn(self, own: str, resource: Resource) -> None:
+        """Find out what the resource can do: from the cache, or by asking it.
 
-    def _ask(self, key: str, node: str | None, own: str, peer: str) -> None:
-        query = ET.Element(f"{{{caps.INFO}}}query", {} if node is None else {"node": node})
+        A peer who sends ever new hashes is asked a few things at a time, and about its last presence in the end.
+        """
+        if resource.ver in self._caps:
+            self._caps.move_to_end(resource.ver)
+            self._found(own, resource.jid, resource.key, self._caps[resource.ver])
+            return
+        waiting = self._waiting.get(resource.key)
+        if waiting is not None:
+            waiting[own, resource.jid] = None
+        elif self._busy.get(_bare(resource.jid), 0) < MAX_QUERIES:
+            self._waiting[resource.key] = {(own, resource.jid): None}
+            self._ask(own, resource)
+
+    def _ask(self, own: str, resource: Resource) -> None:
+        query = ET.Element(f"{{{caps.INFO}}}query", {"node": f"{resource.node}#{resource.ver}"} if resource.ver else {})
+        peer = _bare(resource.jid)
+        self._busy[peer] = self._busy.get(peer, 0) + 1
 
         def answered(payload: ET.Element | None, condition: str | None, _: str | None) -> None:
-            self._answered(key, node, peer, payload)
-            left = [w for w in self._asking.get(key, ()) if w[1] != peer]
-            if node is not None and left and condition != "offline":
-                # One peer who says nothing, or nonsense, must not hide what the others with this hash can do.
-                self._asking[key] = left
-                self._ask(key, node, left[0][0][0], left[0][1])
+            self._busy[peer] -= 1
+            if not self._busy[peer]:
+                del self._busy[peer]
+            if condition == "offline":
+                self._waiting.pop(resource.key, None)
             else:
-                self._asking.pop(key, None)
+                self._answered(own, resource, payload)
 
-        self._requests.ask("get", own, peer, query, answered, 10.0)
+        self._requests.ask("get", own, resource.jid, query, answered, 10.0)
 
-    def _answered(self, key: str, node: str | None, asked: str, payload: ET.Element | None) -> None:
-        """Use an answer; who still waits afterwards stays in `_asking`."""
-        waiting = self._asking.get(key, [])
-        if payload is None:
-            return
+    def _answered(self, own: str, asked: Resource, payload: ET.Element | None) -> None:
+        """Use an answer. One peer who says nothing, or nonsense, must not hide what the others with this hash can do: they are asked."""
+        waiting = self._waiting.pop(asked.key, {})
         try:
-            info = caps.read(payload)
+            features = None if payload is None else self._verified(asked, caps.read(payload))
         except BadRequest:
-            return
-        ver = key if node is not None else None
-        if ver is not None and info.ver() == ver:
-            self._asking.pop(key, None)
-            self._caps[ver] = info.features
+            features = None
+        if asked.ver and features is not None and asked.ver in self._caps:
+            for each, jid in waiting:
+                self._found(each, jid, asked.key, features)
+        else:
+            others = {pair: None for pair in waiting if pair[1] != asked.jid}
+            if features is not None:
+                for each, jid in waiting:
+                    if jid == asked.jid:
+                        self._found(each, jid, asked.key, features)
+            self._ask_another(asked.key, others)
+        # What this peer sent while it had to answer enough already.
+        last = self._get(own, _bare(asked.jid)).resources.get(asked.jid)
+        if last is not None and last.key != asked.key:
+            self._learn(own, last)
+
+    def _verified(self, asked: Resource, info: caps.DiscoInfo) -> frozenset[str]:
+        """The features, kept for the hash if they have it. A failed check is good for the one who answered, never for others."""
+        if asked.ver and info.ver() == asked.ver:
+            self._caps[asked.ver] = info.features
             if len(self._caps) > MAX_CAPS:
                 self._caps.popitem(last=False)
-            for pair, jid in waiting:
-                self._known(pair, jid, info.features)
-            return
-        # A failed check is good for the one who answered, never for others with that hash.
-        for pair, jid in waiting:
-            if jid == asked:
-                self._known(pair, jid, info.features)
+        return info.features
 
-    def _known(self, pair: Pair, jid: str, features: frozenset[str]) -> None:
-        self._infos.pop(pair, None)
-        resources = self._resources.get(pair, {})
-        if jid not in resources:
-            return
-        resources[jid] = replace(resources[jid], features=features)
-        all_features = [r.features for r in resources.values() if r.features is not None]
-        self._able[pair] = (any(_takes(f, AUDIO) for f in all_features), any(_takes(f, VIDEO) for f in all_features))
-        self.on_change(*pair)
+    def _ask_another(self, key: str, others: dict[Pair, None]) -> None:
+        for own, jid in others:
+            resource = self._get(own, _bare(jid)).resources.get(jid)
+            if resource is not None and resource.key == key:
+                self._waiting[key] = others
+                self._ask(own, resource)
+                return
+
+    def _found(self, own: str, jid: str, key: str, features: frozenset[str]) -> None:
+        known = self._get(own, _bare(jid))
+        resource = known.resources.get(jid)
+        if resource is None or resource.key != key:
+            return  # it left, or is something else by now
+        known.info = None
+        known.resources[jid] = replace(resource, features=features)
+        if known.able is not None:
+            self.on_able(own, _bare(jid), *known.able)
+        self.on_change(own, _bare(jid))
 
 
 def _takes(features: frozenset[str], medium: str) -> bool:
     return medium in features and (CALLABLE <= features or JMI in features)
 
 
-def _node(presence: ET.Element) -> str:
+def _bare(jid: str) -> str:
+    return jid.partition("/")[0]
+
+
+def _caps(presence: ET.Element) -> tuple[str, str]:
+    """Node and hash; a hash that cannot be verified is none, so each such resource is asked itself."""
     c = presence.find(f"{{{caps.NS}}}c")
-    return "" if c is None else c.get("node", "")[:256]
+    if c is None:
+        return "", ""
+    ver = c.get("ver", "") if c.get("hash") == "sha-1" else ""
+    return sys.intern(c.get("node", "")[:256]), sys.intern(ver) if len(ver) < 64 else ""  # many have the same
 
 
 def _priority(text: str) -> int:

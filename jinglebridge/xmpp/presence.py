@@ -1,42 +1,28 @@
-"""The component is the roster server of its own users: subscriptions, presence out, probes.
+"""Presence of our own users: what goes out, what comes in, who may ask.
 
 A user's presence goes to subscribers, and to a call's partner while there is reason to (J-042); whoever got it also gets the
-`unavailable`. Contacts live in the store; this file keeps the working copy.
+`unavailable`. Who is a subscriber is said in `roster`, and becomes so in `subscriptions`.
 
-Spec: RFC 6121 §3, §4; DESIGN §2; J-033 … J-042, J-253.
+Spec: RFC 6121 §4; DESIGN §2; J-033 … J-035, J-040 … J-042, J-253.
 """
 
 from __future__ import annotations
 
+import asyncio
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
-
-import structlog
 
 from jinglebridge.calls.people import Contact
 from jinglebridge.xmpp import caps, disco
 from jinglebridge.xmpp.peers import Peers
+from jinglebridge.xmpp.roster import Roster, RosterStore
 from jinglebridge.xmpp.stanza import Send, Stanza, presence, text_child
+from jinglebridge.xmpp.subscriptions import Subscriptions, nick
+from jinglebridge.xmpp.vcard import photo_update
 
-log = structlog.get_logger()
-
-NICK = "{http://jabber.org/protocol/nick}nick"
-
-MAX_ASKING = 50  # undecided requests of one user
-MAX_ROWS = 10_000  # contacts of one user or service
-
-
-class RosterStore(Protocol):
-    def rows(self, kind: type[Contact]) -> list[Contact]:
-        """All contacts of everybody."""
-
-    def save(self, row: Contact) -> None:
-        """Keep one row."""
-
-    def delete(self, row: Contact) -> None:
-        """Forget it."""
+ANNOUNCED_AT_ONCE = 50  # users, before others get their turn
+MAX_UNSAID = 100_000  # sessions that left, times those who saw them, while there was no connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +37,27 @@ class Shown:
 
 
 class PresenceKeeper:
-    """Presence and subscriptions of all web users, and of the services (which accept everybody)."""
+    """Presence of all web users, and of the services (which accept everybody)."""
 
     def __init__(self, send: Send, peers: Peers, store: RosterStore) -> None:
-        self._send = send
-        self._peers = peers
-        self._store = store
-        self._rows: dict[str, dict[str, Contact]] = {}
+        self.send = send
+        self.peers = peers
+        self.roster = Roster(store)
+        self.subscriptions = Subscriptions(self)
+        self.services: set[str] = set()
         self._shown: dict[str, dict[str, Shown]] = {}  # bare -> full -> what it shows
         self._directed: dict[str, set[str]] = {}  # full JID -> bare or full JIDs that got presence without subscription
-        self._services: set[str] = set()
-        for row in store.rows(Contact):
-            self._rows.setdefault(row.own, {})[row.peer] = row
+        self._unsaid: dict[tuple[str, str], None] = {}  # (full JID, to): sessions that left while there was no connection
+        self.on_direct: Callable[[str], None] = lambda jid: None  # a session (full JID) was shown to somebody else
+        peers.called = self.roster.called
+        peers.on_able = self.roster.able
 
     # --- our side
 
     def service(self, shown: Shown) -> None:
         """A contact of the bridge itself (echo): everybody may see it."""
-        self._services.add(_bare(shown.jid))
+        self.services.add(_bare(shown.jid))
+        self.roster.admitted(_bare(shown.jid), shown.name)
         self._shown.setdefault(_bare(shown.jid), {})[shown.jid] = shown
 
     def online(self, shown: Shown, contacts: Iterable[str]) -> None:
@@ -77,18 +66,18 @@ class PresenceKeeper:
         first = shown.jid not in self._shown.get(own, {})
         self._shown.setdefault(own, {})[shown.jid] = shown
         named = set(contacts)
-        for peer in named | {p for p, r in self._rows.get(own, {}).items() if r.wanted}:
+        for peer in named | {row.peer for row in self.roster.of(own) if row.wanted}:
             row = self.row(own, peer)
             # What an earlier token named is a contact still only if somebody subscribed since.
-            self._save(replace(row, wanted=peer in named or (row.wanted and (row.to or row.from_ or not first))))
-        for peer, row in list(self._rows.get(own, {}).items()):
+            lasts = row.added or row.to or row.from_ or not first
+            self.roster.save(replace(row, wanted=peer in named or (row.wanted and lasts)))
+        for row in self._heard(own):
             if row.from_:
-                self._send(self._available(shown, peer))
-            if row.to and first:
-                self._send(presence(own, peer, "probe"))
-            elif row.wanted and not row.to and first:
-                self._save(replace(row, asked=True))
-                self._send(presence(own, peer, "subscribe"))
+                self.send(self._available(shown, row.peer))
+            if first and row.to:
+                self.send(presence(own, row.peer, "probe"))
+            elif first and row.wanted and (row.asked or (row.peer in named and not row.denied)):
+                self.subscriptions.ask(own, row.peer)
 
     def offline(self, jid: str) -> None:
         """A session is over: everybody who got its presence hears so. J-034."""
@@ -96,12 +85,12 @@ class PresenceKeeper:
         shown = self._shown.get(own, {})
         if shown.pop(jid, None) is None:
             return
-        subscribers = {peer for peer, row in self._rows.get(own, {}).items() if row.from_}
+        subscribers = {row.peer for row in self._heard(own) if row.from_}
         for peer in subscribers | self._directed.pop(jid, set()):
-            self._send(presence(jid, peer, "unavailable"))
+            self._hide(jid, peer)
         if not shown:
             self._shown.pop(own, None)
-            self._peers.forget_user(own)
+            self.peers.forget_user(own)
 
     def direct(self, jid: str, to: str) -> None:
         """Show one session to a call's partner, once. J-042."""
@@ -109,136 +98,150 @@ class PresenceKeeper:
         shown = self._shown.get(own, {}).get(jid)
         if shown is None or self.row(own, _bare(to)).from_ or to in self._directed.get(jid, ()):
             return
-        self._directed.setdefault(jid, set()).add(to)
-        self._send(self._available(shown, to))
+        self.showed(jid, [to])
+        self.on_direct(jid)
+        self.send(self._available(shown, to))
 
-    def announce(self) -> None:
+    def showed(self, jid: str, to: Iterable[str]) -> None:
+        """This session was shown to them: they are to hear when it leaves."""
+        for address in to:
+            self._directed.setdefault(jid, set()).add(address)
+
+    def directed(self, jid: str) -> tuple[str, ...]:
+        return tuple(sorted(self._directed.get(jid, ())))
+
+    async def announce(self) -> None:
         """The stream is new and the server told nobody anything: send all presence again, ask for all of theirs. J-005."""
-        for own, sessions in self._shown.items():
-            for peer, row in self._rows.get(own, {}).items():
-                if row.from_:
-                    for shown in sessions.values():
-                        self._send(self._available(shown, peer))
-                if row.to:
-                    self._send(presence(own, peer, "probe"))
-                elif row.asked:
-                    self._send(presence(own, peer, "subscribe"))
-        for jid, peers in self._directed.items():
+        unsaid, self._unsaid = self._unsaid, {}
+        for jid, to in unsaid:
+            self._hide(jid, to)
+        for number, own in enumerate(list(self._shown), 1):
+            self._announce(own)
+            if number % ANNOUNCED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        for jid, peers in list(self._directed.items()):
             session = self._shown.get(_bare(jid), {}).get(jid)
             if session is not None:
                 for peer in peers:
-                    self._send(self._available(session, peer))
+                    self.send(self._available(session, peer))
+
+    def _announce(self, own: str) -> None:
+        for row in self._heard(own) if own in self._shown else ():
+            if row.from_:
+                self.show_all(own, row.peer)
+            if row.to:
+                self.send(presence(own, row.peer, "probe"))
+            elif row.asked:
+                self.subscriptions.ask(own, row.peer)
+
+    def show_all(self, own: str, to: str) -> None:
+        """Show all sessions of a user to `to`."""
+        for shown in self._shown.get(own, {}).values():
+            self.send(self._available(shown, to))
+
+    def hide_all(self, own: str, to: str) -> None:
+        """The contrary."""
+        for jid in self._shown.get(own, {}):
+            self._hide(jid, to)
+
+    def _hide(self, jid: str, to: str) -> None:
+        """Say that a session left; without a connection, as soon as there is one again."""
+        if not self.send(presence(jid, to, "unavailable")) and len(self._unsaid) < MAX_UNSAID:
+            self._unsaid[jid, to] = None
+
+    def hide_directed(self, own: str) -> None:
+        """Whoever is blocked now, and saw a session because of a call, sees it no more."""
+        for jid in self._shown.get(own, {}):
+            for to in [to for to in self._directed.get(jid, ()) if self.roster.blocked(own, _bare(to))]:
+                self._directed[jid].discard(to)
+                self._hide(jid, to)
+
+    def changed(self, own: str) -> None:
+        """Name or picture of a user is another: the subscribers get presence again."""
+        for row in self._heard(own):
+            if row.from_:
+                self.show_all(own, row.peer)
+
+    def _heard(self, own: str) -> list[Contact]:
+        """The contacts that are not blocked."""
+        return [row for row in self.roster.of(own) if not self.roster.blocked(own, row.peer)]
+
+    # --- what others of the service want to know
 
     def row(self, own: str, peer: str) -> Contact:
-        return self._rows.get(own, {}).get(peer) or Contact(own, peer)
+        return self.roster.row(own, peer)
 
     def contacts(self, own: str) -> list[str]:
         """Whom this user knows: not those who merely asked to see them."""
-        return [peer for peer, row in self._rows.get(own, {}).items() if row.known]
+        return [row.peer for row in self.roster.of(own) if row.known]
 
     def name(self, own: str) -> str:
         """What a user of ours is called, or "" while nobody knows."""
-        return next((shown.name for shown in self._shown.get(own, {}).values() if shown.name), "")
+        return next((shown.name for shown in self._shown.get(own, {}).values() if shown.name), "") or self.roster.person(own).name
 
     def shows(self, jid: str) -> bool:
         """Is this session (full JID) shown as available right now?"""
         return jid in self._shown.get(_bare(jid), {})
 
     def subscribed(self, own: str, peer: str) -> bool:
-        return own in self._services or self.row(own, peer).from_
+        return own in self.services or self.row(own, peer).from_
+
+    def shown_to(self, own: str, peer: str) -> bool:
+        """May `peer` (bare) see this user: as a subscriber, or because of a call?"""
+        return self.subscribed(own, peer) or self._met(own, peer)
+
+    def _met(self, own: str, peer: str) -> bool:
+        return any(_bare(to) == peer for jid in self._shown.get(own, {}) for to in self._directed.get(jid, ()))
 
     # --- their side
 
     def received(self, stanza: Stanza) -> None:
-        """Any presence stanza of a peer."""
-        own = _bare(stanza.to)
-        if own not in self._shown and own not in self._rows:
-            return  # nobody here: nothing is remembered for names that strangers make up (J-254)
-        handler = {
-            "": self._came,
-            "unavailable": self._left,
-            "error": self._left,
-            "probe": self._probe,
-            "subscribe": self._subscribe,
-            "subscribed": self._subscribed,
-            "unsubscribe": self._unsubscribe,
-            "unsubscribed": self._unsubscribed,
-        }.get(stanza.type)
-        if handler is not None:
-            handler(stanza)
+        """Any presence stanza of a peer. Nothing is remembered for names that strangers make up (J-254)."""
+        own, peer = _bare(stanza.to), _bare(stanza.sender)
+        if own not in self._shown and not self.roster.known(own):
+            return
+        match stanza.type:
+            case "":
+                self._came(stanza)
+            case "unavailable" | "error":
+                self._left(stanza)
+            case "probe":
+                self._probe(own, stanza.sender)
+            case "subscribe":
+                self.subscriptions.subscribe(own, peer)
+            case "subscribed":
+                self.subscriptions.subscribed(own, peer)
+            case "unsubscribe":
+                self.subscriptions.unsubscribe(own, peer)
+            case "unsubscribed":
+                self.subscriptions.unsubscribed(own, peer)
 
     def _came(self, stanza: Stanza) -> None:
-        """Presence of contacts, and of whoever we showed ours to for a call, is kept; a stranger's is not. J-253, J-254."""
-        if self._concerns(stanza):
-            self._peers.available(stanza)
+        """Presence of contacts, and of whoever we showed ours to for a call, is kept; a stranger's is not. J-253, J-254.
+
+        Nor is any for a user who is not there: it is asked for when they come.
+        """
+        if _bare(stanza.to) in self._shown and self._concerns(stanza):
+            self.peers.available(stanza)
 
     def _left(self, stanza: Stanza) -> None:
         if self._concerns(stanza):
-            self._peers.unavailable(stanza)
+            self.peers.unavailable(stanza)
         else:
-            self._peers.on_resource(stanza.sender, False)  # a call with the echo contact ends too
+            self.peers.on_resource(stanza.sender, False)  # a call with the echo contact ends too
 
     def _concerns(self, stanza: Stanza) -> bool:
         own, peer = _bare(stanza.to), _bare(stanza.sender)
-        if own in self._services:
-            return False
-        if self.row(own, peer).known:
-            return True
-        return any(_bare(to) == peer for jid in self._shown.get(own, {}) for to in self._directed.get(jid, ()))
+        return own not in self.services and (self.row(own, peer).known or self._met(own, peer))
 
-    def _probe(self, stanza: Stanza) -> None:
+    def _probe(self, own: str, peer: str) -> None:
         """Subscribers get one presence per session, or unavailable; others silence. J-035."""
-        own, peer = _bare(stanza.to), stanza.sender
         if not self.subscribed(own, _bare(peer)):
             return
-        sessions = self._shown.get(own, {}).values()
-        for shown in sessions:
-            self._send(self._available(shown, peer))
-        if not sessions:
-            self._send(presence(own, peer, "unavailable"))
-
-    def _subscribe(self, stanza: Stanza) -> None:
-        """Contacts may see us; anybody else waits for the user's decision; unknown users stay unknown. J-037.
-
-        What we asked of another web user who had never been here was lost; no server kept it: ask again, once, when they ask us.
-        """
-        own, peer = _bare(stanza.to), _bare(stanza.sender)
-        row = self.row(own, peer)
-        if own in self._services or row.wanted or row.from_:
-            self._save(replace(row, from_=True, asking=False))
-            self._send(presence(own, peer, "subscribed"))
-            for shown in self._shown.get(own, {}).values():
-                self._send(self._available(shown, peer))
-            if row.asked and not row.from_ and own.partition("@")[2] == peer.partition("@")[2]:
-                self._send(presence(own, peer, "subscribe"))
-        elif sum(r.asking for r in self._rows.get(own, {}).values()) < MAX_ASKING:
-            self._save(replace(row, asking=True))
-            self._peers.on_change(own, peer)
-
-    def _subscribed(self, stanza: Stanza) -> None:
-        own, peer = _bare(stanza.to), _bare(stanza.sender)
-        row = self.row(own, peer)
-        if row.asked:
-            self._save(replace(row, to=True, asked=False))
-            self._peers.on_change(own, peer)
-
-    def _unsubscribe(self, stanza: Stanza) -> None:
-        """They want to see us no more. J-038, J-039."""
-        own, peer = _bare(stanza.to), _bare(stanza.sender)
-        row = self.row(own, peer)
-        if row.from_ or row.asking:
-            self._save(replace(row, from_=False, asking=False))
-            self._send(presence(own, peer, "unsubscribed"))
-            for jid in self._shown.get(own, {}):
-                self._send(presence(jid, peer, "unavailable"))
-            self._peers.on_change(own, peer)
-
-    def _unsubscribed(self, stanza: Stanza) -> None:
-        own, peer = _bare(stanza.to), _bare(stanza.sender)
-        row = self.row(own, peer)
-        if row.to or row.asked:
-            self._save(replace(row, to=False, asked=False))
-            self._peers.unavailable(Stanza("presence", "unavailable", "", peer, own, stanza.element))
+        if own in self._shown:
+            self.show_all(own, peer)
+        else:
+            self.send(presence(own, peer, "unavailable"))
 
     # --- building
 
@@ -249,22 +252,9 @@ class PresenceKeeper:
         if shown.status:
             children.append(text_child("status", shown.status))
         if shown.name:
-            nick = ET.Element(NICK)
-            nick.text = shown.name
-            children.append(nick)
+            children.append(nick(shown.name))
+        children.append(photo_update(self.roster.person(_bare(shown.jid)).avatar_hash))
         return presence(shown.jid, to, "", *children)
-
-    def _save(self, row: Contact) -> None:
-        rows = self._rows.get(row.own, {})
-        if self.row(row.own, row.peer) == row or (row.peer not in rows and len(rows) >= MAX_ROWS):
-            return
-        if not row.empty:
-            self._rows.setdefault(row.own, {})[row.peer] = row
-            self._store.save(row)
-        elif rows.pop(row.peer, None) is not None:
-            self._store.delete(row)
-            if not rows:
-                del self._rows[row.own]
 
 
 def _bare(jid: str) -> str:

@@ -9,13 +9,14 @@ Spec: RFC 6120 §8.2.3, §8.4; J-006 … J-008.
 
 from __future__ import annotations
 
+import asyncio
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
 import structlog
 
-from jinglebridge.errors import BadRequest, ProtocolError, ServiceUnavailable
+from jinglebridge.errors import BadRequest, ProtocolError, ResourceConstraint, ServiceUnavailable
 from jinglebridge.xml import to_text
 from jinglebridge.xmpp import guard
 from jinglebridge.xmpp.requests import Requests
@@ -25,14 +26,17 @@ log = structlog.get_logger()
 
 BODY = f"{{{NS}}}body"
 MAX_TEXT = 64 * 1024  # characters of a <jingle/> that is read without a tree
+MAX_LATER = 100  # answers that are being looked up
+NOBODY = "\\20"  # a local part that no user can have: XEP-0106 §4.1
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result's payload, and what to do after the result was sent."""
+    """The result's payload, and what to do after the result was sent. `later`: the payload has to be looked up first."""
 
     payload: ET.Element | None = None
     then: Callable[[], None] | None = None
+    later: Callable[[], Awaitable[ET.Element]] | None = None
 
 
 IqHandler = Callable[[Stanza], Answer]
@@ -56,9 +60,11 @@ class Router:
         self.message_errors: dict[str, Handler] = {}  # by child tag; all others go to `message_error`
         self.message_error: Handler = lambda stanza: None
         self.presence: Handler = lambda stanza: None
+        self.shuns: Callable[[str, str], bool] = lambda own, peer: False  # does this user (bare) block that one?
         self.blocked: Callable[[str], bool] = lambda jid: False  # full or bare JID: such a sender is not heard
         self._send = send
         self._requests = requests
+        self._later: set[asyncio.Task[None]] = set()
 
     def route(self, element: ET.Element) -> None:
         """Handle one received stanza. Raises nothing."""
@@ -69,9 +75,9 @@ class Router:
             if stanza.kind == "iq":
                 self._iq(stanza)
             elif stanza.kind == "message":
-                self._message(stanza)
+                self._message(self._met(stanza))
             elif stanza.kind == "presence":
-                self.presence(stanza)
+                self.presence(self._met(stanza))
         except ProtocolError as error:
             log.info("stanza-refused", kind=stanza.kind, type=stanza.type, condition=error.condition)
         except Exception:
@@ -133,10 +139,17 @@ class Router:
             return  # nothing to refer to in an answer
         self._reply(stanza, self._answer)
 
+    def _met(self, stanza: Stanza) -> Stanza:
+        """As the handlers see it: who is blocked has written to nobody, so there is no way to tell the two apart. J-252."""
+        own, slash, resource = stanza.to.partition("/")
+        if not self.shuns(own, stanza.sender.partition("/")[0]):
+            return stanza
+        return replace(stanza, to=f"{NOBODY}@{self.domain}{slash}{resource}")
+
     def _reply(self, stanza: Stanza, handler: IqHandler) -> None:
         """The one answer to a request: ack first, then what follows from it."""
         try:
-            answer = handler(stanza)
+            answer = handler(self._met(stanza))
         except _Unsure:
             raise
         except ProtocolError as error:
@@ -147,10 +160,32 @@ class Router:
             log.exception("iq-handler-failed")
             self._send(error_reply(stanza, None))
             return
-        payload = "" if answer.payload is None else to_text(answer.payload, NS)
-        self._send(written("iq", "result", stanza.to, stanza.sender, stanza.id, payload))
+        if answer.later is not None:
+            self._look_up(stanza, answer.later)
+            return
+        self._result(stanza, answer.payload)
         if answer.then is not None:
             answer.then()
+
+    def _result(self, stanza: Stanza, payload: ET.Element | None) -> None:
+        text = "" if payload is None else to_text(payload, NS)
+        self._send(written("iq", "result", stanza.to, stanza.sender, stanza.id, text))
+
+    def _look_up(self, stanza: Stanza, later: Callable[[], Awaitable[ET.Element]]) -> None:
+        if len(self._later) >= MAX_LATER:
+            self._send(error_reply(stanza, ResourceConstraint("too many requests at once")))
+            return
+
+        async def answer() -> None:
+            try:
+                self._result(stanza, await later())
+            except Exception:
+                log.exception("iq-handler-failed")
+                self._send(error_reply(stanza, None))
+
+        task = asyncio.ensure_future(answer())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
 
     def _answer(self, stanza: Stanza) -> Answer:
         if stanza.type not in ("get", "set") or len(stanza.element) != 1:

@@ -26,6 +26,8 @@ MICROPHONE = b"VoiceProcessor.setup"  # in its log when the first sound of the m
 # Where Dino 0.4.2 draws things, in pixels; x from the right edge of its main window, or from the middle of a call window.
 PHONE = (-222, 27)
 MENU = {"audio": 43, "video": 75}  # entries of the phone's menu, below it
+ADD_CHAT = {"add a contact": (109, 509)}  # in the dialog "Start Conversation"
+ADD_CONTACT = {"JID": (190, 130), "Add": (275, 27)}  # in the dialog "Add Contact"
 BUTTONS = {"microphone": (-71, -53), "hang up": (69, -53)}  # y from the bottom edge
 
 
@@ -154,6 +156,41 @@ class Dino:
         """Lets `jid` see when it is online, when asked; and so asks to see the other."""
         asked = self.desktop.notified(lambda n: n.get("body") == jid and "deny" in n["actions"])
         self.desktop.press(asked, "accept")
+
+    def adds(self, jid: str) -> None:
+        """Adds a contact by its address, in the dialog for that."""
+        main = min(self.desktop.windows("Dino"))
+        left, top, _, height = self.desktop.geometry(main)
+        self.desktop.click(left + 200, top + height - 60)
+        chat = self._dialog("ctrl+t")
+        since = self.mark()
+        contact = self._dialog(ADD_CHAT["add a contact"], chat)
+        left, top, _, _ = self.desktop.geometry(contact)
+        self.desktop.click(left + ADD_CONTACT["JID"][0], top + ADD_CONTACT["JID"][1])
+        self.desktop.run("xdotool", "type", jid)
+        asked = lambda: any(d == "OUT" and s.get("type") == "subscribe" and s.get("to") == jid for d, s in self.stanzas(since))  # noqa: E731
+        self._clicked_until((left + ADD_CONTACT["Add"][0], top + ADD_CONTACT["Add"][1]), asked)
+        self.desktop.run("xdotool", "windowfocus", str(chat), "key", "Escape")
+        wait_for("Dino's dialog closes", lambda: chat not in self.desktop.windows("."))
+
+    def _dialog(self, how: str | tuple[int, int], parent: int = 0) -> int:
+        """The window that a key, or a click at a place of the window `parent`, opens."""
+        before = set(self.desktop.windows("."))
+        if isinstance(how, str):
+            self.desktop.run("xdotool", "key", how)
+        else:
+            left, top, _, _ = self.desktop.geometry(parent)
+            wait_for("the dialog can be pressed", lambda: self._drawn(left + how[0], top + how[1]))
+            self.desktop.click(left + how[0], top + how[1])
+        return max(wait_for("Dino opens a dialog", lambda: set(self.desktop.windows(".")) - before))
+
+    def presences(self, jid: str, since: int) -> list[str]:
+        """How the sessions of `jid` looked since then: available, away, dnd, unavailable, …"""
+        got = [s for d, s in self.stanzas(since) if d == "IN" and s.tag.endswith("presence") and s.get("from", "").startswith(jid + "/")]
+        return [s.get("type") or next((e.text.strip() for e in s if e.tag.endswith("}show") and e.text), "available") for s in got]
+
+    def has_picture(self, hash: str) -> bool:
+        return (self._database.parent / "avatars" / hash).exists()
 
     def rings(self, jid: str, *, video: bool) -> Json:
         """Wait for the ringing; the notification with its buttons."""

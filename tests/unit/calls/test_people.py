@@ -19,5 +19,5 @@ def test_word(to, from_, asked, asking):
 
 def test_an_empty_row_holds_nothing():
     assert Contact("a", "b").empty and Contact("a", "b", name="Bob", audio=True).empty
-    for flag in ("to", "from_", "asked", "asking", "wanted"):
+    for flag in ("to", "from_", "asked", "asking", "wanted", "added"):
         assert not Contact("a", "b", **{flag: True}).empty

@@ -640,6 +640,39 @@ describe('the bridge object', () => {
     assert.deepEqual(changes, [['alf@x', false], ['bob@x', true]])
   })
 
+  it('takes the rest of a long list, and what another page shows', () => {
+    const seen = []
+    bridge.addEventListener('contacts', ({ detail }) => seen.push(detail.length))
+    bridge.addEventListener('presence', ({ detail }) => seen.push(detail))
+    event({ type: 'contacts', contacts: [{ jid: 'alf@x', name: 'Alf' }, { jid: 'cher@x', name: 'Cher' }] })
+    event({ type: 'presence', show: 'dnd', status: 'exam' })
+    assert.deepEqual(seen, [3, { show: 'dnd', status: 'exam' }])
+    assert.deepEqual([bridge.show, bridge.status], ['dnd', 'exam'])
+  })
+
+  it('asks for what the person wants with contacts', async () => {
+    const wanted = [
+      ['contacts.add', () => bridge.addContact('eve@x', 'Eve'), { jid: 'eve@x', name: 'Eve' }],
+      ['contacts.remove', () => bridge.removeContact('eve@x'), { jid: 'eve@x' }],
+      ['contacts.approve', () => bridge.approveContact('eve@x'), { jid: 'eve@x' }],
+      ['contacts.deny', () => bridge.denyContact('eve@x'), { jid: 'eve@x' }],
+      ['contacts.block', () => bridge.blockContact('x'), { jid: 'x' }],
+      ['contacts.unblock', () => bridge.unblockContact('x'), { jid: 'x' }],
+      ['presence', () => bridge.setPresence('away', 'lunch'), { show: 'away', status: 'lunch' }],
+      ['avatar', () => bridge.setAvatar(new Blob([new Uint8Array([0x89, 0xff, 0])], { type: 'image/png' })), { media: 'image/png', data: 'if8A' }],
+      ['avatar', () => bridge.setAvatar(null), { data: '' }],
+    ]
+    for (const [type, ask, fields] of wanted) {
+      const answer = ask()
+      await settle()
+      const { id, ...frame } = socket.sent.at(-1)
+      assert.deepEqual(frame, { type, ...fields })
+      socket.say({ type: 'ack', id })
+      await answer
+    }
+    assert.deepEqual([bridge.show, bridge.status], ['away', 'lunch'])
+  })
+
   it('passes on missed calls and draining', () => {
     const seen = []
     for (const type of ['missed', 'draining']) bridge.addEventListener(type, ({ detail }) => seen.push([type, detail?.from]))

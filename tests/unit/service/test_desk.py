@@ -41,6 +41,8 @@ async def test_welcome(world: World):
             "status": "",
             "media": {"audio": False, "video": False},
             "subscription": "pending-out",
+            "fixed": True,
+            "blocked": False,
         }
     ]
     assert (welcome["resumed"], welcome["calls"], welcome["seq"]) == (False, [], 0) and len(welcome["resume"]) >= 22
@@ -179,7 +181,9 @@ async def test_bye_ends_calls_presence_and_session(world: World):
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
-        (m.ContactsAdd(id="1", jid=BOB), "not-supported"),
+        (m.ContactsAdd(id="1", jid="bob"), "unknown-contact"),
+        (m.ContactsRemove(id="1", jid=BOB), "forbidden"),
+        (m.SetAvatar(id="1", data="####"), "bad-frame"),
         (m.Accept(id="1", call="c"), "unknown-call"),
         (m.Hangup(id="1", call="c"), "unknown-call"),
         (m.Request(id="1"), "not-supported"),

@@ -57,7 +57,7 @@ async def test_presence_of_strangers_reaches_no_page_and_no_table(world: World) 
         world.router.route(presence(f"bob{n}@evil.test/x", ANNA).element)
     assert wire.frames == []
     assert list(world.sent.take()) == [], "no disco queries either"
-    assert not world.peers._resources
+    assert not world.peers._known
 
 
 async def test_an_old_token_names_nobody_any_more(world: World) -> None:

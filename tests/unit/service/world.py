@@ -46,6 +46,9 @@ class FakeWire:
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
+    def waiting(self) -> int:
+        return 0
+
     def take(self, *types: str) -> list[dict[str, Any]]:
         taken, self.frames = self.frames, []
         return [f for f in taken if not types or f["type"] in types]
@@ -64,6 +67,7 @@ class World:
         self.peers = Peers(self.requests)
         self.presence = PresenceKeeper(self.sent, self.peers, self.store)
         self.router.presence = self.presence.received
+        self.router.shuns = self.presence.roster.blocked
         ids = itertools.count(1)
         admission = Admission(Policy(DOMAIN, frozenset({"im.test"})), Limits())
         self.registry = Registry(admission, self.peers.info, lambda: f"sid{next(ids)}", Timers(ring=5.0))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jinglebridge.calls.people import Block, CallRecord, Contact, Device, Link, Owner, Person, UsedToken
+from jinglebridge.calls.people import Avatar, Block, CallRecord, Contact, Device, Link, Owner, Person, UsedToken
 from jinglebridge.errors import OperatorError
 from jinglebridge.store import sqlite as module
 from jinglebridge.store.base import Store
@@ -31,7 +31,8 @@ def record(call: str, at: float, own: str = ANNA) -> CallRecord:
 
 SAMPLES: list[tuple[object, object]] = [  # a row, and another one with the same key
     (Contact(ANNA, BOB, to=True, asking=True), Contact(ANNA, BOB, from_=True, wanted=True, name="Bob", audio=True)),
-    (Person(ANNA, "Anna"), Person(ANNA, "Anna B", "image/png", b"\x89PNG\x00")),
+    (Person(ANNA, "Anna"), Person(ANNA, "Anna B", "image/png", "0a")),
+    (Avatar(ANNA, b"\x89PNG\x00"), Avatar(ANNA, b"RIFF")),
     (
         Device("d1", "h1", "anna", "Anna", "Firefox", 1.5, 2.5, "operator", (BOB, "eve@x"), ("*",)),
         Device("d1", "h2", "anna", "Anna", "Firefox", 1.5, 9.25, "address"),
@@ -70,6 +71,13 @@ class StoreTests:
         store.delete(row)
         store.delete(row)
         assert reopen().rows(type(row)) == []
+
+    async def test_one_row_is_found_by_its_key(self, reopen: Reopen):
+        store = reopen()
+        store.save(Avatar(ANNA, b"\x00picture"))
+        store.save(Block(ANNA, BOB))
+        assert await store.find(Avatar, ANNA) == Avatar(ANNA, b"\x00picture"), "what was saved just now is there"
+        assert await store.find(Block, ANNA, BOB) == Block(ANNA, BOB) and await store.find(Avatar, BOB) is None
 
     async def test_calls_come_latest_first_and_in_pages(self, reopen: Reopen):
         store = reopen()

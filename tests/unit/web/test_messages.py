@@ -7,13 +7,17 @@ import json
 from jinglebridge.web import messages as m
 
 CLIENT = {
-    "hello", "ice", "call", "accept", "reject", "description", "candidate", "hangup", "info", "presence", "contacts.add",
-    "contacts.remove", "contacts.approve", "contacts.deny", "history", "devices", "devices.revoke", "stats", "ping", "bye",
+    "hello", "ice", "call", "accept", "reject", "description", "candidate", "hangup", "info", "presence",
+    "contacts.add", "contacts.remove", "contacts.approve", "contacts.deny", "contacts.block", "contacts.unblock", "avatar",
+    "history", "devices", "devices.revoke", "stats", "ping", "bye",
 }  # fmt: skip
 SERVER = {
     "welcome",
     "ice",
     "contact",
+    "contacts",
+    "presence",
+    "history",
     "incoming",
     "state",
     "description",
@@ -25,7 +29,6 @@ SERVER = {
     "draining",
     "pong",
     "devices",
-    "history",
     "ack",
     "error",
 }

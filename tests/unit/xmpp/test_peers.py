@@ -146,11 +146,62 @@ async def test_an_error_or_unavailable_of_the_bare_address_ends_all_resources(wo
     assert {r for r in world.resources if not r[1]} == {(f"{PEER}/a", False), (f"{PEER}/b", False)}
 
 
-async def test_what_it_can_do_is_remembered_while_it_sleeps(world: World):
+async def test_what_it_can_do_is_told_to_whoever_remembers_it(world: World):
+    told: list[tuple[str, str, bool, bool]] = []
+    world.peers.on_able = lambda *able: told.append(able)
     world.arrive(f"{PEER}/r", ABLE.ver())
+    assert world.peers.seen(OWN, PEER).able is None and told == [], "nothing is known yet"
     world.answer(world.sent.take()[0], ABLE)
+    assert world.peers.seen(OWN, PEER).able == (True, True) and told == [(OWN, PEER, True, True)]
     world.leave(f"{PEER}/r")
-    assert world.peers.seen(OWN, PEER) == Seen("offline", "", True, True)
+    assert world.peers.seen(OWN, PEER) == Seen("offline", "", None)
+
+
+async def test_a_peer_with_ever_new_hashes_is_asked_a_few_things_at_a_time(world: World):
+    for number in range(10_000):
+        world.arrive(f"{PEER}/r{number % 3}", f"hash{number}")
+    queries = world.sent.take()
+    assert len(queries) == len(world.requests) == len(world.peers._waiting) == module.MAX_QUERIES
+    world.arrive(f"{PEER}/r0", ABLE.ver())
+    assert world.sent == []
+    world.answer(queries[0], None)
+    (about_the_last,) = world.sent.take()
+    world.answer(about_the_last, ABLE)
+    assert world.features(f"{PEER}/r0") == ABLE.features, "in the end its last presence counts"
+
+
+async def test_an_answer_about_what_it_was_before_does_not_count(world: World):
+    world.arrive(f"{PEER}/r", DUMB.ver())
+    world.arrive(f"{PEER}/r", ABLE.ver())
+    about_dumb, about_able = world.sent.take()
+    world.answer(about_able, ABLE)
+    world.answer(about_dumb, DUMB)
+    assert world.features(f"{PEER}/r") == ABLE.features
+
+
+async def test_without_a_connection_nobody_waits_for_an_answer(world: World):
+    world.sent.up = False
+    world.arrive(f"{PEER}/r", ABLE.ver())
+    await settle()
+    assert world.peers._waiting == {} and world.peers._busy == {}
+    world.sent.up = True
+    world.arrive(f"{PEER}/r", ABLE.ver())
+    assert len(world.sent) == 1
+
+
+async def test_the_users_own_name_for_a_peer_counts_more_than_its_nickname(world: World):
+    world.arrive(f"{PEER}/r", inner="<nick xmlns='http://jabber.org/protocol/nick'>B</nick>")
+    assert world.peers.info(OWN, PEER).name == "B"
+    world.peers.called = lambda own, peer: "Bobby" if (own, peer) == (OWN, PEER) else ""
+    world.peers.renamed(OWN, PEER)
+    assert world.peers.info(OWN, PEER).name == world.peers.name(OWN, PEER) == "Bobby"
+
+
+async def test_a_peer_that_is_forgotten_is_offline(world: World):
+    world.arrive(f"{PEER}/r")
+    world.changes.clear()
+    world.peers.forget(OWN, PEER)
+    assert world.changes == [(OWN, PEER)] and world.resources[-1] == (f"{PEER}/r", False) and world.peers.seen(OWN, PEER) == Seen()
 
 
 async def test_presence_is_of_one_user_only(world: World):

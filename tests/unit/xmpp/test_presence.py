@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+
 import pytest
 
-from jinglebridge.calls.people import Contact
+from jinglebridge.calls.people import Block, Contact, Person
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.xmpp import caps
+from jinglebridge.xmpp import presence as presence_module
 from jinglebridge.xmpp.disco import NODE, session_info
 from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper, Shown
 from jinglebridge.xmpp.requests import Requests
+from jinglebridge.xmpp.vcard import UPDATE
 from tests.unit.fakes import DOMAIN, Sent, presence
 
 ANNA, PAGE, SECOND = f"anna@{DOMAIN}", f"anna@{DOMAIN}/w-1", f"anna@{DOMAIN}/w-2"
@@ -19,7 +24,7 @@ ECHO = f"echo@{DOMAIN}"
 
 
 class World:
-    def __init__(self, *rows: Contact) -> None:
+    def __init__(self, *rows: Contact | Person | Block) -> None:
         self.sent, self.store = Sent(), MemoryStore()
         for row in rows:
             self.store.save(row)
@@ -56,9 +61,14 @@ async def test_what_a_session_shows(world: World):
     c = sent.find(f"{{{caps.NS}}}c")
     assert c is not None and (c.get("node"), c.get("ver")) == (NODE, session_info(False).ver())
     values = {child.tag.partition("}")[2]: child.text for child in sent if child is not c}
-    assert values == {"show": "dnd", "status": "busy", "nick": "Anna"}
+    assert values == {"show": "dnd", "status": "busy", "nick": "Anna", "x": None}
     world.keeper.online(Shown(PAGE, ""), [])
-    assert [child.tag for child in world.sent[1]] == [f"{{{caps.NS}}}c"]
+    assert [child.tag for child in world.sent[1]] == [f"{{{caps.NS}}}c", f"{{{UPDATE}}}x"]
+    assert world.sent[1][1][0].text is None, "no picture"
+    world.keeper.roster.picture(ANNA, "image/png", b"picture")
+    world.sent.clear()
+    world.keeper.changed(ANNA)
+    assert world.sent[0].findtext(f"{{{UPDATE}}}x/{{{UPDATE}}}photo") == hashlib.sha1(b"picture").hexdigest()
 
 
 async def test_a_new_contact_is_asked_once_and_kept(world: World):
@@ -158,7 +168,7 @@ async def test_after_a_reconnect_everything_is_said_again(world: World):
     world.keeper.online(Shown(SECOND, "Anna"), ["new@im.test"])
     world.keeper.direct(PAGE, f"{EVE}/phone")
     world.out()
-    world.keeper.announce()
+    await world.keeper.announce()
     assert world.out() == [
         ("", PAGE, BOB), ("", SECOND, BOB), ("probe", ANNA, BOB), ("subscribe", ANNA, "new@im.test"), ("", PAGE, f"{EVE}/phone"),
     ]  # fmt: skip
@@ -166,7 +176,7 @@ async def test_after_a_reconnect_everything_is_said_again(world: World):
 
 async def test_subscriptions_come_back_from_the_store():
     world = World(Contact(ANNA, BOB, to=True, from_=True, wanted=True), Contact(ANNA, EVE, asked=True))
-    world.keeper.announce()
+    await world.keeper.announce()
     assert world.out() == [], "nobody is online: nothing to announce"
     world.keeper.online(Shown(PAGE, "Anna"), [])
     assert world.out() == [("", PAGE, BOB), ("probe", ANNA, BOB)]
@@ -176,7 +186,7 @@ async def test_a_service_accepts_everybody_and_remembers_them(world: World):
     world.keeper.service(Shown(f"{ECHO}/echo", "Echo"))
     assert world.got(EVE, "subscribe", ECHO) == [("subscribed", ECHO, EVE), ("", f"{ECHO}/echo", EVE)]
     assert world.got(EVE, "probe", ECHO) == [("", f"{ECHO}/echo", EVE)] and world.keeper.subscribed(ECHO, EVE)
-    world.keeper.announce()
+    await world.keeper.announce()
     assert ("", f"{ECHO}/echo", EVE) in world.out(), "whoever logged in while the bridge was down sees it again"
     assert (ECHO, EVE) in list(world.stored())
     assert ("unsubscribed", ECHO, EVE) in world.got(EVE, "unsubscribe", ECHO)
@@ -188,8 +198,38 @@ async def test_nothing_is_lost_when_the_stream_is_down(world: World):
     world.keeper.online(Shown(SECOND, "Anna"), [EVE])
     assert world.row(EVE).wanted
     world.sent.up = True
-    world.keeper.announce()
+    await world.keeper.announce()
     assert ("", SECOND, BOB) in world.out()
+
+
+async def test_who_left_while_there_was_no_connection_is_gone_when_it_is_back(world: World):
+    """Nobody else tells those on other servers, who never noticed anything."""
+    world.keeper.online(Shown(SECOND, "Anna"), [])
+    world.keeper.direct(PAGE, f"{EVE}/phone")
+    world.out()
+    world.sent.up = False
+    world.keeper.offline(PAGE)
+    world.sent.up = True
+    await world.keeper.announce()
+    told = world.out()
+    assert sorted(told[:2]) == [("unavailable", PAGE, BOB), ("unavailable", PAGE, f"{EVE}/phone")]
+    assert told[2:] == [("", SECOND, BOB), ("probe", ANNA, BOB)]
+    await world.keeper.announce()
+    assert not [kind for kind, *_ in world.out() if kind == "unavailable"], "said once"
+
+
+async def test_announcing_many_lets_others_work(monkeypatch: pytest.MonkeyPatch):
+    rows = [Contact(f"u{n}@{DOMAIN}", BOB, from_=True) for n in range(120)]
+    world = World(*rows)
+    for row in rows:
+        world.keeper.online(Shown(f"{row.own}/w", ""), [])
+    world.out()
+    task = asyncio.ensure_future(world.keeper.announce())
+    await asyncio.sleep(0)
+    assert len(world.sent) == presence_module.ANNOUNCED_AT_ONCE
+    world.keeper.offline(f"{rows[-1].own}/w")  # meanwhile
+    await task
+    assert len(world.out()) == 120
 
 
 @pytest.mark.parametrize(
