@@ -91,11 +91,16 @@ class Witness:
         self.willing: set[tuple[str, str]] = set()  # (page, call) placed or accepted there
         self.proposed: set[str] = set()  # sids of ours that a device proceeded before the session
 
-    def peer_sent(self, sender: str, to: str, jingle: Jingle) -> None:
+    def peer_sent(self, sender: str, to: str, jingle: Jingle, effects: list[fx.Effect]) -> None:
         """The registry took it, so it was legal: the peer's machine moves too."""
         key = (to, sender, jingle.sid)
         if jingle.action == "session-initiate":
             self.sessions[key], self.roles[key] = Session.IDLE, Role.RESPONDER
+        if key not in self.sessions:
+            assert not effects, "what crosses our own terminate is acknowledged and does nothing (decision 33)"
+            return
+        if jingle.action == "session-accept" and self.sessions[key] is Session.ACTIVE:
+            return  # Movim's word for content-accept: the session is what it was
         self.sessions[key] = step(self.sessions[key], self.roles[key].other, jingle.action)
 
     def placed(self, page: str, call: str) -> None:
@@ -272,7 +277,7 @@ class Schedule:
     def peer_sends(self, jingle: Jingle, sender: str, to: str) -> list[fx.Effect]:
         read, text = wired(jingle)
         effects = self.w.registry.from_peer(ev.JingleReceived(read, sender, to, text), self.w.now)
-        self.witness.peer_sent(sender, to, read)
+        self.witness.peer_sent(sender, to, read, effects)
         return effects
 
     def key(self) -> fx.CallKey:
