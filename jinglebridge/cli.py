@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "check-config": ("commands.check_config", "add_arguments", "run", "check a configuration file, or print a sample"),
     "doctor": ("commands.operate", "add_config", "doctor", "look whether everything works, and say what to do"),
     "token": ("commands.token", "add_arguments", "run", "make a token that lets a person connect"),
+    "link": ("commands.link", "add_arguments", "run", "make, list and take back guest links"),
     "calls": (
         "commands.operate",
         "add_calls_arguments",

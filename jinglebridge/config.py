@@ -73,6 +73,7 @@ class Turn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     secret: Annotated[str, _doc("Shared secret of the TURN server (REST credentials). Better: secret_file.")] = ""
     secret_file: Annotated[str, _doc("File that holds it.")] = ""
     lifetime: Annotated[int, Meta(ge=60), _doc("Seconds that credentials are valid; longer than the longest call.")] = 43200
+    guest_lifetime: Annotated[int, Meta(ge=120), _doc("The same for guests; their calls end a minute before.")] = 7200
     relay_only: Annotated[bool, _doc("Browsers use the relay only: hides their address.")] = False
 
 
@@ -87,6 +88,12 @@ class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
     servers: Annotated[list[str], _doc("Domains whose users may call web users. Default: xmpp.server.")] = []
     everyone: Annotated[bool, _doc("Users of any server may call web users.")] = False
+    link_days: Annotated[int, Meta(ge=0), _doc("Days that a guest link may be good for at most; 0: also for ever.")] = 30
+    links_per_person: Annotated[int, Meta(ge=0), _doc("Guest links that one IM user may have; 0: none are offered.")] = 50
+    guests_relay_only: Annotated[bool, _doc("Guests use the TURN relay only, where there is one: hides their address.")] = True
+    guests_without_turn: Annotated[
+        bool, _doc("Offer guest links also without a TURN server; the guest's network address is then shown to the one who is called.")
+    ] = False
     echo: Annotated[bool, _doc("Offer the test contact echo@domain, which sends back what it hears and sees.")] = True
 
 
@@ -143,6 +150,11 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     def server(self) -> str:
         """Domain of the XMPP server's own users."""
         return self.xmpp.server or self.xmpp.domain.partition(".")[2] or self.xmpp.domain
+
+    @property
+    def servers(self) -> frozenset[str]:
+        """Domains whose users the bridge is for."""
+        return frozenset(self.policy.servers or [self.server])
 
     @property
     def public_url(self) -> str:

@@ -53,6 +53,10 @@ class Window:
         times.append(now)
         return True
 
+    def full(self, name: str, now: float) -> bool:
+        """Would `admit` say no?"""
+        return sum(time > now - MINUTE for time in self.seen.get(name, ())) >= self.limit
+
     def forget(self, now: float) -> None:
         for name in [n for n, times in self.seen.items() if not times or times[-1] <= now - MINUTE]:
             del self.seen[name]

@@ -1,6 +1,7 @@
 """The operator's door: a unix socket, mode 0600, one JSON object per line each way.
 
-``{"command": "status" | "calls" | "show" | "doctor" | "stop", …}`` → one line ``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
+``{"command": "status" | "calls" | "show" | "doctor" | "link" | "stop", …}`` → one line
+``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
 """
 
 from __future__ import annotations
@@ -84,6 +85,10 @@ class AdminSocket:
                 from jinglebridge.service.doctor import examine
 
                 return {"ok": True, "checks": [check.to_dict() for check in await examine(bridge)]}
+            case "link":
+                from jinglebridge.service.link_admin import carry_out
+
+                return carry_out(bridge.reception.links, request)
             case "stop":
                 log.info("stop-asked", end_calls=bool(request.get("end_calls")))
                 self._stopping = asyncio.create_task(bridge.stop(end_calls=bool(request.get("end_calls"))))

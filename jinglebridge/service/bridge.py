@@ -8,7 +8,6 @@ the process ends, the presence of pages without a call leaves, stream, journal a
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import ssl
 import time
@@ -33,8 +32,10 @@ from jinglebridge.service.desk import Desk
 from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
+from jinglebridge.service.lock import take_lock
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
+from jinglebridge.service.reception import Reception
 from jinglebridge.service.tellings import SessionListener
 from jinglebridge.store.journal import SqliteJournal
 from jinglebridge.store.sqlite import SqliteStore
@@ -94,21 +95,25 @@ class Bridge:
         self.performer.listener_of = self._listener_of
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
+        self.door = Door(config)
         self.desk = Desk(
             config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
-            lambda: self.link.ready, Door(config), Contacts(self.sessions, self.presence, self.peers),
+            lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers),
+        )  # fmt: skip
+        self.reception = Reception(
+            config, self._store, self.sessions, self.registry, self.performer, self.ice, self.component.send, time.time,
+            self.presence.received,
         )  # fmt: skip
         self._connect_parts()
 
     def _registry(self) -> Registry:
         config = self.config
-        servers = frozenset(config.policy.servers or [config.server])
         limits = Limits(
             calls_per_identity=config.limits.calls_per_person,
             attempts_per_caller=config.limits.calls_per_minute,
             attempts_per_domain=config.limits.calls_per_minute_domain,
         )
-        policy = Policy(config.xmpp.domain, servers, config.policy.everyone)
+        policy = Policy(config.xmpp.domain, config.servers, config.policy.everyone)
         timeline = Timeline(texts=config.admin.texts)
         return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), Timers(ring=config.limits.ring), timeline)
 
@@ -116,10 +121,11 @@ class Bridge:
         domain = self.config.xmpp.domain
         echo = f"echo@{domain}"
         items = (echo,) if self.config.policy.echo else ()
-        Disco(domain, self.desk, self.presence.subscribed, items).register(self.router)
+        disco = Disco(domain, self.desk, self.presence.subscribed, items)
+        disco.register(self.router)
+        self.reception.connect(self.router, disco, self.desk, self.door)
         Ears(self.registry, self.performer, time.time).register(self.router)
         self.router.message[NONCE] = self.link.nonce_received
-        self.router.presence = self.presence.received
         self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
         self.link.on_ready = self._ready
         self.link.on_lost = self._lost
@@ -160,14 +166,14 @@ class Bridge:
             return self.media[jid]
         if "/" in jid:
             session = self.sessions.by_jid.get(jid)
-            return SessionListener(session) if session is not None else None
+            return self.reception.guests.listener(session) if session is not None else None
         return SessionListener(*self.sessions.of(jid))
 
     # --- life
 
     async def start(self) -> None:
         """Raises OperatorError: the operator must do something first."""
-        self._take_lock()
+        self._lock = take_lock(Path(self.config.store.path))
         self._build()
         if self._with_web:
             self._restore()
@@ -182,6 +188,7 @@ class Bridge:
         """Take up the sessions and the calls of the last run. What they owe leaves when the server is there."""
         assert self._journal is not None
         self.desk.restore()
+        self.reception.sweep()  # a link may have been taken back while no bridge ran
         calls = list(self._journal.calls())
         self.performer.perform(self.registry.restore(calls, self.sessions.by_jid.__contains__, time.time()))
         if calls:
@@ -197,6 +204,7 @@ class Bridge:
             allowed_origins=config.web.allowed_origins,
             trusted_proxies=config.web.trusted_proxies,
             sockets_per_ip=config.limits.sockets_per_ip,
+            links=self.reception.links,
         )
         await self.web.start(*split_address(config.web.listen, "[web] listen"), self._tls)
         if config.web.metrics:
@@ -288,24 +296,10 @@ class Bridge:
             await asyncio.sleep(0.02)
         self.performer.gate.flush()
 
-    def _take_lock(self) -> None:
-        """One bridge per store folder. Raises OperatorError."""
-        folder = Path(self.config.store.path)
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise OperatorError(f"[store] path {folder}: {error.strerror}: make the folder writable, or name another") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise OperatorError(f"another bridge is running with [store] path {folder}: stop it first (`jinglebridge stop`)") from None
-        self._lock = lock
-
     async def _ready(self) -> None:
         """The server is there and we are alone: everybody hears of everybody. J-005."""
         self.presence.announce()
+        self.reception.connected()
         self.performer.perform(self.registry.reconnected(time.time()))
         await self.ice.servers(f"echo@{self.config.xmpp.domain}/echo")
         if not self.ice.has_turn:
@@ -319,4 +313,5 @@ class Bridge:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             self.registry.sweep(time.time())
+            self.reception.sweep()
             self.performer.perform(self.registry.zombies(time.time()))

@@ -18,6 +18,7 @@ from jinglebridge.config import Config
 from jinglebridge.errors import EndpointError
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.door import Door
+from jinglebridge.service.guests import Guests
 from jinglebridge.service.ice import NO_TURN, IceSource
 from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.service.tellings import snapshot
@@ -68,6 +69,7 @@ class Desk:
         self._contacts = contacts
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.guests: Guests  # set by the reception
         self.draining = False
         self.services: dict[str, bool] = {}  # full JIDs of our own contacts -> can take video
         sessions.on_secret = self._save
@@ -121,7 +123,7 @@ class Desk:
         welcome = m.Welcome(
             jid=session.jid,
             name=session.name,
-            contacts=self._contacts.of(session),
+            contacts=self.guests.contacts(session) if session.identity.guest else self._contacts.of(session),
             limits=m.Limits(
                 frame=frames.MAX_FRAME, calls=self._config.limits.calls_per_person, resume=int(self._config.limits.resume), ping=10
             ),
@@ -143,9 +145,8 @@ class Desk:
         self._presence.online(shown, self._contacts.named(session))
         contacts = frozenset(self._contacts.addresses(session))
         may_call = {a for a in map(bare_jid, session.identity.may_call) if a}
-        dnd = session.show == "dnd"
-        endpoint = Endpoint(session.jid, session.name, session.video, contacts | may_call, session.identity.anyone, dnd)
-        self._registry.online(endpoint)
+        i, dnd = session.identity, session.show == "dnd"
+        self._registry.online(Endpoint(session.jid, session.name, session.video, contacts | may_call, i.anyone, dnd, i.guest))
 
     def _save(self, session: Session) -> None:
         i = session.identity
@@ -196,20 +197,26 @@ class Desk:
         self._performer.perform(self._registry.offline(session.jid, self._clock()), lambda: self._left(session))
 
     def revoke(self, way: str) -> int:
-        """End all sessions that came in this way (`Identity.way`). Returns how many there were."""
+        """End all sessions that came in this way (`Identity.way`): how many there were."""
         found = [s for s in self._sessions.by_jid.values() if s.identity.way == way]
         for session in found:
-            if session.wire is not None:
-                session.wire.close(4002, "revoked")
-                session.wire = None
-            self.end(session)
+            self.dismiss(session)
         return len(found)
+
+    def dismiss(self, session: Session) -> None:
+        """End a session that may go on no more, and its socket."""
+        if session.wire is not None:
+            session.wire.close(4002, "revoked")
+            session.wire = None
+        self.end(session)
 
     def _left(self, session: Session) -> None:
         self._presence.offline(session.jid)
         self._sessions.remove(session)
         self._journal.delete_session(session.jid)
         self._contacts.left(session.bare)
+        if session.identity.guest:
+            self.guests.left(session)
         log.info("session-closed", jid=session.jid)
 
     # --- requests
@@ -217,6 +224,8 @@ class Desk:
     def request(self, session: Session, frame: m.Request) -> None:
         if not session.allowance.take(asyncio.get_running_loop().time(), COSTS.get(type(frame), 1.0)):
             raise EndpointError("rate-limited", "too many requests; slow down")
+        if session.identity.guest:
+            self.guests.permit(session, frame)
         if isinstance(frame, NOT_YET):
             raise EndpointError("not-supported", f"{frame.__struct_config__.tag} is not offered by this server yet")
         if isinstance(frame, m.SetPresence):
@@ -272,7 +281,7 @@ class Desk:
             raise EndpointError("unavailable", "no connection to the chat server at the moment")
 
     async def _send_ice(self, session: Session, frame: m.Ice) -> None:
-        event = await self._ice.event(frame.id, session.jid)
+        event = await self._ice.event(frame.id, session.jid, session.identity)
         if session.wire is not None:
             session.wire.send(m.encode(event))
         session.reply(frame.id, m.Ack(id=frame.id))

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from jinglebridge.config import Config
 from jinglebridge.errors import EndpointError
+from jinglebridge.service.links import Links
 from jinglebridge.web import messages as m
 from jinglebridge.web import tokens
 from jinglebridge.xmpp.stanza import bare_jid
@@ -19,9 +20,12 @@ class Door:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self.links: Links | None = None
 
     async def admit(self, frame: m.Hello, address: str) -> tokens.Identity:
         """Raises EndpointError: not-authorized, token-expired, not-supported. `address`: the client's IP address."""
+        if frame.code is not None and self.links is not None:
+            return self.links.admit(frame.code, frame.name, address)
         if frame.code is not None or frame.device is not None:
             raise EndpointError("not-supported", "guest links and device credentials come later")
         if frame.token is None:

@@ -15,6 +15,7 @@ import structlog
 
 from jinglebridge.config import Turn
 from jinglebridge.web import messages as m
+from jinglebridge.web.tokens import Identity
 from jinglebridge.xmpp import extdisco
 from jinglebridge.xmpp.requests import Requests
 
@@ -31,16 +32,16 @@ class IceSource:
         self.has_turn = any(u.startswith("turn") for u in turn.urls)
         self.problem: str | None = None  # why the server gave nothing, as its error condition
 
-    async def servers(self, jid: str) -> list[extdisco.IceServer]:
+    async def servers(self, jid: str, lifetime: int | None = None) -> list[extdisco.IceServer]:
         """Ask the server for this session, fall back to the configuration. J-229."""
         servers, self.problem = await extdisco.ask(self._requests, jid, self._server, datetime.now(UTC))
         if not any(s.urls[0].startswith("turn") for s in servers):
-            servers = extdisco.limit(servers + self._configured(jid))
+            servers = extdisco.limit(servers + self._configured(jid, lifetime or self._turn.lifetime))
         self.has_turn = any(s.urls[0].startswith("turn") for s in servers)
         return servers
 
-    def _configured(self, jid: str) -> list[extdisco.IceServer]:
-        expiry = int(time.time()) + self._turn.lifetime
+    def _configured(self, jid: str, lifetime: int) -> list[extdisco.IceServer]:
+        expiry = int(time.time()) + lifetime
         user = f"{expiry}:{hashlib.sha256(jid.encode()).hexdigest()[:16]}"
         password = base64.b64encode(hmac.new(self._turn.secret.encode(), user.encode(), hashlib.sha1).digest()).decode()
         out = []
@@ -48,11 +49,12 @@ class IceSource:
             if url.startswith("stun"):
                 out.append(extdisco.IceServer((url.partition("?")[0],)))  # Chromium throws on ?transport= here
             elif self._turn.secret:
-                out.append(extdisco.IceServer((url,), user, password, self._turn.lifetime))
+                out.append(extdisco.IceServer((url,), user, password, lifetime))
         return out
 
-    async def event(self, id: str, jid: str) -> m.IceEvent:
-        servers = await self.servers(jid)
+    async def event(self, id: str, jid: str, who: Identity) -> m.IceEvent:
+        lifetime = self._turn.guest_lifetime if who.guest else self._turn.lifetime
+        servers = await self.servers(jid, lifetime)
         expiries = [s.expires for s in servers if s.expires is not None]
         return m.IceEvent(
             id=id,
@@ -62,6 +64,6 @@ class IceSource:
                 else m.IceServer(urls=list(s.urls))
                 for s in servers
             ],
-            iceTransportPolicy="relay" if self._turn.relay_only else "all",
-            expires=min(expiries, default=self._turn.lifetime),
+            iceTransportPolicy="relay" if who.relay_only or self._turn.relay_only else "all",
+            expires=min(expiries, default=lifetime),
         )

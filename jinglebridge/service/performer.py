@@ -21,7 +21,7 @@ from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
-from jinglebridge.jingle import jingle_text, jmi_text
+from jinglebridge.jingle import Propose, jingle_text, jmi_text
 from jinglebridge.jingle.xep_0353 import NS_HINTS
 from jinglebridge.service.gate import Gate
 from jinglebridge.service.metrics import Metrics
@@ -68,6 +68,9 @@ class Performer:
         self._metrics = metrics
         self._timers: dict[fx.CallKey, dict[str, asyncio.TimerHandle]] = {}
         self._messages: OrderedDict[str, fx.CallKey] = OrderedDict()
+        self._withheld: OrderedDict[fx.CallKey, None] = OrderedDict()  # calls that ring nowhere, and do not know it
+        self.silent: Callable[[str, str], bool] = lambda sender, to: False  # shall a call between these two not ring?
+        self.leaves: Callable[[str, str], None] = lambda sender, to: None  # a call between these two begins to ring
         self.listener_of: Callable[[str], Listener | None] = lambda jid: None
 
     def perform(self, effects: Iterable[fx.Effect], then: Callable[[], None] = lambda: None) -> None:
@@ -98,6 +101,8 @@ class Performer:
                 received = ET.Element(RECEIVED, {"id": effect.id})
                 self._send(message(effect.sender, effect.to, secrets.token_urlsafe(16), received, ET.Element(STORE_HINT)))
             case fx.ShowPresence():
+                if self.silent(effect.sender, effect.to):
+                    return
                 self._presence.direct(effect.sender, effect.to)
             case fx.StartTimer():
                 self._start(effect)
@@ -110,7 +115,23 @@ class Performer:
             case _:
                 self._tell(effect)
 
+    def _withhold(self, effect: fx.SendJmi | fx.SendJingle, sid: str, *, begins: bool) -> bool:
+        """Is this of a call that nobody shall hear of? Decided when the call begins, so that one that rings is also told to stop."""
+        key = (bare(effect.sender), bare(effect.to), sid)
+        if begins and self.silent(effect.sender, effect.to):
+            self._withheld[key] = None
+            if len(self._withheld) > MAX_REMEMBERED:
+                self._withheld.popitem(last=False)
+        elif begins:
+            self.leaves(effect.sender, effect.to)
+        if key not in self._withheld:
+            return False
+        self._settled(key, effect.number)
+        return True
+
     def _send_jmi(self, effect: fx.SendJmi) -> None:
+        if self._withhold(effect, effect.jmi.id, begins=isinstance(effect.jmi, Propose)):
+            return
         id = secrets.token_urlsafe(16)
         self._messages[id] = (bare(effect.sender), bare(effect.to), effect.jmi.id)
         if len(self._messages) > MAX_REMEMBERED:
@@ -122,6 +143,8 @@ class Performer:
     def _send_jingle(self, effect: fx.SendJingle) -> None:
         key = (bare(effect.sender), bare(effect.to), effect.jingle.sid)
         action = effect.jingle.action
+        if self._withhold(effect, effect.jingle.sid, begins=action == "session-initiate"):
+            return
 
         def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
             if condition is None and action == "transport-info" and self._registry.acknowledged(key, effect.number, self._clock()):

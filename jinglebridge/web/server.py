@@ -17,6 +17,7 @@ from aiohttp import web
 
 from jinglebridge.errors import OperatorError
 from jinglebridge.web import messages as m
+from jinglebridge.web.guests import GuestPages, Looker
 from jinglebridge.web.socket import Gate, serve
 
 log = structlog.get_logger()
@@ -49,6 +50,7 @@ class WebServer:
         allowed_origins: list[str],
         trusted_proxies: list[str],
         sockets_per_ip: int,
+        links: Looker | None = None,
     ) -> None:
         self._gate = gate
         self._ready = ready
@@ -60,6 +62,7 @@ class WebServer:
         self._headers = security_headers(public_url)
         self._runner: web.AppRunner | None = None
         self._folder = client_folder()
+        self._guests = GuestPages(links, self._folder / "guest.html", self.address_of, self._same_site) if links is not None else None
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024)
@@ -68,6 +71,8 @@ class WebServer:
         app.router.add_get("/client/{name:[a-z0-9_.-]+}", self.file)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
+        if self._guests is not None:
+            self._guests.register(app)
         app.on_response_prepare.append(self._add_headers)
         return app
 
@@ -89,8 +94,8 @@ class WebServer:
     # --- handlers
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        if origin is not None and origin_of(origin) not in self._origins:
+        origin = request.headers.get("Origin", "")
+        if not self._same_site(request):
             log.warning("origin-refused", origin=origin[:200])
             raise web.HTTPForbidden(text=f"the origin {origin[:200]} is not allowed here: see [web] public_url and allowed_origins\n")
         if m.PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","):
@@ -105,6 +110,11 @@ class WebServer:
             self._open[address] -= 1
             if not self._open[address]:
                 del self._open[address]
+
+    def _same_site(self, request: web.Request) -> bool:
+        """No page of another site sent this; programs, which send no Origin, may."""
+        origin = request.headers.get("Origin")
+        return origin is None or origin_of(origin) in self._origins
 
     def address_of(self, request: web.Request) -> str:
         """The client's address: the last one in X-Forwarded-For that is not a trusted proxy of ours."""

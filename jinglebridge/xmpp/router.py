@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -37,6 +37,7 @@ class Answer:
 IqHandler = Callable[[Stanza], Answer]
 Handler = Callable[[Stanza], None]
 TextHandler = Callable[[Stanza, str], Answer | None]  # None: the text is not plain enough
+BODY = f"{{{NS}}}body"
 NOTHING = ET.Element("nothing")  # the element of a stanza that came as text
 
 
@@ -53,6 +54,8 @@ class Router:
         self.jingle: TextHandler = lambda stanza, text: None
         self.message: dict[str, Handler] = {}
         self.message_error: Handler = lambda stanza: None
+        self.text: Handler = lambda stanza: None  # a message to the domain itself that says something
+        self.hidden: Callable[[Stanza], bool] = lambda stanza: False  # must the addressee look to this sender as if it were not there?
         self.presence: Handler = lambda stanza: None
         self._send = send
         self._requests = requests
@@ -150,6 +153,8 @@ class Router:
             raise BadRequest("an IQ request has exactly one payload")
         payload = stanza.payload = stanza.element[0]
         handler = self.iq.get((stanza.type, payload.tag))
+        if "/" in stanza.to and self.hidden(stanza):
+            stanza = replace(stanza, to=stanza.to.partition("/")[0] + "/-")  # an address of the same kind that nobody has
         if handler is not None:
             return handler(stanza)
         if any(tag == payload.tag for _, tag in self.iq):
@@ -167,3 +172,5 @@ class Router:
                 stanza.payload = child
                 handler(stanza)
                 return
+        if stanza.to == self.domain and stanza.element.find(BODY) is not None:
+            self.text(stanza)

@@ -12,6 +12,7 @@ import pytest
 
 from jinglebridge.config import Turn
 from jinglebridge.service.ice import IceSource
+from jinglebridge.web.tokens import Identity
 from jinglebridge.xmpp.extdisco import IceServer
 from jinglebridge.xmpp.requests import Requests
 from tests.unit.fakes import DOMAIN, Sent, settle, stanza
@@ -27,7 +28,7 @@ class World:
         self.source = IceSource(self.requests, "im.test", Turn(**turn))  # type: ignore[arg-type]
 
     async def asked(self, services: str | None, what: str = "servers"):
-        work = self.source.servers(JID) if what == "servers" else self.source.event("7", JID)
+        work = self.source.servers(JID) if what == "servers" else self.source.event("7", JID, Identity("anna", "Anna"))
         task = asyncio.create_task(work)  # type: ignore[arg-type]
         await settle()
         id, text = self.sent.take()[0].get("id"), f"<services xmlns='urn:xmpp:extdisco:2'>{services}</services>"
