@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _ask(config: Config, request: dict[str, Any]) -> dict[str, Any]:
     """Of the running bridge, or of the store if none runs. Raises OperatorError."""
+    from jinglebridge import log
     from jinglebridge.errors import OperatorError
     from jinglebridge.service.admin import ask
     from jinglebridge.service.link_admin import without_bridge
@@ -71,6 +72,7 @@ def _ask(config: Config, request: dict[str, Any]) -> dict[str, Any]:
     except OperatorError as error:
         if "no bridge is running" not in str(error):
             raise
+    log.configure("error")
     answer = without_bridge(config, request)
     if not answer["ok"]:
         raise OperatorError(answer["error"])

@@ -99,7 +99,7 @@ class Catalogue:
 
     def _link(self, asker: str, values: Values) -> Result:
         days = values.get("days") or self._days()
-        if not days.isascii() or not days.isdecimal() or len(days) > 5:
+        if not days.isascii() or not days.isdecimal() or len(days) > 9:
             raise ValueError("Days: a number is needed.")
         label = values.get("label", "")
         if len(label) > MAX_LABEL:

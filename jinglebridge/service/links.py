@@ -22,7 +22,7 @@ from jinglebridge.calls.people import Link
 from jinglebridge.config import Policy
 from jinglebridge.errors import EndpointError
 from jinglebridge.store.base import Store
-from jinglebridge.web.guests import LinkRefused, LinkView
+from jinglebridge.web.guest_pages import LinkRefused, LinkView
 from jinglebridge.web.tokens import Identity
 from jinglebridge.xmpp.stanza import bare_jid
 

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from jinglebridge.errors import OperatorError
 from jinglebridge.web import messages as m
-from jinglebridge.web.guests import GuestPages, Looker
+from jinglebridge.web.guest_pages import GuestPages, Looker
 from jinglebridge.web.socket import Gate, serve
 
 log = structlog.get_logger()

@@ -11,7 +11,7 @@ from jinglebridge.config import Policy
 from jinglebridge.errors import EndpointError
 from jinglebridge.service.links import CALLS, DAY, GUESSES, VISITS, Links, Wish, cleaned, network_of, slug
 from jinglebridge.store.memory import MemoryStore
-from jinglebridge.web.guests import LinkRefused, LinkView
+from jinglebridge.web.guest_pages import LinkRefused, LinkView
 
 ROMEO, IP = "romeo@im.test", "192.0.2.7"
 
