@@ -16,6 +16,7 @@
 
 import { BridgeError, emit, randomId, realClock, Timers } from './base.js'
 
+const REVOKED = 4002 // close code: what let this page in was taken back
 const SUBPROTOCOL = 'jinglebridge.v1'
 const VERSION = 1
 const HELLO_TIMEOUT = 10_000 // ms from opening a socket to `welcome`
@@ -190,7 +191,11 @@ export class Signalling extends EventTarget {
     const hello = { type: 'hello', id: this.#hello.id, version: VERSION, ...this.#about, ...fields }
     socket.onopen = () => this.#socket === socket && socket.send(JSON.stringify(hello))
     socket.onmessage = ({ data }) => this.#socket === socket && this.#received(data)
-    socket.onclose = () => this.#socket === socket && this.#retry()
+    socket.onclose = ({ code }) => {
+      if (this.#socket !== socket) return
+      if (code === REVOKED) this.#fail(new BridgeError('not-authorized', 'This session was ended by the other side.'))
+      else this.#retry()
+    }
     this.#timers.set('hello', HELLO_TIMEOUT, () => this.#retry())
   }
 

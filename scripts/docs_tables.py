@@ -166,6 +166,9 @@ _EXCEPTIONS = {
     "TieBreak": "Both called at once, and the other session goes on",
     "UnsupportedInfo": "A session-info or security-info that is not known here",
     "ServiceUnavailable": "Nobody is there, or nobody for you",
+    "Forbidden": "The gateway's commands are for users of the bridge's own servers",
+    "CommandError": "An ad-hoc command cannot go on; its condition is one of XEP-0050",
+    "SessionExpired": "The form of an ad-hoc command lay open too long",
     "ResourceConstraint": "One of the limits was reached",
     "Refused": "The description cannot be carried. A session that exists ends with the Jingle reason of the rule instead",
     "SdpError": "An SDP is malformed or too big; the message names the line",
@@ -205,7 +208,9 @@ def stanza_errors() -> str:
 # --- XEPs
 
 _SHELL = (
+    ("0004", "Data Forms", "of the gateway's commands", "xmpp/xep_0004.py"),
     ("0030", "Service Discovery", "the gateway, each person, each web session, and the test contact", "xmpp/disco.py"),
+    ("0050", "Ad-Hoc Commands", "at the gateway's address: guest links, do not disturb, blocking", "xmpp/xep_0050.py"),
     ("0092", "Software Version", "answered for the gateway and each web session", "xmpp/disco.py"),
     ("0106", "JID Escaping", "user names of tokens become local parts", "jid.py"),
     ("0114", "Jabber Component Protocol", "the connection to the server", "xmpp/component.py"),

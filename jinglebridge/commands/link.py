@@ -28,13 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listed.add_argument("--json", action="store_true", help="for machines")
     revoke = verbs.add_parser("revoke", help="take a link back; calls by it end")
     revoke.add_argument("id", metavar="ID")
+    # It may stand before the verb or behind it.
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration (TOML)")
     for verb in (create, listed, revoke):
-        verb.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration (TOML)")
+        verb.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help="configuration (TOML)")
 
 
 def run(args: argparse.Namespace) -> int:
     from jinglebridge.config import load
+    from jinglebridge.errors import UsageError
 
+    if args.config is None:
+        raise UsageError("link needs --config FILE")
     config = load(args.config)
     match args.verb:
         case "create":

@@ -18,7 +18,8 @@ from tests.unit.service.world import World
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("jinglebridge.log.configure", lambda level: None)  # it is for the whole process
     file = tmp_path / "bridge.toml"
     file.write_text(f'[xmpp]\ndomain = "call.im.test"\nsecret = "s"\n[store]\npath = "{tmp_path}/store"\n')
     return file
@@ -30,7 +31,7 @@ def link(config: Path, *words: str) -> int:
 
 def test_in_the_store(config: Path, capsys: pytest.CaptureFixture[str]):
     assert link(config, "create", "romeo@im.test", "--label", "Shop", "--days", "3", "--once", "--audio-only", "--presence") == 0
-    url = capsys.readouterr().out.strip()
+    url = capsys.readouterr().out.splitlines()[-1]
     assert url.startswith("http://127.0.0.1:8080/c/")
     assert link(config, "create", "juliet@im.test") == 0
     capsys.readouterr()
@@ -81,6 +82,11 @@ async def test_by_a_running_bridge(config: Path, capsys: pytest.CaptureFixture[s
         assert "TURN" in capsys.readouterr().err
     finally:
         await admin.stop()
+
+
+def test_config_may_stand_before_the_verb(config: Path, capsys: pytest.CaptureFixture[str]):
+    assert cli.main(["link", "--config", str(config), "list"]) == 0
+    assert cli.main(["link", "list"]) == 2 and "--config" in capsys.readouterr().err
 
 
 async def test_what_is_no_request():
