@@ -68,6 +68,7 @@ function showDoorstep(why) {
   $('look-again').hidden = !again
   say($('banner'))
   stopCheck()
+  hideResult()
   show('doorstep')
   $('doorstep').focus()
 }
@@ -158,13 +159,16 @@ async function over(call) {
   if (current !== call) return
   current = null
   ring(null)
+  let why = ''
   const onAgain = (/** @type {any} */ wanted) => place(calledAs, wanted)
-  showResult({ call, onAgain, onDone: () => $('whose').focus() })
-  const why = await look()
-  if (!why || why === 'offline' || $('result').hidden) return $('again').hidden = false
+  $('again').hidden = false
+  showResult({ call, onAgain, onDone: () => (why ? showDoorstep(why) : $('whose').focus()) })
+  why = await look()
+  if (!why || why === 'offline' || $('result').hidden) return
   $('again').hidden = $('listen-only').hidden = true
-  say($('result-more'), LINK[why].text)
-  announce(LINK[why].text)
+  const text = `${LINK[why].title}. ${LINK[why].text}`
+  say($('result-more'), text)
+  announce(text)
 }
 
 // --- called back --------------------------------------------------------------------------------------------------
