@@ -17,13 +17,14 @@ from aiohttp import WSMsgType, web
 from jinglebridge.errors import EndpointError, ProtocolError
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
-from jinglebridge.web.sessions import Session
+from jinglebridge.web.sessions import Allowance, Session
 
 log = structlog.get_logger()
 
 HELLO_WITHIN = 5.0
 MAX_QUEUE = 256 * 1024
 MAX_MESSAGE = 256 * 1024  # a frame over its limit gets an error; one over this is not even read (close code 1009)
+PACE, BURST = 50.0, 400.0  # frames a second that are read from one socket, and at once
 HEARTBEAT = 10.0  # seconds between pings; half of it to answer
 
 
@@ -147,7 +148,10 @@ async def _greet(socket: web.WebSocketResponse, connection: Connection, gate: Ga
 
 
 async def _serve_session(socket: web.WebSocketResponse, session: Session, gate: Gate, connection: Connection) -> None:
+    pace, now = Allowance(rate=PACE, burst=BURST, left=BURST), asyncio.get_running_loop().time
     async for message in socket:
+        while not pace.take(now(), 1.0):  # what it sends waits on its own machine, and nobody else waits
+            await asyncio.sleep(1.0 / PACE)
         if session.wire is not connection:
             break  # resumed elsewhere
         if session.previous_hash:

@@ -379,3 +379,17 @@ async def test_frames_of_every_size_arrive(connect: Open, gate: FakeGate, size: 
 def test_limits_are_those_of_the_design():
     assert (module.HELLO_WITHIN, frames.MAX_FRAME, frames.MAX_DEPTH, module.MAX_QUEUE) == (5.0, 96 * 1024, 16, 256 * 1024)
     assert module.HEARTBEAT * 1.5 <= 15, "a dead socket is found within 15 s"
+
+
+async def test_a_flood_waits_and_nobody_else_does(connect: Open, monkeypatch: pytest.MonkeyPatch):
+    """What comes too fast from one page is read slowly; another page is served meanwhile."""
+    monkeypatch.setattr(module, "BURST", 5.0)
+    flood, _ = await welcome(connect)
+    other, _ = await welcome(connect)
+    began = asyncio.get_running_loop().time()
+    for n in range(30):
+        await flood.say(type="ping", id=f"p{n}")
+    await other.alive()
+    assert asyncio.get_running_loop().time() - began < 0.3
+    assert [(await flood.hear())["id"] for _ in range(30)] == [f"p{n}" for n in range(30)], "nothing is lost"
+    assert asyncio.get_running_loop().time() - began > 0.4
