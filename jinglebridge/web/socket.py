@@ -150,7 +150,7 @@ async def _greet(socket: web.WebSocketResponse, connection: Connection, gate: Ga
 async def _serve_session(socket: web.WebSocketResponse, session: Session, gate: Gate, connection: Connection) -> None:
     pace, now = Allowance(rate=PACE, burst=BURST, left=BURST), asyncio.get_running_loop().time
     async for message in socket:
-        while not pace.take(now(), 1.0):  # what it sends waits on its own machine, and nobody else waits
+        while not pace.take(now(), 1.0):  # noqa: ASYNC110  what it sends waits on its own machine, and nobody else waits
             await asyncio.sleep(1.0 / PACE)
         if session.wire is not connection:
             break  # resumed elsewhere
