@@ -2,7 +2,7 @@
 
 export type EndReason =
   | 'ended' | 'cancelled' | 'declined' | 'busy' | 'no-answer' | 'elsewhere' | 'unreachable' | 'failed-ice'
-  | 'failed-media' | 'insecure' | 'gone' | 'overload' | 'moved' | 'failed'
+  | 'failed-media' | 'insecure' | 'gone' | 'overload' | 'too-long' | 'moved' | 'failed'
 
 /** What the bridge says. */
 export type ErrorCode =
@@ -71,6 +71,21 @@ export interface Missed {
   media: Media
   /** RFC 3339, UTC. */
   at: string
+}
+
+/** A call that is over. */
+export interface CallEntry {
+  call: string
+  with: string
+  name: string
+  direction: 'out' | 'in'
+  media: Media
+  /** When it began; RFC 3339, UTC. */
+  at: string
+  answered: boolean
+  /** From the answer to the end. */
+  seconds: number
+  reason: EndReason
 }
 
 /** A call that the reload of the page ended. */
@@ -187,6 +202,8 @@ export class Bridge extends EventTarget {
   readonly state: ConnectionState
   readonly resume: Resume | null
   call(jid: string, wanted?: Wanted): Call
+  /** Calls that are over, the latest first. `before`: `at` of the last entry that you have. */
+  history(page?: { before?: string; limit?: number }): Promise<{ calls: CallEntry[]; more: boolean }>
   /** Any other request of the protocol. */
   request(type: string, fields?: object): Promise<unknown>
   close(): void

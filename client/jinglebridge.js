@@ -112,7 +112,16 @@ export class Bridge extends EventTarget {
   }
 
   /**
-   * Any other request of the protocol, for example `presence` or `history`.
+   * Calls that are over, the latest first.
+   * @param {{before?: string, limit?: number}} [page] before: `at` of the last entry that you have
+   * @returns {Promise<{calls: any[], more: boolean}>}
+   */
+  history(page) {
+    return this.#link.request('history', page)
+  }
+
+  /**
+   * Any other request of the protocol, for example `presence`.
    * @param {string} type
    * @param {object} [fields]
    * @returns {Promise<any>} the answer

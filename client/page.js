@@ -8,10 +8,13 @@
 import { Bridge } from './jinglebridge.js'
 import { hideCall, hideResult, showCall, showResult } from './page-call.js'
 import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './page-contacts.js'
+import { device, keepDevice, offerDevices } from './page-device.js'
 import { $, announce, say } from './page-dom.js'
+import { showHistory } from './page-history.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
+import { offerProof } from './page-proof.js'
 import { ring, unlockSound } from './ring.js'
-import { CONNECTION, DOORSTEP } from './words.js'
+import { CONNECTION, DOORSTEP, SIGN_OUT } from './words.js'
 
 const STORED = 'jinglebridge.resume'
 
@@ -23,14 +26,16 @@ Object.assign(window, { jinglebridge: shared })
 let current = null
 let unloading = false
 let draining = false
+let byDevice = false // this browser is signed in, and came in by that
 
 // --- who this is --------------------------------------------------------------------------------------------------
 
-/** @returns {string | null} from the fragment, which no server sees; it is gone from the address bar at once */
-function takeToken() {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token')
-  if (token) history.replaceState(null, '', location.pathname + location.search)
-  return token
+/** @returns {{token: string | null, device: string | null}} from the fragment, which no server sees; it is gone from the address bar at once */
+function takeFragment() {
+  const given = new URLSearchParams(location.hash.slice(1))
+  const [token, device] = [given.get('token'), given.get('device')]
+  if (token || device) history.replaceState(null, '', location.pathname + location.search)
+  return { token, device }
 }
 
 /** The session of this tab before a reload. Taken out, so that a copy of the tab does not find it. */
@@ -85,20 +90,23 @@ function showDoorstep(code = 'none') {
 // --- the bridge ---------------------------------------------------------------------------------------------------
 
 function begin() {
-  const token = takeToken()
-  const resume = token ? null : takeStored()
+  const { token, device: invited } = takeFragment()
+  if (invited && !token) keepDevice(invited)
+  const own = token ? null : device()
+  const resume = token || invited ? null : takeStored()
   shared.bridge?.close()
-  if (!token && !resume) return showDoorstep()
+  if (!token && !resume && !own) return showDoorstep()
   show('starting')
-  const bridge = new Bridge({ token: token ?? undefined, resume })
+  const bridge = new Bridge({ token: token ?? undefined, device: own ?? undefined, resume })
   shared.bridge = bridge
+  byDevice = own !== null
   const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ run) =>
     bridge.addEventListener(type, (event) => bridge === shared.bridge && run(/** @type {any} */ (event).detail))
   on('connection', connection)
   on('contacts', (contacts) => showContacts(contacts, (contact, video) => place(contact.jid, { video })))
   on('incoming', incoming)
   on('interrupted', interrupted)
-  on('missed', (missed) => addMissed(missed, () => place(missed.from, { video: false })))
+  on('missed', (missed) => { addMissed(missed, () => place(missed.from, { video: false })); recent() })
   on('draining', () => { draining = true; lost() })
   bridge.open().catch(() => {}) // `connection` has told why
 }
@@ -106,10 +114,28 @@ function begin() {
 /** @param {{state: string, error?: {code: string}}} detail */
 function connection({ state, error }) {
   if (state === 'online') return online()
-  if (state === 'offline') return error && showDoorstep(error.code)
+  if (state === 'offline') return error && notLetIn(error.code)
   if (state === 'reconnecting') return lost()
   say($('starting-text'), CONNECTION.connecting)
   announce(CONNECTION.connecting)
+}
+
+/** @param {string} code */
+function notLetIn(code) {
+  if (byDevice && code === 'not-authorized') {
+    keepDevice(null) // it was revoked, or not used for too long
+    code = 'signed-out'
+  }
+  showDoorstep(code)
+}
+
+function signOut() {
+  const { bridge } = shared
+  if (current && !confirm(SIGN_OUT)) return
+  keepDevice(null)
+  const over = () => { bridge?.close(); if (bridge === shared.bridge) showDoorstep('signed-out') }
+  bridge?.request('devices.revoke').then(over, over)
+  if (bridge?.state !== 'online') over()
 }
 
 function lost() {
@@ -129,8 +155,14 @@ function online() {
   say($('me-jid'), bridge.jid.split('/')[0])
   $('me').hidden = false
   showWarnings(bridge.warnings)
+  offerDevices(bridge, byDevice, signOut)
+  recent()
   show('home')
   keep()
+}
+
+function recent() {
+  if (shared.bridge) showHistory(shared.bridge, (jid, video) => place(jid, { video }))
 }
 
 // --- calls --------------------------------------------------------------------------------------------------------
@@ -170,6 +202,7 @@ function over(call) {
   setBusy(false)
   if (!$('banner').hidden) lost()
   if (!ringingCall()) ring(null)
+  recent()
   finished(call)
 }
 
@@ -191,6 +224,7 @@ function incoming(call) {
   call.addEventListener('ended', () => {
     const here = ringingCall() === call
     hideIncoming(call)
+    recent()
     if (!here) return
     ring(null)
     if (!current) finished(call)
@@ -226,9 +260,10 @@ function interrupted({ with: peer, name, media }) {
 
 addEventListener('pagehide', keepForReload) // before the bridge's own listener, which ends the calls
 addEventListener('pageshow', () => { unloading = false })
-addEventListener('hashchange', () => location.hash.startsWith('#token=') && begin())
+addEventListener('hashchange', () => /^#(token|device)=/.test(location.hash) && begin())
 document.addEventListener('visibilitychange', keep)
 addEventListener('beforeunload', (event) => { if (current) event.preventDefault() })
 addEventListener('keydown', (event) => { if (event.key === 'Escape' && !$('result').hidden) { hideResult(); $('contacts-title').focus() } })
 unlockSound()
+offerProof(() => document.body.dataset.view === 'doorstep' && begin()) // elsewhere it is for the next time
 begin()

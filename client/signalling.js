@@ -16,13 +16,13 @@
 
 import { BridgeError, emit, randomId, realClock, Timers } from './base.js'
 
-const REVOKED = 4002 // close code: what let this page in was taken back
 const SUBPROTOCOL = 'jinglebridge.v1'
 const VERSION = 1
 const HELLO_TIMEOUT = 10_000 // ms from opening a socket to `welcome`
 const PONG_TIMEOUT = 5_000 // ms
 const CONFIRM_EVERY = 16 // events
 const FIRST_BACKOFF = 500 // ms
+const REVOKED = 4002 // close code: the device or link by which we came in is no way in any more
 const LAST_BACKOFF = 10_000 // ms
 /** Answers to `hello` that trying again with the same credentials cannot change. */
 const FINAL = new Set(['bad-version', 'not-authorized', 'token-expired', 'forbidden'])
@@ -107,7 +107,7 @@ export class Signalling extends EventTarget {
    * @param {string} type
    * @param {object} [fields]
    * @param {{urgent?: boolean}} [options] urgent: worthless later, so it is refused while there is no connection
-   * @returns {Promise<any>} the answer (of `ice`: that event); rejects with a BridgeError
+   * @returns {Promise<any>} the answer (of `ice`, `history`: that event); rejects with a BridgeError
    */
   request(type, fields = {}, { urgent = false } = {}) {
     if (this.state === 'offline') return Promise.reject(new BridgeError('closed', 'This session has ended.'))
@@ -191,11 +191,7 @@ export class Signalling extends EventTarget {
     const hello = { type: 'hello', id: this.#hello.id, version: VERSION, ...this.#about, ...fields }
     socket.onopen = () => this.#socket === socket && socket.send(JSON.stringify(hello))
     socket.onmessage = ({ data }) => this.#socket === socket && this.#received(data)
-    socket.onclose = ({ code }) => {
-      if (this.#socket !== socket) return
-      if (code === REVOKED) this.#fail(new BridgeError('not-authorized', 'This session was ended by the other side.'))
-      else this.#retry()
-    }
+    socket.onclose = ({ code }) => this.#socket === socket && (code === REVOKED ? this.#fail(new BridgeError('not-authorized', 'This way in was revoked.')) : this.#retry())
     this.#timers.set('hello', HELLO_TIMEOUT, () => this.#retry())
   }
 
@@ -263,7 +259,9 @@ export class Signalling extends EventTarget {
     switch (frame.type) {
       case 'welcome': return this.#welcome(frame)
       case 'ack': return this.#settle(frame)
-      case 'ice': return this.#settle(frame)
+      case 'ice':
+      case 'history':
+      case 'devices': return this.#settle(frame)
       case 'error': return this.#error(frame)
       case 'pong': return
       default: return this.#event(frame)

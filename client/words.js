@@ -21,6 +21,7 @@ export const ENDED = {
   insecure: () => 'The call was stopped because it would not have been safely encrypted.',
   gone: ({ name }) => `The call was lost: ${name} or the connection has gone away.`,
   overload: () => 'Too many calls at the moment. Try again in a minute.',
+  'too-long': () => 'The call reached the longest time that a call may take here. You can call again.',
   moved: ({ name }) => `${name} moved the call to another device.`,
   failed: () => 'The call failed.',
 }
@@ -57,7 +58,8 @@ export const sentence = (text) => text && `${text[0].toUpperCase()}${text.slice(
 
 /** Why this page does not know who you are, by the code of a BridgeError. @type {Record<string, string>} */
 export const DOORSTEP = {
-  none: 'Open this page with the personal link that your site, or the operator of your chat server, gave you.',
+  none: 'Open this page with the personal link that your site, or the operator of your chat server, gave you, or prove your chat address here.',
+  'signed-out': 'This browser is signed out.',
   'token-expired': 'Your link has expired; links are good for a few minutes. Ask your site, or the operator of your chat server, for a new one.',
   'not-authorized': 'Your link is no longer valid. Ask your site, or the operator of your chat server, for a new one.',
   forbidden: 'Your link does not allow calls from here. Ask your site, or the operator of your chat server, for another one.',
@@ -89,6 +91,32 @@ export const GUEST_PRESENCE = {
 export const GUEST = {
   title: (/** @type {string} */ name) => `Call ${name}`,
   name: 'Type your name first, so that they know who is calling.',
+}
+
+/** What is said while somebody proves an address. `errors` by the code of an error frame. */
+export const PROOF = {
+  asked: (/** @type {string} */ jid) => `If ${jid} exists, a message is on its way there. Say yes to it in your chat program, or type the code that it holds.`,
+  compare: 'The message must show:',
+  wrong: (/** @type {number} */ left) => left > 0 ? `This is not the code. ${left === 1 ? 'One more try.' : `${left} more tries.`}` : 'This is not the code. Begin again with a new message.',
+  over: 'Nobody said yes in time. You can ask for a new message.',
+  unreachable: 'The bridge cannot be reached at the moment. Try again.',
+  /** @type {Record<string, string>} */
+  errors: {
+    'bad-frame': 'This is not an address like name@example.org.',
+    'unknown-contact': 'This is not an address like name@example.org.',
+    'rate-limited': 'Too many messages were asked for. Wait an hour, or ask the operator of your chat server for a link.',
+    unavailable: 'The bridge has no connection to the chat server at the moment. Try again in a minute.',
+  },
+}
+
+export const SIGN_OUT = 'A call is going on. Hang up and sign out?'
+
+export const DEVICES = {
+  unnamed: 'A browser',
+  current: 'This browser',
+  used: (/** @type {string} */ day) => `Last used ${day}`,
+  signOut: (/** @type {string} */ name) => `Sign out ${name}`,
+  signedOut: (/** @type {string} */ name) => `${name} is signed out.`,
 }
 
 /** @type {Record<string, string>} */
@@ -141,6 +169,29 @@ export function clock(seconds) {
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.floor(seconds) % 60]
   const shown = parts[0] > 0 ? parts : parts.slice(1)
   return shown.map((part, index) => index === 0 ? String(part) : String(part).padStart(2, '0')).join(':')
+}
+
+/**
+ * What became of a call.
+ * @param {{direction: string, answered: boolean, seconds: number, reason: string, media: {video: boolean}}} entry
+ * @param {boolean} missed
+ */
+export function lasted({ direction, answered, seconds, reason, media }, missed) {
+  const kind = media.video ? 'video call' : 'call'
+  if (missed) return `Missed ${kind}`
+  if (answered) return `${direction === 'out' ? 'Outgoing' : 'Incoming'} ${kind}, ${clock(seconds)}`
+  if (direction === 'in') return `Declined ${kind}`
+  return `Outgoing ${kind}, ${reason === 'declined' ? 'declined' : 'not answered'}`
+}
+
+/**
+ * @param {Date} at
+ * @param {Date} now
+ * @returns {string} the time of today, the day of others
+ */
+export function moment(at, now) {
+  const today = at.toDateString() === now.toDateString()
+  return at.toLocaleString([], today ? { hour: '2-digit', minute: '2-digit' } : { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })
 }
 
 /**

@@ -20,7 +20,8 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "demo": ("demo.command", "add_arguments", "run", "start a private server, the bridge and a contact, and print a link"),
     "check-config": ("commands.check_config", "add_arguments", "run", "check a configuration file, or print a sample"),
     "doctor": ("commands.operate", "add_config", "doctor", "look whether everything works, and say what to do"),
-    "token": ("commands.token", "add_arguments", "run", "make a token that lets a person connect"),
+    "token": ("commands.token", "add_arguments", "run", "make a token or a device credential that lets a person connect"),
+    "devices": ("commands.devices", "add_arguments", "run", "list the devices that are signed in, or sign one out"),
     "link": ("commands.link", "add_arguments", "run", "make, list and take back guest links"),
     "calls": (
         "commands.operate",
@@ -28,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "calls",
         "list the calls of now and of the last hour, or show what happened in one",
     ),
+    "backup": ("commands.backup", "add_arguments", "run", "copy the store, also while the bridge runs"),
     "stop": ("commands.operate", "add_stop_arguments", "stop", "stop the running bridge in good order"),
     "translate": ("commands.translate", "add_arguments", "run", "SDP to Jingle XML and back, in a pipe"),
 }

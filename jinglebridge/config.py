@@ -13,7 +13,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -73,7 +73,7 @@ class Turn(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     secret: Annotated[str, _doc("Shared secret of the TURN server (REST credentials). Better: secret_file.")] = ""
     secret_file: Annotated[str, _doc("File that holds it.")] = ""
     lifetime: Annotated[int, Meta(ge=60), _doc("Seconds that credentials are valid; longer than the longest call.")] = 43200
-    guest_lifetime: Annotated[int, Meta(ge=120), _doc("The same for guests; their calls end a minute before.")] = 7200
+    guest_lifetime: Annotated[int, Meta(ge=60), _doc("The same for guests.")] = 7200
     relay_only: Annotated[bool, _doc("Browsers use the relay only: hides their address.")] = False
 
 
@@ -81,6 +81,7 @@ class Store(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Where the bridge keeps what must survive a restart."""
 
     path: Annotated[str, _doc("Folder for the database, the lock and the admin socket.")] = "/var/lib/jinglebridge"
+    history_days: Annotated[float, Meta(ge=0), _doc("Days that the list of calls of a web user goes back; 0 keeps none.")] = 30.0
 
 
 class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -94,14 +95,45 @@ class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     guests_without_turn: Annotated[
         bool, _doc("Offer guest links also without a TURN server; the guest's network address is then shown to the one who is called.")
     ] = False
+    outgoing: Annotated[
+        Literal["contacts", "servers", "everyone"],
+        _doc("Whom web users may call: contacts and those named in the token; also everybody on policy.servers; or everyone."),
+    ] = "contacts"
+    blocked: Annotated[
+        list[str],
+        _doc("Domains and addresses that reach nobody here and that nobody here reaches, e.g. ['spam.example', 'eve@example.org']."),
+    ] = []
     echo: Annotated[bool, _doc("Offer the test contact echo@domain, which sends back what it hears and sees.")] = True
 
 
-class Tokens(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The tokens (JWT, HS256) with which the embedding site lets its users in."""
+class TokenKey(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One table `[[tokens.keys]]`: exactly one of secret, secret_file and jwks."""
 
-    secret: Annotated[str, _doc("Shared with the site; at least 32 characters. Better: secret_file.")] = ""
+    secret: str = ""
+    secret_file: str = ""
+    jwks: str = ""
+    prefix: str = ""
+
+
+class Tokens(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The tokens (JWT) with which embedding sites let their users in."""
+
+    secret: Annotated[str, _doc("Shared with the site (HS256); at least 32 characters. Better: secret_file.")] = ""
     secret_file: Annotated[str, _doc("File that holds it.")] = ""
+    jwks: Annotated[
+        str,
+        _doc("Public keys of the site (RS256, ES256, EdDSA) as a JSON Web Key Set: an https URL, or a file. Fetched again as keys change."),
+    ] = ""
+    keys: Annotated[
+        list[TokenKey],
+        _doc("More keys, one table [[tokens.keys]] each: secret, secret_file or jwks; and prefix: how the names it signs begin."),
+    ] = []
+
+    @property
+    def all_keys(self) -> list[TokenKey]:
+        """Those of the section itself first."""
+        own = [TokenKey(secret=self.secret)] if self.secret else []
+        return own + ([TokenKey(jwks=self.jwks)] if self.jwks else []) + self.keys
 
 
 class LimitsConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -110,6 +142,9 @@ class LimitsConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     ring: Annotated[float, Meta(gt=0), _doc("Seconds a call rings.")] = 60.0
     resume: Annotated[float, Meta(gt=0), _doc("Seconds a lost socket can be resumed.")] = 120.0
     linger: Annotated[float, Meta(ge=0), _doc("Seconds until a page that vanished without a call is shown as offline.")] = 10.0
+    call: Annotated[
+        float, Meta(ge=0), _doc("Seconds that a call may take; 0: a minute less than turn.lifetime, since no IM client can renew its way.")
+    ] = 0.0
     sockets_per_ip: Annotated[int, Meta(ge=1), _doc("WebSockets of one client address.")] = 50
     sockets_per_person: Annotated[int, Meta(ge=1), _doc("WebSockets of one person.")] = 10
     calls_per_person: Annotated[int, Meta(ge=1), _doc("Calls of one person at the same time.")] = 8
@@ -157,6 +192,15 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         return frozenset(self.policy.servers or [self.server])
 
     @property
+    def longest_call(self) -> float:
+        """Seconds. Credentials of a relay must outlive it."""
+        return self.limits.call or _outlived_by(self.turn.lifetime)
+
+    @property
+    def longest_guest_call(self) -> float:
+        return min(self.longest_call, _outlived_by(self.turn.guest_lifetime))
+
+    @property
     def public_url(self) -> str:
         return (self.web.public_url or f"http{'s' if self.web.tls_cert else ''}://{self.web.listen}").rstrip("/")
 
@@ -180,6 +224,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}") from None
     _from_environment(data, os.environ if environment is None else environment)
     _read_secret_files(data, path.parent)
+    _resolve_key_sets(data, path.parent)
     try:
         config = msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
@@ -212,17 +257,40 @@ def _from_environment(data: dict[str, Any], environment: Mapping[str, str]) -> N
 def _read_secret_files(data: dict[str, Any], folder: Path) -> None:
     for section, key in SECRETS:
         table = data.get(section)
-        name = table.get(f"{key}_file") if isinstance(table, dict) else None
-        if not isinstance(table, dict) or not name or not isinstance(name, str):
-            continue
-        if table.get(key):
-            raise ConfigError(f"[{section}] {key} and {key}_file are both set; keep one")
-        try:
-            table[key] = (folder / name).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(f"[{section}] {key}_file: {error.strerror}: {folder / name}") from None
-        except UnicodeDecodeError:
-            raise ConfigError(f"[{section}] {key}_file: {folder / name} is not text") from None
+        if isinstance(table, dict):
+            _read_secret_file(table, f"[{section}]", key, folder)
+    for number, table in _token_keys(data):
+        _read_secret_file(table, f"[[tokens.keys]] {number}:", "secret", folder)
+
+
+def _token_keys(data: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """The tables [[tokens.keys]] with their numbers; what is of another type is refused later."""
+    tokens = data.get("tokens")
+    keys = tokens.get("keys") if isinstance(tokens, dict) else None
+    return [(n, key) for n, key in enumerate(keys if isinstance(keys, list) else [], 1) if isinstance(key, dict)]
+
+
+def _read_secret_file(table: dict[str, Any], where: str, key: str, folder: Path) -> None:
+    name = table.get(f"{key}_file")
+    if not name or not isinstance(name, str):
+        return
+    if table.get(key):
+        raise ConfigError(f"{where} {key} and {key}_file are both set; keep one")
+    try:
+        table[key] = (folder / name).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{where} {key}_file: {error.strerror}: {folder / name}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where} {key}_file: {folder / name} is not text") from None
+
+
+def _resolve_key_sets(data: dict[str, Any], folder: Path) -> None:
+    """Key sets that are files lie beside the configuration, as files of secrets do."""
+    tokens = data.get("tokens")
+    for table in [tokens, *(key for _, key in _token_keys(data))]:
+        name = table.get("jwks") if isinstance(table, dict) else None
+        if isinstance(table, dict) and name and isinstance(name, str) and "://" not in name:
+            table["jwks"] = str(folder / name)
 
 
 def _explain(text: str) -> str:
@@ -247,8 +315,7 @@ def _check(config: Config, path: Path) -> None:
         raise ConfigError(
             f"{path}: [xmpp] host {config.xmpp.host} is not loopback: set tls = true (or insecure_ok = true in a private network)"
         )
-    if config.tokens.secret and len(config.tokens.secret) < 32:
-        raise ConfigError(f"{path}: [tokens] secret is shorter than 32 characters: make one with `openssl rand -hex 32`")
+    _check_tokens(config.tokens, path)
     if bool(config.web.tls_cert) != bool(config.web.tls_key):
         raise ConfigError(f"{path}: [web] tls_cert and tls_key go together")
     host, _ = split_address(config.web.listen, "[web] listen")
@@ -262,6 +329,10 @@ def _check(config: Config, path: Path) -> None:
         raise ConfigError(f"{path}: [web] public_url must look like https://call.example.org, not {config.public_url!r}")
     if url.scheme == "http" and not is_loopback(url.hostname):
         raise ConfigError(f"{path}: [web] public_url must be https: browsers give no camera or microphone to http pages")
+    if config.limits.call and config.limits.call >= config.turn.lifetime:
+        raise ConfigError(
+            f"{path}: [limits] call must be less than [turn] lifetime, {config.turn.lifetime}: relayed calls would fall silent"
+        )
     if config.web.metrics and not is_loopback(split_address(config.web.metrics, "[web] metrics")[0]):
         raise ConfigError(f"{path}: [web] metrics must be a loopback address")
     for proxy in config.web.trusted_proxies:
@@ -269,6 +340,41 @@ def _check(config: Config, path: Path) -> None:
             ipaddress.ip_network(proxy, strict=False)
         except ValueError:
             raise ConfigError(f"{path}: [web] trusted_proxies: {proxy!r} is not an address or network") from None
+    for address in config.policy.blocked:
+        if not address or address != address.lower() or any(c in "/*" or c.isspace() for c in address) or address.count("@") > 1:
+            raise ConfigError(f"{path}: [policy] blocked: {address!r} is not a domain or an address like eve@example.org, in lower case")
+
+
+def _outlived_by(lifetime: float) -> float:
+    """How long a call may be if credentials that are good for `lifetime` seconds were given before it was answered."""
+    return max(lifetime - 60.0, lifetime / 2)
+
+
+def _check_tokens(tokens: Tokens, path: Path) -> None:
+    for number, key in enumerate(tokens.keys, 1):
+        if bool(key.secret) == bool(key.jwks):
+            raise ConfigError(f"{path}: [[tokens.keys]] {number}: needs one of secret, secret_file and jwks")
+        if key.prefix != key.prefix.lower() or not key.prefix.isprintable() or any(c in "@/" or c.isspace() for c in key.prefix):
+            raise ConfigError(f"{path}: [[tokens.keys]] {number}: prefix {key.prefix!r} must be lower case, without blanks, @ and /")
+        if key.prefix.startswith("guest-"):
+            raise ConfigError(f"{path}: [[tokens.keys]] {number}: no name may begin with guest-, so this key could sign nothing")
+    for key in tokens.all_keys:
+        if key.secret and len(key.secret) < 32:
+            raise ConfigError(f"{path}: [tokens] secret is shorter than 32 characters: make one with `openssl rand -hex 32`")
+        if "://" in key.jwks and not _fit_for_keys(key.jwks):
+            raise ConfigError(f"{path}: [tokens] jwks must be a file or an https URL: who can change it can be anybody")
+
+
+def _fit_for_keys(url: str) -> bool:
+    """May public keys come from there? https; plain http from this machine only."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if not parts.hostname or parts.username is not None:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
 
 
 def is_loopback(host: str) -> bool:

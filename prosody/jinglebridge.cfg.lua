@@ -4,16 +4,9 @@
 -- /etc/prosody/conf.d/ and say `systemctl reload prosody`; `prosodyctl check config` tells about slips.
 -- Prosody listens for components on 127.0.0.1:5347 by itself; that is all the bridge needs on the same machine.
 --
--- STUN and TURN come from coturn (apt install coturn), since Prosody has none. In /etc/turnserver.conf:
---   use-auth-secret
---   static-auth-secret=CHANGE-THIS-TURN-SECRET
---   realm=example.org
---   no-loopback-peers
---   no-multicast-peers
---   denied-peer-ip=10.0.0.0-10.255.255.255
---   denied-peer-ip=172.16.0.0-172.31.255.255
---   denied-peer-ip=192.168.0.0-192.168.255.255
--- Then put these into the host of your users, below its VirtualHost line (not here, this file opens another section):
+-- STUN and TURN come from coturn (apt install coturn), since Prosody has none: turnserver.conf beside this file is its configuration.
+-- Either the bridge hands it out by itself ([turn] in its configuration), or Prosody does, to the bridge and to its own users. For
+-- the latter put these into the host of your users, below its VirtualHost line (not here, this file opens another section):
 --   modules_enabled = { "turn_external" }
 --   turn_external_host = "turn.example.org"
 --   turn_external_secret = "CHANGE-THIS-TURN-SECRET"

@@ -11,7 +11,19 @@ from msgspec import inspect as shapes
 
 from jinglebridge.web import messages as m
 
-PARTS = (m.Description, m.Candidate, m.Resume, m.Media, m.Abilities, m.Contact, m.IceServer, m.Limits, m.CallSnapshot)
+PARTS = (
+    m.Description,
+    m.Candidate,
+    m.Resume,
+    m.Media,
+    m.Abilities,
+    m.Contact,
+    m.IceServer,
+    m.Limits,
+    m.CallSnapshot,
+    m.DeviceInfo,
+    m.CallEntry,
+)
 
 
 def client_frames() -> str:

@@ -16,6 +16,7 @@ from jinglebridge import cli, config
 from jinglebridge.calls.reasons import END_REASONS, FROM_JINGLE, TO_JINGLE
 from jinglebridge.errors import OperatorError, ProtocolError
 from jinglebridge.jingle import XEPS
+from jinglebridge.service import bridge as _everything  # noqa: F401 (declares all errors)
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.translate.policy import POLICIES, PeerPolicy
 from jinglebridge.web.messages import ErrorCode
@@ -123,7 +124,7 @@ _CODES = {
     "unknown-type": "This server does not know the `type`; nothing else happened",
     "bad-version": "`hello.version` is not spoken here: the page is older or newer than the bridge",
     "hello-first": "A frame before `hello`",
-    "not-authorized": "Token, code or resume secret refused; get a new token",
+    "not-authorized": "Token, device, code or resume secret refused; get a new token",
     "token-expired": "The token is too old to connect with; get a new one",
     "forbidden": "This person may not call that address: name it in the token's `contacts` or `may_call`",
     "not-supported": "Part of the protocol, but not offered by this server (`welcome.features`)",
@@ -152,6 +153,7 @@ _REASONS = {
     "insecure": "No DTLS fingerprint, or media that differs from what was proposed",
     "gone": "The other side vanished, or a restart lost the call",
     "overload": "Too many calls",
+    "too-long": "The longest time that a call may take is over (`[limits] call`)",
     "moved": "Replaced by another call, for example when both called each other",
     "failed": "Anything else",
 }
@@ -212,6 +214,7 @@ _SHELL = (
     ("0030", "Service Discovery", "the gateway, each person, each web session, and the test contact", "xmpp/disco.py"),
     ("0050", "Ad-Hoc Commands", "at the gateway's address: guest links, do not disturb, blocking", "xmpp/xep_0050.py"),
     ("0092", "Software Version", "answered for the gateway and each web session", "xmpp/disco.py"),
+    ("0070", "Verifying HTTP Requests via XMPP", "proof of an XMPP address: asked in a message, never answered", "service/proof.py"),
     ("0106", "JID Escaping", "user names of tokens become local parts", "jid.py"),
     ("0114", "Jabber Component Protocol", "the connection to the server", "xmpp/component.py"),
     ("0115", "Entity Capabilities", "sent with every presence; those of peers are verified and kept", "xmpp/caps.py"),
@@ -220,7 +223,7 @@ _SHELL = (
     ("0199", "XMPP Ping", "answered", "xmpp/disco.py"),
     ("0203", "Delayed Delivery", "an old propose is a missed call, it does not ring", "service/ears.py"),
     ("0215", "External Service Discovery", "STUN and TURN asked of the server, for each web session", "xmpp/extdisco.py"),
-    ("0334", "Message Processing Hints", "`store` on call messages", "service/performer.py"),
+    ("0334", "Message Processing Hints", "`store` on call messages, `no-permanent-store` on the code of a proof", "service/performer.py"),
 )
 
 
@@ -277,6 +280,18 @@ _LIMITS = (
     ("web.sessions", "MAX_BUFFER", "KiB of these events", 1024),
     ("web.tokens", "MAX_LIFETIME", "seconds that a token may be valid", 1),
     ("web.tokens", "MAX_CONTACTS", "addresses in a token", 1),
+    ("web.jwks", "MAX_SIZE", "KiB of a set of public keys", 1024),
+    ("web.jwks", "MAX_KEYS", "keys in a set", 1),
+    ("web.jwks", "MAX_AGE", "seconds until a key that was taken out of its set is no key any more", 1),
+    ("service.door", "MAX_FAILURES", "wrong credentials from one client address in ten minutes", 1),
+    ("service.devices", "MAX_DEVICES", "devices of one person; the least used one gives way", 1),
+    ("service.devices", "LIFETIME", "days until a device that is not used is signed out", 86400),
+    ("service.proof", "LIFETIME", "seconds to prove an address", 1),
+    ("service.proof", "MAX_TRIES", "wrong codes for one proof", 1),
+    ("service.proof", "PER_JID", "proofs of one address in an hour", 1),
+    ("service.proof", "PER_ADDRESS", "proofs from one client address in an hour", 1),
+    ("service.proof", "PER_DOMAIN", "proofs of addresses of one server in a minute", 1),
+    ("service.proof", "MAX_OPEN", "proofs at the same time", 1),
     ("media.echo", "MAX_CALLS", "calls of the echo contact at once", 1),
 )
 

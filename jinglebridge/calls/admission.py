@@ -9,6 +9,7 @@ Spec: DESIGN §2 (default policy), §5 (attempts); J-245.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from jinglebridge.calls.model import Endpoint, Limits, bare
 from jinglebridge.errors import EndpointError, ResourceConstraint
@@ -22,43 +23,64 @@ def domain_of(jid: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The operator's rules. `own` is the bridge's component domain, `servers` whose users may call web users."""
+    """The operator's rules. `own` is the bridge's component domain, `servers` whose users may call web users, `outgoing` whom web users
+    may call beside their contacts, `blocked` domains and bare JIDs that are kept out altogether."""
 
     own: str
     servers: frozenset[str] = frozenset()
     everyone: bool = False  # any server may call in
+    outgoing: Literal["contacts", "servers", "everyone"] = "contacts"
+    blocked: frozenset[str] = frozenset()
+
+    def blocks(self, jid: str) -> bool:
+        """Is this address, or its whole domain, kept out?"""
+        return bool(self.blocked) and (bare(jid) in self.blocked or domain_of(jid) in self.blocked)
 
     def peer_may_call(self, peer: str, contacts: frozenset[str]) -> bool:
         """May this peer ring a web user who has these contacts?"""
+        if self.blocks(peer):
+            return False
         domain = domain_of(peer)
         # A web user of the bridge was checked as a caller already.
         return self.everyone or domain == self.own or domain in self.servers or bare(peer) in contacts
 
     def endpoint_may_call(self, endpoint: Endpoint, to: str) -> bool:
         """May this web user ring that address? Services of the bridge itself (echo) always."""
-        return endpoint.anyone or bare(to) in endpoint.contacts or to == f"echo@{self.own}"
+        if self.blocks(to):
+            return False
+        if endpoint.anyone or bare(to) in endpoint.contacts or to == f"echo@{self.own}":
+            return True
+        return self.outgoing == "everyone" or (self.outgoing == "servers" and domain_of(to) in self.servers | {self.own})
 
 
 @dataclass(slots=True)
 class Window:
-    """Counts what happened within the last minute, per name; forgets names that fell silent."""
+    """Counts what happened within the last `seconds`, per name; forgets names that fell silent, and the oldest when there are too many."""
 
     limit: int
+    seconds: float = MINUTE
+    names: int = 100_000
     seen: dict[str, list[float]] = field(default_factory=dict)  # at most `limit` times each; an empty deque has 600 bytes
 
     def admit(self, name: str, now: float) -> bool:
-        times = self.seen[name] = [time for time in self.seen.get(name, ()) if time > now - MINUTE]
-        if len(times) >= self.limit:
+        if self.full(name, now):
             return False
-        times.append(now)
+        self.note(name, now)
         return True
 
     def full(self, name: str, now: float) -> bool:
-        """Would `admit` say no?"""
-        return sum(time > now - MINUTE for time in self.seen.get(name, ())) >= self.limit
+        """Has it happened as often as it may?"""
+        return sum(time > now - self.seconds for time in self.seen.get(name, ())) >= self.limit
+
+    def note(self, name: str, now: float) -> None:
+        """It happened."""
+        times = [time for time in self.seen.pop(name, ()) if time > now - self.seconds]
+        self.seen[name] = [*times[-self.limit + 1 :], now] if self.limit > 1 else [now]
+        if len(self.seen) > self.names:
+            del self.seen[next(iter(self.seen))]
 
     def forget(self, now: float) -> None:
-        for name in [n for n, times in self.seen.items() if not times or times[-1] <= now - MINUTE]:
+        for name in [n for n, times in self.seen.items() if not times or times[-1] <= now - self.seconds]:
             del self.seen[name]
 
 

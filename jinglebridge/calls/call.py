@@ -33,6 +33,9 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
         turn.state.heard_at = turn.now
     if turn.state.session is Session.ACTIVE and before is not Session.ACTIVE:
         turn.timer("alive", turn.timers.alive)
+        longest = turn.timers.longest_guest if turn.state.guest else turn.timers.longest
+        if longest:
+            turn.timer("longest", longest)
     return turn.effects
 
 
@@ -232,6 +235,12 @@ def _alive(turn: Turn) -> None:
         end(turn, "gone")
 
 
+def _too_long(turn: Turn) -> None:
+    """No client but browsers can renew its way through a relay. DESIGN §5."""
+    if turn.state.session is Session.ACTIVE:
+        end(turn, "too-long")
+
+
 _TIMERS = {
     "ring": ringing.ring_timeout,
     "initiate": _initiate_late,
@@ -240,5 +249,6 @@ _TIMERS = {
     "finish": _finish_late,
     "gone": _gone_late,
     "alive": _alive,
+    "longest": _too_long,
     "change": changed.late,
 }

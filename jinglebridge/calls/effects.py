@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import Literal
 
 from jinglebridge.calls.model import Abilities
+from jinglebridge.calls.people import CallRecord
 from jinglebridge.calls.reasons import EndReason
 from jinglebridge.jingle import Jingle, Jmi
 from jinglebridge.values import frozen
@@ -57,6 +58,16 @@ class ShowPresence:
 
     sender: str
     to: str
+
+
+@frozen
+class TellPeerMissed:
+    """A message to a peer whose client would not show by itself that our user called. `at`: when."""
+
+    own: str
+    peer: str
+    media: tuple[str, ...]
+    at: float
 
 
 # --- towards web endpoints
@@ -160,6 +171,13 @@ class StopTimers:
 
 
 @frozen
+class Recorded:
+    """For our user's list of calls: this one is over."""
+
+    record: CallRecord
+
+
+@frozen
 class Note:
     """One line for the log: an event name and values without secrets or addresses. J-107, J-248."""
 
@@ -169,6 +187,6 @@ class Note:
     detail: str = ""
 
 
-PeerEffect = SendJmi | SendReceipt | SendJingle | ShowPresence
+PeerEffect = SendJmi | SendReceipt | SendJingle | ShowPresence | TellPeerMissed
 EndpointEffect = TellIncoming | TellState | TellDescription | TellRollback | TellCandidate | TellInfo | TellEnded | TellMissed
-Effect = PeerEffect | EndpointEffect | StartTimer | StopTimers | Note
+Effect = PeerEffect | EndpointEffect | StartTimer | StopTimers | Recorded | Note

@@ -14,8 +14,7 @@ Spec: XEP-0353 §3.3, §3.5, §3.7, XEP-0166 §6.7; J-062, J-064, J-065, J-092; 
 from __future__ import annotations
 
 from jinglebridge.calls import effects as fx
-from jinglebridge.calls import owed
-from jinglebridge.calls.model import bare
+from jinglebridge.calls import owed, records
 from jinglebridge.calls.reasons import TO_JINGLE, EndReason, from_jingle
 from jinglebridge.calls.states import Ringing, Session
 from jinglebridge.calls.stored import Descriptions
@@ -68,11 +67,10 @@ def rejecting_endpoint(turn: Turn) -> str:
 def over(turn: Turn, reason: EndReason, text: str = "") -> None:
     """Close the call here, without a word to the peer: it knows, or it never heard of it."""
     state = turn.state
-    unanswered = state.direction == "in" and not state.accepted
     for endpoint in () if turn.branch else turn.endpoints():
         turn.add(fx.TellEnded(endpoint, state.call, reason, text))
-    if unanswered and reason in ("cancelled", "no-answer", "gone", "busy"):
-        turn.add(fx.TellMissed(bare(state.own), bare(state.peer), state.peer_name, tuple(state.media), state.created))
+    if not turn.branch:
+        records.keep(turn, reason)
     state.ringing = Ringing.OVER if state.jmi else Ringing.NONE
     state.session = Session.ENDED
     # Nothing of the media outlives the call in its state; what the operator may still see is in `timeline`, bounded.

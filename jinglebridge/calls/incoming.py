@@ -23,6 +23,7 @@ from jinglebridge.calls.ending import end, refuse
 from jinglebridge.calls.events import JingleReceived, JmiReceived
 from jinglebridge.calls.model import CallState, Endpoint, bare
 from jinglebridge.calls.offers import complete, usable
+from jinglebridge.calls.people import CallRecord
 from jinglebridge.calls.states import Session, step
 from jinglebridge.errors import ResourceConstraint, ServiceUnavailable, TieBreak
 from jinglebridge.jingle import Propose, Reason, Reject
@@ -119,7 +120,9 @@ def _missed(registry: Registry, event: JmiReceived, propose: Propose, now: float
     """Missed once, however often it is sent."""
     own, peer = bare(event.to), bare(event.sender)
     registry.remember((own, peer, propose.id), now)
-    return [fx.TellMissed(own, peer, registry.peer_info(own, peer).name, propose.media, now - event.age)]
+    name, at, media = registry.peer_info(own, peer).name, now - event.age, propose.media
+    record = CallRecord(own, propose.id[:64], at, peer, name, "in", "audio" in media, "video" in media, 0.0, at, "no-answer")
+    return [fx.Recorded(record), fx.TellMissed(own, peer, name, media, at)]
 
 
 def _left_alone(registry: Registry, event: JmiReceived, propose: Propose, pages: Pages, now: float) -> list[fx.Effect]:

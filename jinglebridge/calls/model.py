@@ -49,6 +49,8 @@ class Timers:
     probe: float = 12.0  # to answer that; a page reports its media every 10 s meanwhile
     owed: float = 3600.0  # how long the end of a call is still told to a peer that could not be reached
     remember: float = 60.0  # how long an ended session's key is known
+    longest: float = 0.0  # a running call, before the credentials of its relay end; 0: no limit
+    longest_guest: float = 0.0  # the same for a guest
     alive: float = 60.0  # of silence in a running session, until an empty session-info asks whether it is still there
 
 
@@ -170,6 +172,7 @@ class CallState:
     proposed_by: str = ""  # full JID that a JMI propose came from
     accepted: bool = False
     fork: list[str] = field(default_factory=list)  # sids of the other branches of this call that are still pending
+    answered: float = 0.0  # when the session was accepted
     connected: bool = False
     kind: str = UNKNOWN.name  # of the peer's device, a name in `kinds.KINDS`
     bundle: bool = False  # it announces grouping
@@ -213,6 +216,11 @@ class CallState:
     @property
     def peer_role(self) -> Role:
         return self.role.other
+
+    @property
+    def guest(self) -> bool:
+        """Is our side somebody who came by a guest link?"""
+        return self.own.startswith("guest-")
 
     @property
     def jmi(self) -> bool:

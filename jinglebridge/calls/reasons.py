@@ -21,6 +21,7 @@ EndReason = Literal[
     "insecure",  # no DTLS fingerprint, or media that differs from what was proposed
     "gone",  # the other side vanished
     "overload",
+    "too-long",  # the longest time that a call may take is over: its TURN credentials will not be renewed
     "moved",
     "failed",
 ]
@@ -40,6 +41,7 @@ TO_JINGLE: dict[str, tuple[str, str]] = {
     "insecure": ("security-error", "success"),
     "gone": ("gone", "connectivity-error"),
     "overload": ("general-error", "success"),
+    "too-long": ("success", "success"),
     "moved": ("expired", "expired"),
     "failed": ("general-error", "success"),
 }

@@ -322,6 +322,8 @@ class Registry:
         self.timeline.left(turn)
         key, state, until = turn.key, turn.state, turn.now + self.timers.remember
         self.changed[key] = state
+        if state.session is Session.ACTIVE and not state.answered:
+            state.answered = turn.now
         owed.remember_told(state, turn.effects)
         settled = state.fork and not turn.branch and state.session is not Session.PENDING
         others = self._drop_branches(state, turn.now) if settled else []

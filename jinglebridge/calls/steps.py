@@ -199,6 +199,7 @@ _EFFECTS: dict[type, Callable[[Any], Said]] = {
     fx.TellCandidate: _candidate_told,
     fx.TellInfo: lambda e: ((BRIDGE, PAGE, "info", e.info if e.mid is None else f"{e.info} {e.mid[:MAX_NAME]}"), None),
     fx.TellEnded: lambda e: ((BRIDGE, PAGE, "ended", e.reason), None),
+    fx.TellPeerMissed: lambda e: ((BRIDGE, PEER, "message", "missed call"), None),
     fx.TellMissed: lambda e: ((BRIDGE, PAGE, "missed", ""), None),
     fx.Note: lambda e: ((BRIDGE, BRIDGE, e.event, e.detail), None),
 }

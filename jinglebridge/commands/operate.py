@@ -85,6 +85,7 @@ def doctor(args: argparse.Namespace) -> int:
     """Exit status 1 if anything is bad; warnings are not."""
     from jinglebridge import log
     from jinglebridge.config import load
+    from jinglebridge.service.admin import NobodyThere
     from jinglebridge.service.doctor import static_checks
 
     config = load(args.config)
@@ -93,9 +94,7 @@ def doctor(args: argparse.Namespace) -> int:
     _print(checks)
     try:
         found = _ask(config, "doctor")["checks"]
-    except OperatorError as error:
-        if "no bridge is running" not in str(error):
-            raise
+    except NobodyThere:
         sys.stdout.write("      no bridge is running here: connecting just for this\n")
         found = asyncio.run(_examine_alone(config))
     _print(found)
@@ -114,7 +113,7 @@ def _print(checks: list[dict[str, Any]]) -> None:
 
 async def _examine_alone(config: Config) -> list[dict[str, Any]]:
     """Start a bridge without its web side, examine it, stop it."""
-    from jinglebridge.service import Bridge
+    from jinglebridge.service.bridge import Bridge
     from jinglebridge.service.doctor import Check, examine
 
     bridge = Bridge(config, web=False)

@@ -37,7 +37,7 @@ def _collect_less() -> None:
 
 async def _serve(config: object) -> int:
     from jinglebridge.config import Config
-    from jinglebridge.service import Bridge
+    from jinglebridge.service.bridge import Bridge
 
     assert isinstance(config, Config)
     bridge = Bridge(config)

@@ -93,6 +93,7 @@ class Ejabberd(Server):
     def command(self) -> list[str]:
         return [
             "erl", "-sname", self.node, "-setcookie", self.cookie, "-start_epmd", "false", "+K", "true", "+P", "250000",
+            "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none",  # an idle server leaves the processors to its neighbours
             "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-mnesia", "dir", json.dumps(str(self.folder / "spool")),
             # Mnesia keeps what is new in memory for a while; a SIGKILL in a test shall not take accounts and rosters with it
             "-mnesia", "dump_log_write_threshold", "1", "-mnesia", "dump_log_time_threshold", "300", "-s", "ejabberd", "-noinput",

@@ -1,7 +1,6 @@
 """The operator's door: a unix socket, mode 0600, one JSON object per line each way.
 
-``{"command": "status" | "calls" | "show" | "doctor" | "link" | "stop", …}`` → one line
-``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
+``{"command": "status" | "calls" | "show" | "doctor" | "stop" | …, …}`` → one line ``{"ok": true, …}`` or ``{"ok": false, "error": …}``.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import structlog
 
 from jinglebridge.calls.timeline import ladder, summary
 from jinglebridge.errors import OperatorError
+from jinglebridge.service.devices import OPERATIONS, operate
 
 if TYPE_CHECKING:
     from jinglebridge.service.bridge import Bridge
@@ -57,6 +57,8 @@ class AdminSocket:
                 answer = await self._answer(json.loads(line))
             except (ValueError, KeyError, TypeError):
                 answer = {"ok": False, "error": "not a command"}
+            except OperatorError as error:
+                answer = {"ok": False, "error": str(error)}
             except Exception:
                 log.exception("admin-command-failed")
                 answer = {"ok": False, "error": "internal error; see the log"}
@@ -89,6 +91,11 @@ class AdminSocket:
                 from jinglebridge.service.link_admin import carry_out
 
                 return carry_out(bridge.reception.links, request)
+            case command if command in OPERATIONS:
+                return operate(bridge.devices, request)
+            case "backup":
+                await bridge.backup(Path(request["file"]))
+                return {"ok": True}
             case "stop":
                 log.info("stop-asked", end_calls=bool(request.get("end_calls")))
                 self._stopping = asyncio.create_task(bridge.stop(end_calls=bool(request.get("end_calls"))))
@@ -113,12 +120,16 @@ class AdminSocket:
         return {"calls": calls}
 
 
+class NobodyThere(OperatorError):
+    """No bridge is running."""
+
+
 async def ask(path: Path, command: str, timeout: float = 60.0, **arguments: Any) -> dict[str, Any]:
-    """Send one command to a running bridge. Raises OperatorError if none is running."""
+    """Send one command to a running bridge. Raises OperatorError, NobodyThere if none is running."""
     try:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_ANSWER)
     except OSError:
-        raise OperatorError(f"no bridge is running here (nobody listens on {path})") from None
+        raise NobodyThere(f"no bridge is running here (nobody listens on {path})") from None
     try:
         writer.write(json.dumps({"command": command, **arguments}).encode() + b"\n")
         await writer.drain()

@@ -27,21 +27,25 @@ from jinglebridge.errors import OperatorError
 from jinglebridge.media.echo import EchoEndpoint
 from jinglebridge.media.endpoint import MediaEndpoint
 from jinglebridge.service.admin import AdminSocket
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
+from jinglebridge.service.devices import Devices
 from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
-from jinglebridge.service.lock import take_lock
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
+from jinglebridge.service.proof import Proofs
 from jinglebridge.service.reception import Reception
 from jinglebridge.service.tellings import SessionListener
+from jinglebridge.store import lock, sqlite
 from jinglebridge.store.journal import SqliteJournal
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
 from jinglebridge.web.server import WebServer
 from jinglebridge.web.sessions import Sessions
+from jinglebridge.xmpp import xep_0356
 from jinglebridge.xmpp.component import Component
 from jinglebridge.xmpp.disco import Disco
 from jinglebridge.xmpp.link import NONCE, Address, Link
@@ -49,6 +53,7 @@ from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper, Shown
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.router import Router
+from jinglebridge.xmpp.xep_0356 import Privileges
 
 log = structlog.get_logger()
 
@@ -86,23 +91,33 @@ class Bridge:
         self.component.on_jingle = self.router.route_jingle
         self.link = Link(self.component, self._address(), start_timeout=config.xmpp.start_timeout)
         self.peers = Peers(self.requests)
-        self._store = SqliteStore(Path(config.store.path) / "jinglebridge.db")
+        self.privileges = Privileges(config.server)
+        self._store = SqliteStore(Path(config.store.path) / sqlite.FILE)
         self._journal = SqliteJournal(Path(config.store.path) / "journal.db")
         self.presence = PresenceKeeper(self.component.send, self.peers, self._store)
         self.registry = self._registry()
         self.metrics = Metrics()
-        self.performer = Performer(self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics, self._journal)
+        self.book = CallBook(self._store, self.component.send, domain, config.store.history_days, self.presence.name)
+        self.performer = Performer(
+            self.registry, self.component.send, self.requests, self.presence, time.time, self.metrics, self._journal, self.book
+        )
         self.performer.listener_of = self._listener_of
         self.sessions = Sessions(domain)
         self.ice = IceSource(self.requests, config.server, config.turn)
-        self.door = Door(config)
+        self.devices = Devices(self._store, domain, time.time)
+        self.door = Door(config, self._store, self.devices, time.time)
         self.desk = Desk(
             config, self.sessions, self.registry, self.performer, self.presence, self.ice, self._journal, time.time,
-            lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers),
+            lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers), self.book,
+        )  # fmt: skip
+        self.devices.end, self.devices.blocked = self.desk.revoke, self.router.blocked
+        self.proofs = Proofs(
+            self.devices, self.component.send, lambda: self.link.ready, time.time,
+            domain=domain, url=config.public_url, servers=config.servers,
         )  # fmt: skip
         self.reception = Reception(
             config, self._store, self.sessions, self.registry, self.performer, self.ice, self.component.send, time.time,
-            self.presence.received,
+            self.presence.received, self.devices,
         )  # fmt: skip
         self._connect_parts()
 
@@ -113,9 +128,13 @@ class Bridge:
             attempts_per_caller=config.limits.calls_per_minute,
             attempts_per_domain=config.limits.calls_per_minute_domain,
         )
-        policy = Policy(config.xmpp.domain, config.servers, config.policy.everyone)
+        policy = Policy(
+            config.xmpp.domain, config.servers, config.policy.everyone, config.policy.outgoing, frozenset(config.policy.blocked)
+        )
+        self.router.blocked = policy.blocks
+        timers = Timers(ring=config.limits.ring, longest=config.longest_call, longest_guest=config.longest_guest_call)
         timeline = Timeline(texts=config.admin.texts)
-        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), Timers(ring=config.limits.ring), timeline)
+        return Registry(Admission(policy, limits), self.peers.info, lambda: str(uuid.uuid4()), timers, timeline)
 
     def _connect_parts(self) -> None:
         domain = self.config.xmpp.domain
@@ -126,6 +145,9 @@ class Bridge:
         self.reception.connect(self.router, disco, self.desk, self.door)
         Ears(self.registry, self.performer, time.time).register(self.router)
         self.router.message[NONCE] = self.link.nonce_received
+        for namespace in xep_0356.NAMESPACES:
+            self.router.message[f"{{{namespace}}}privilege"] = self.privileges.received
+        self.proofs.register(self.router)
         self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
         self.link.on_ready = self._ready
         self.link.on_lost = self._lost
@@ -169,11 +191,16 @@ class Bridge:
             return self.reception.guests.listener(session) if session is not None else None
         return SessionListener(*self.sessions.of(jid))
 
+    async def backup(self, path: Path) -> None:
+        """A copy of the store. Raises OperatorError."""
+        assert self._store is not None
+        await self._store.backup(path)
+
     # --- life
 
     async def start(self) -> None:
         """Raises OperatorError: the operator must do something first."""
-        self._lock = take_lock(Path(self.config.store.path))
+        self._lock = lock.take(Path(self.config.store.path))
         self._build()
         if self._with_web:
             self._restore()
@@ -189,6 +216,9 @@ class Bridge:
         assert self._journal is not None
         self.desk.restore()
         self.reception.sweep()  # a link may have been taken back while no bridge ran
+        for id in {s.identity.device for s in self.sessions.by_jid.values()} - {""}:
+            if id not in self.devices:  # revoked or blocked while no bridge ran
+                self.desk.revoke(f"device:{id}")
         calls = list(self._journal.calls())
         self.performer.perform(self.registry.restore(calls, self.sessions.by_jid.__contains__, time.time()))
         if calls:
@@ -205,6 +235,7 @@ class Bridge:
             trusted_proxies=config.web.trusted_proxies,
             sockets_per_ip=config.limits.sockets_per_ip,
             links=self.reception.links,
+            desk=self.proofs,
         )
         await self.web.start(*split_address(config.web.listen, "[web] listen"), self._tls)
         if config.web.metrics:
@@ -307,6 +338,7 @@ class Bridge:
 
     def _lost(self) -> None:
         self.requests.lost()
+        self.privileges.lost()
         self.peers.forget_all()
 
     async def _sweep(self) -> None:
@@ -315,3 +347,7 @@ class Bridge:
             self.registry.sweep(time.time())
             self.reception.sweep()
             self.performer.perform(self.registry.zombies(time.time()))
+            self.door.sweep(time.time())
+            self.proofs.sweep(time.time())
+            self.devices.sweep(s.identity.way for s in self.sessions.by_jid.values())
+            self.book.forget_old(time.time())

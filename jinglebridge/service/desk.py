@@ -6,7 +6,8 @@ Spec: DESIGN §2, §3 (hello, resume), §5 (socket lost).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -15,7 +16,8 @@ from jinglebridge.calls.model import Endpoint
 from jinglebridge.calls.people import SavedSession
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
-from jinglebridge.errors import EndpointError
+from jinglebridge.errors import EndpointError, ProtocolError
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.door import Door
 from jinglebridge.service.guests import Guests
@@ -33,10 +35,10 @@ from jinglebridge.xmpp.stanza import bare_jid
 
 log = structlog.get_logger()
 
-FEATURES: list[str] = ["trickle", "resume", "mute", "hold"]
+FEATURES: list[str] = ["trickle", "resume", "mute", "hold", "history", "devices"]
 # What a request weighs against the session's allowance: these fan out to the server or to all contacts.
-COSTS: dict[type[m.Request], float] = {m.Ice: 10.0, m.SetPresence: 20.0, m.CallRequest: 10.0}
-NOT_YET = (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny, m.History)
+COSTS: dict[type[m.Request], float] = {m.Ice: 10.0, m.History: 5.0, m.SetPresence: 20.0, m.CallRequest: 10.0}
+NOT_YET = (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny)
 
 
 class Desk:
@@ -55,6 +57,7 @@ class Desk:
         online: Callable[[], bool],
         door: Door,
         contacts: Contacts,
+        book: CallBook,
     ) -> None:
         self._config = config
         self._sessions = sessions
@@ -67,6 +70,7 @@ class Desk:
         self._online = online
         self._door = door
         self._contacts = contacts
+        self._book = book
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.guests: Guests  # set by the reception
@@ -228,14 +232,19 @@ class Desk:
             self.guests.permit(session, frame)
         if isinstance(frame, NOT_YET):
             raise EndpointError("not-supported", f"{frame.__struct_config__.tag} is not offered by this server yet")
-        if isinstance(frame, m.SetPresence):
+        if isinstance(frame, (m.Devices, m.DevicesRevoke)):
+            answer = self._door.devices.request(session.identity, frame)
+            if answer is not None and session.wire is not None:
+                session.wire.send(m.encode(answer))
+        elif isinstance(frame, m.SetPresence):
             session.show, session.status = frame.show, frame.status
             self._appear(session)
         elif isinstance(frame, m.Ice):
             self._need_server()
-            task = asyncio.create_task(self._send_ice(session, frame))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            identity = session.identity
+            self._answer_later(session, frame, self._ice.event(frame.id, session.jid, guest=identity.guest, relay_only=identity.relay_only))
+        elif isinstance(frame, m.History):
+            self._answer_later(session, frame, self._history(session, frame))
         else:
             effects = self._registry.from_endpoint(session.jid, self._event(frame), self._clock())
             self._performer.perform(effects)
@@ -280,11 +289,28 @@ class Desk:
         if not self._online():
             raise EndpointError("unavailable", "no connection to the chat server at the moment")
 
-    async def _send_ice(self, session: Session, frame: m.Ice) -> None:
-        event = await self._ice.event(frame.id, session.jid, session.identity)
-        if session.wire is not None:
-            session.wire.send(m.encode(event))
-        session.reply(frame.id, m.Ack(id=frame.id))
+    def _answer_later(self, session: Session, frame: m.Request, work: Coroutine[Any, Any, m.IceEvent | m.HistoryEvent]) -> None:
+        """The answer to a request that takes a while; the ack has been sent by then or comes after it, as it happens."""
+
+        async def answer() -> None:
+            try:
+                event = await work
+                if session.wire is not None:
+                    session.wire.send(m.encode(event))
+                session.reply(frame.id, m.Ack(id=frame.id))
+            except Exception as error:
+                if not isinstance(error, ProtocolError):
+                    log.exception("answer-failed", type=type(frame).__name__)
+                session.reply(frame.id, frames.error_frame(frame.id, error))
+
+        task = asyncio.create_task(answer())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _history(self, session: Session, frame: m.History) -> m.HistoryEvent:
+        """With the call that this page has just ended."""
+        await self._performer.gate.passed()
+        return await self._book.page(frame, session.bare)
 
     # --- xmpp.disco.Directory
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ from jinglebridge.config import Config, is_loopback
 from jinglebridge.errors import ProtocolError
 from jinglebridge.media.probe import ProbeEndpoint
 from jinglebridge.xmpp import caps
+from jinglebridge.xmpp.extdisco import IceServer
 
 if TYPE_CHECKING:
     from jinglebridge.service.bridge import Bridge
+
+RELAY_WITHIN = 6.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +47,16 @@ def static_checks(config: Config) -> list[Check]:
     elif is_loopback(url.hostname or ""):
         advice = "fine for trying; before others use it set [web] public_url to an https address"
         checks.append(Check("https", "warning", f"pages are at {config.public_url}, on this machine only", advice))
-    if not config.tokens.secret:
-        advice = "set [tokens] secret_file, then `jinglebridge token create NAME` prints a way in"
-        checks.append(Check("tokens", "warning", "nobody can connect: there is no token secret", advice))
+    if not config.tokens.all_keys:
+        advice = "set [tokens] secret_file or jwks for a site that lets its users in; nothing to do if no site shall"
+        text = "no token lets anybody in: only who proves an XMPP address, or was invited with `jinglebridge token create NAME --device`"
+        checks.append(Check("tokens", "warning", text, advice))
     return checks
 
 
 async def examine(bridge: Bridge) -> list[Check]:
     """Everything that needs the connection. Takes some seconds; live calls are not disturbed."""
-    checks = [self_check(bridge), await server_info(bridge), await stun_turn(bridge)]
+    checks = [self_check(bridge), await server_info(bridge), privileges(bridge), *await stun_turn(bridge)]
     if bridge.config.policy.echo:
         checks.append(await echo_call(bridge))
     return checks
@@ -74,12 +79,61 @@ async def server_info(bridge: Bridge) -> Check:
     return Check("server", "good", f"{server} answers{' as ' + name if name else ''}")
 
 
-async def stun_turn(bridge: Bridge) -> Check:
+async def stun_turn(bridge: Bridge) -> list[Check]:
     servers = await bridge.ice.servers(f"echo@{bridge.config.xmpp.domain}/echo")
-    if bridge.ice.has_turn:
-        return Check("STUN/TURN", "good", f"{len(servers)} services, TURN among them")
-    why = f"the server answered {bridge.ice.problem}" if bridge.ice.problem else "the server offers no TURN to the component"
-    return Check("STUN/TURN", "warning", why, "let mod_stun_disco answer the component (ejabberd/README.md), or fill in [turn]")
+    if not bridge.ice.has_turn:
+        why = f"the server answered {bridge.ice.problem}" if bridge.ice.problem else "the server offers no TURN to the component"
+        advice = "let mod_stun_disco answer the component (ejabberd/README.md), or fill in [turn] (docs/how-to/turn.md)"
+        return [Check("STUN/TURN", "warning", f"{why}: calls to people behind strict firewalls stay silent", advice)]
+    checks = [Check("STUN/TURN", "good", f"{len(servers)} services, TURN among them")]
+    expires = min((s.expires for s in servers if s.expires is not None), default=None)
+    longest = bridge.config.longest_call
+    if expires is not None and expires < longest:
+        advice = f"let the server's credentials live longer (credentials_lifetime), or set [limits] call = {max(1, expires - 60)}"
+        text = f"credentials live {expires} s, but a call may take {longest:.0f} s: a relayed one would fall silent"
+        checks.append(Check("relay credentials", "warning", text, advice))
+    return checks + [await relay(s) for s in servers if s.urls[0].startswith("turn")]
+
+
+async def relay(server: IceServer) -> Check:
+    """Ask a TURN server for a relayed address, as a browser would."""
+    import aioice.stun
+    import aioice.turn
+
+    kind, host, port, transport = _turn_address(server.urls[0])
+    name = f"relay {kind}:{host}:{port}/{transport}"
+    advice = "is it running, and do the firewalls let this port through? From the outside it may still differ"
+    try:
+        async with asyncio.timeout(RELAY_WITHIN):
+            made, _ = await aioice.turn.create_turn_endpoint(
+                asyncio.DatagramProtocol, server_addr=(host, port), username=server.username, password=server.credential,
+                ssl=kind == "turns", transport=transport,
+            )  # fmt: skip
+    except TimeoutError:
+        return Check(name, "bad", f"no answer within {RELAY_WITHIN:.0f} s", advice)
+    except aioice.stun.TransactionFailed as error:
+        code, text = error.response.attributes.get("ERROR-CODE", (0, ""))
+        wrong = code in (401, 441)
+        return Check(name, "bad", f"refused: {code} {text}", "the secret of [turn] and that of the relay differ" if wrong else advice)
+    except (aioice.stun.TransactionError, OSError) as error:
+        return Check(name, "bad", f"cannot be used: {error}", advice)
+    address = made.get_extra_info("sockname")[0]
+    made.close()
+    return Check(name, "good", f"relays by {address}")
+
+
+def _turn_address(url: str) -> tuple[str, str, int, str]:
+    """(turn or turns, host, port, udp or tcp) of a URL of ours. RFC 7065."""
+    kind, _, rest = url.partition(":")
+    where, _, query = rest.partition("?")
+    host, _, port = where.rpartition(":") if where.rpartition(":")[2].isdecimal() else (where, "", "")
+    default = 5349 if kind == "turns" else 3478
+    return kind, (host or where).strip("[]"), int(port or default), "tcp" if query == "transport=tcp" or kind == "turns" else "udp"
+
+
+def privileges(bridge: Bridge) -> Check:
+    granted = ", ".join(f"{access} ({kind})" for access, kind in sorted(bridge.privileges.granted.items()))
+    return Check("privileges", "good", f"granted by the server: {granted}" if granted else "none granted by the server, none needed")
 
 
 async def echo_call(bridge: Bridge) -> Check:

@@ -112,12 +112,16 @@ class Gate:
         if dirty:
             self._journal.write({key: row(state) for key, state in dirty.items()})
 
+    async def passed(self) -> None:
+        """Until what was submitted before is kept and carried out."""
+        done = asyncio.get_running_loop().create_future()
+        self._journal.write({}, partial(_set, done))
+        await done
+
     async def drained(self) -> None:
-        """Until all that was submitted is kept and carried out."""
-        while self._last:  # an effect may lead to the next event
-            done = asyncio.get_running_loop().create_future()
-            self._journal.write({}, partial(_set, done))
-            await done
+        """Until all that was submitted is kept and carried out, and what follows from it."""
+        while self._last:
+            await self.passed()
         self.flush()
 
 

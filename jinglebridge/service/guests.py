@@ -32,7 +32,6 @@ from jinglebridge.xmpp.stanza import Send, Stanza, bare_jid, message, text_child
 log = structlog.get_logger()
 
 PREFIX = "guest-"
-MARGIN = 60.0  # seconds before the TURN credentials end that a call of a guest does
 # What a page does with its own calls, and no more.
 FRAMES = (m.Ice, m.CallRequest, m.Accept, m.Reject, m.SetDescription, m.AddCandidate, m.Hangup, m.SendInfo, m.Stats)
 
@@ -64,7 +63,7 @@ class Guests:
         self._spenders: dict[str, str] = {}  # way in of a single-use link -> the session whose call spent it
         self._told: set[str] = set()  # sessions of which the owner was told
         owners.blocked = self._blocked
-        performer.silent = self.silent
+        performer.silent, performer.blocked = self.silent, self.blocked
         performer.leaves = self._leaves
 
     # --- what a guest may do
@@ -110,8 +109,11 @@ class Guests:
 
     def silent(self, sender: str, to: str) -> bool:
         """Shall a call from `sender` (full JID of ours) to `to` not ring there, without the caller seeing why?"""
-        session = self._sessions.by_jid.get(sender)
-        return self.owners.silent(bare(to), bare(sender), guest=session is not None and session.identity.guest)
+        return self.blocked(sender, to) or (sender.startswith(PREFIX) and self.owners.dnd(bare(to)))
+
+    def blocked(self, own: str, peer: str) -> bool:
+        """Does `peer` want to hear nothing of `own`, a user of ours?"""
+        return self.owners.has_blocked(bare(peer), bare(own))
 
     def _leaves(self, sender: str, to: str) -> None:
         """A call begins to ring: if a guest makes it, its maker reads who that is."""
@@ -156,17 +158,11 @@ class Guests:
         self._told.discard(session.jid)
 
     def sweep(self) -> None:
-        """End calls before their TURN credentials do, and sessions whose link was taken back while the bridge was down."""
-        now, most = self._clock(), max(60.0, self._config.turn.guest_lifetime - MARGIN)
+        """End sessions whose link was taken back while the bridge was down."""
         self.links.sweep()
         for session in [s for s in self._sessions.by_jid.values() if s.identity.guest]:
             if self.links.by_way(session.identity.way) is None:
                 self.dismiss(session)
-                continue
-            for state in list(self._registry.calls_of(session.jid)):
-                if now - state.created > most:
-                    log.info("guest-call-too-long", call=state.call, seconds=int(now - state.created))
-                    self._performer.perform(self._registry.end(state.key, now, "ended"))
 
 
 class GuestListener(SessionListener):

@@ -15,7 +15,6 @@ import structlog
 
 from jinglebridge.config import Turn
 from jinglebridge.web import messages as m
-from jinglebridge.web.tokens import Identity
 from jinglebridge.xmpp import extdisco
 from jinglebridge.xmpp.requests import Requests
 
@@ -32,15 +31,18 @@ class IceSource:
         self.has_turn = any(u.startswith("turn") for u in turn.urls)
         self.problem: str | None = None  # why the server gave nothing, as its error condition
 
-    async def servers(self, jid: str, lifetime: int | None = None) -> list[extdisco.IceServer]:
-        """Ask the server for this session, fall back to the configuration. J-229."""
+    async def servers(self, jid: str, *, guest: bool = False) -> list[extdisco.IceServer]:
+        """Ask the server for this session (full JID), fall back to the configuration. J-229."""
         servers, self.problem = await extdisco.ask(self._requests, jid, self._server, datetime.now(UTC))
         if not any(s.urls[0].startswith("turn") for s in servers):
-            servers = extdisco.limit(servers + self._configured(jid, lifetime or self._turn.lifetime))
+            servers = extdisco.limit(servers + self._configured(jid, self._lifetime(guest)))
         found = any(s.urls[0].startswith("turn") for s in servers)
         if found or self.problem not in ("timeout", "offline"):  # no answer is no news
             self.has_turn = found
         return servers
+
+    def _lifetime(self, guest: bool) -> int:
+        return self._turn.guest_lifetime if guest else self._turn.lifetime
 
     def _configured(self, jid: str, lifetime: int) -> list[extdisco.IceServer]:
         expiry = int(time.time()) + lifetime
@@ -54,9 +56,9 @@ class IceSource:
                 out.append(extdisco.IceServer((url,), user, password, lifetime))
         return out
 
-    async def event(self, id: str, jid: str, who: Identity) -> m.IceEvent:
-        lifetime = self._turn.guest_lifetime if who.guest else self._turn.lifetime
-        servers = await self.servers(jid, lifetime)
+    async def event(self, id: str, jid: str, *, guest: bool = False, relay_only: bool = False) -> m.IceEvent:
+        """For one session (full JID). `relay_only`: this person's address is never shown, whatever the configuration says of others."""
+        servers = await self.servers(jid, guest=guest)
         expiries = [s.expires for s in servers if s.expires is not None]
         return m.IceEvent(
             id=id,
@@ -66,6 +68,6 @@ class IceSource:
                 else m.IceServer(urls=list(s.urls))
                 for s in servers
             ],
-            iceTransportPolicy="relay" if who.relay_only or self._turn.relay_only else "all",
-            expires=min(expiries, default=lifetime),
+            iceTransportPolicy="relay" if relay_only or self._turn.relay_only else "all",
+            expires=min(expiries, default=self._lifetime(guest)),
         )

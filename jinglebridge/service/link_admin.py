@@ -14,7 +14,7 @@ from jinglebridge.calls.people import Link
 from jinglebridge.config import Config
 from jinglebridge.errors import OperatorError
 from jinglebridge.service.links import Links, Wish
-from jinglebridge.service.lock import take_lock
+from jinglebridge.store import lock
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.xmpp.stanza import bare_jid
 
@@ -50,7 +50,7 @@ def carry_out(links: Links, request: dict[str, Any]) -> dict[str, Any]:
 def without_bridge(config: Config, request: dict[str, Any]) -> dict[str, Any]:
     """The same with the store of a bridge that does not run. Raises OperatorError if one does."""
     folder = Path(config.store.path)
-    lock = take_lock(folder)
+    taken = lock.take(folder)
     try:
         store = SqliteStore(folder / "jinglebridge.db")
         try:
@@ -60,7 +60,7 @@ def without_bridge(config: Config, request: dict[str, Any]) -> dict[str, Any]:
         finally:
             store.close()
     finally:
-        os.close(lock)
+        os.close(taken)
 
 
 def _person(links: Links, address: object) -> str:

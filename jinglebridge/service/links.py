@@ -9,7 +9,6 @@ Spec: DESIGN §2 (c), §5; issue "People", item 4.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import secrets
 import unicodedata
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from jinglebridge.calls.admission import Window, domain_of
 from jinglebridge.calls.people import Link
 from jinglebridge.config import Policy
 from jinglebridge.errors import EndpointError
+from jinglebridge.service.door import network_of
 from jinglebridge.store.base import Store
 from jinglebridge.web.guest_pages import LinkRefused, LinkView
 from jinglebridge.web.tokens import Identity
@@ -201,7 +201,7 @@ class Links:
             raise LinkRefused("busy")  # for right codes, too: whoever guesses must not see which one was right
         link = self._by_id.get(self._by_hash.get(_hash(code), ""))
         if link is None:
-            self._guesses.admit(where, now)
+            self._guesses.note(where, now)
             raise LinkRefused("unknown")
         if self.problem(link):
             raise LinkRefused(self.problem(link))
@@ -224,15 +224,6 @@ REFUSALS: dict[str, tuple[str, str]] = {
 
 def _hash(code: str) -> str:
     return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def network_of(address: str) -> str:
-    """By what an address is counted: itself, or for IPv6 its /64, which one customer has."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:64]
-    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((int(ip) >> 64 << 64, 64)))
 
 
 def cleaned(text: str, most: int) -> str:

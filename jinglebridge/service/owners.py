@@ -58,6 +58,5 @@ class Owners:
         self._store.delete(Block(owner, jid))
         return True
 
-    def silent(self, owner: str, caller: str, *, guest: bool) -> bool:
-        """Does a call of `caller` (bare JID) to `owner` (bare JID) not ring, without the caller seeing why?"""
-        return caller in self._blocks.get(owner, ()) or (guest and owner in self._dnd)
+    def has_blocked(self, owner: str, jid: str) -> bool:
+        return jid in self._blocks.get(owner, ())

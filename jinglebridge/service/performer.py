@@ -23,6 +23,7 @@ from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
 from jinglebridge.jingle import Propose, jingle_text, jmi_text
 from jinglebridge.jingle.xep_0353 import NS_HINTS
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.gate import Gate
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.store.journal import Journal
@@ -58,6 +59,7 @@ class Performer:
         clock: Clock,
         metrics: Metrics,
         journal: Journal,
+        book: CallBook,
     ) -> None:
         self._registry = registry
         self.gate = Gate(journal, self._carry_out)
@@ -65,11 +67,13 @@ class Performer:
         self._requests = requests
         self._presence = presence
         self._clock = clock
+        self._book = book
         self._metrics = metrics
         self._timers: dict[fx.CallKey, dict[str, asyncio.TimerHandle]] = {}
         self._messages: OrderedDict[str, fx.CallKey] = OrderedDict()
         self._withheld: OrderedDict[fx.CallKey, None] = OrderedDict()  # calls that ring nowhere, and do not know it
         self.silent: Callable[[str, str], bool] = lambda sender, to: False  # shall a call between these two not ring?
+        self.blocked: Callable[[str, str], bool] = lambda own, peer: False  # does the peer want to hear nothing of this user of ours?
         self.leaves: Callable[[str, str], None] = lambda sender, to: None  # a call between these two begins to ring
         self.listener_of: Callable[[str], Listener | None] = lambda jid: None
 
@@ -104,6 +108,12 @@ class Performer:
                 if self.silent(effect.sender, effect.to):
                     return
                 self._presence.direct(effect.sender, effect.to)
+            case fx.TellPeerMissed():
+                if self.blocked(effect.own, effect.peer):
+                    return
+                self._book.tell_missed(effect)
+            case fx.Recorded():
+                self._book.keep(effect.record)
             case fx.StartTimer():
                 self._start(effect)
             case fx.StopTimers():

@@ -14,6 +14,11 @@ def media_of(kinds: tuple[str, ...] | list[str]) -> m.Media:
     return m.Media(audio="audio" in kinds, video="video" in kinds)
 
 
+def told_time(at: float) -> str:
+    """RFC 3339, UTC. `at`: seconds since 1970."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
 def abilities_of(a: Abilities) -> m.Abilities:
     return m.Abilities(bundle=a.bundle, restart=a.restart, add=a.add, modify=a.modify)
 
@@ -46,7 +51,7 @@ def frame(effect: fx.EndpointEffect) -> m.SequencedEvent:
                 from_=effect.peer,
                 name=effect.name or effect.peer.partition("@")[0],
                 media=media_of(effect.media),
-                at=datetime.fromtimestamp(effect.at, UTC).isoformat(timespec="seconds"),
+                at=told_time(effect.at),
             )
 
 

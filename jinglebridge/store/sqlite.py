@@ -25,6 +25,8 @@ from jinglebridge.store.tables import TABLES, Row
 
 log = structlog.get_logger()
 
+FILE = "jinglebridge.db"  # in the store's folder
+
 MIGRATIONS = (
     """
     CREATE TABLE subscription (

@@ -50,19 +50,19 @@ _reader = msgspec.json.Decoder(_Question)
 
 
 class GuestPages:
-    """`page` is the file of the page, `address_of` the client's address, `same_site` whether a request may come from there."""
+    """`page` is the file of the page, `address_of` the client's address, `check_origin` raises HTTPForbidden for other sites."""
 
     def __init__(
         self,
         links: Looker,
         page: Path,
         address_of: Callable[[web.Request], str],
-        same_site: Callable[[web.Request], bool],
+        check_origin: Callable[[web.Request], None],
     ) -> None:
         self._links = links
         self._page = page
         self._address_of = address_of
-        self._same_site = same_site
+        self._check_origin = check_origin
 
     def register(self, app: web.Application) -> None:
         app.router.add_get("/c/{code}", self.page)
@@ -77,8 +77,7 @@ class GuestPages:
         return web.Response(text=self._page.read_text(encoding="utf-8"), status=status, content_type="text/html", headers=HEADERS)
 
     async def link(self, request: web.Request) -> web.Response:
-        if not self._same_site(request):
-            raise web.HTTPForbidden(text="from the page of the link only\n", headers=HEADERS)
+        self._check_origin(request)
         try:
             body = await request.content.readexactly(length) if 0 < (length := request.content_length or 0) <= MAX_BODY else b""
             code = _reader.decode(body).code

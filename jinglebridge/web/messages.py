@@ -160,8 +160,20 @@ class ContactsDeny(Request, tag="contacts.deny", kw_only=True):
 
 
 class History(Request, tag="history", kw_only=True):
-    before: str | None = None
+    """Ask for the calls that are over; answered by a `history` event with the same id, then `ack`."""
+
+    before: Annotated[str, Meta(max_length=40)] | None = None  # `at` of the last entry of the page before; null: the latest
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class Devices(Request, tag="devices", kw_only=True):
+    """Ask for the signed-in devices of this person; answered by a `devices` event with the same id, then `ack`."""
+
+
+class DevicesRevoke(Request, tag="devices.revoke", kw_only=True):
+    """Sign a device of this person out: its sessions end with close code 4002."""
+
+    device: Annotated[str, Meta(max_length=64)] | None = None  # null: the one that this session came in by
 
 
 class Stats(Request, tag="stats", kw_only=True):
@@ -201,6 +213,8 @@ ClientFrame = (
     | ContactsApprove
     | ContactsDeny
     | History
+    | Devices
+    | DevicesRevoke
     | Stats
     | Ping
     | Bye
@@ -305,6 +319,39 @@ class IceEvent(Struct, tag="ice", kw_only=True):
     expires: int  # seconds from now
 
 
+class DeviceInfo(Struct, kw_only=True):
+    id: str
+    label: str
+    created: str  # RFC 3339, UTC
+    used: str  # likewise, to the hour
+    current: bool  # the one that this session came in by
+
+
+class DeviceList(Struct, tag="devices", kw_only=True):
+    id: str
+    devices: list[DeviceInfo]  # the last used one first
+
+
+class CallEntry(Struct, kw_only=True):
+    """One call that is over."""
+
+    call: CallId
+    with_: str = msgspec.field(name="with")
+    name: str
+    direction: Literal["out", "in"]
+    media: Media
+    at: str  # when it began; RFC 3339, UTC
+    answered: bool
+    seconds: int  # from the answer to the end
+    reason: EndReason
+
+
+class HistoryEvent(Struct, tag="history", kw_only=True):
+    id: str
+    calls: list[CallEntry]  # the latest first
+    more: bool  # there are earlier ones
+
+
 class Pong(Struct, tag="pong", kw_only=True):
     id: str
 
@@ -364,7 +411,7 @@ class Draining(Event, tag="draining", kw_only=True):
 
 
 SequencedEvent = ContactEvent | Incoming | State | DescriptionEvent | Rollback | CandidateEvent | InfoEvent | Ended | Missed | Draining
-ServerFrame = Welcome | IceEvent | Ack | Error | Pong | SequencedEvent
+ServerFrame = Welcome | IceEvent | HistoryEvent | DeviceList | Ack | Error | Pong | SequencedEvent
 
 CLIENT_TYPES: dict[str, type[Request]] = {str(frame.__struct_config__.tag): frame for frame in ClientFrame.__args__}
 

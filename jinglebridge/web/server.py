@@ -17,6 +17,7 @@ from aiohttp import web
 
 from jinglebridge.errors import OperatorError
 from jinglebridge.web import messages as m
+from jinglebridge.web import proofs
 from jinglebridge.web.guest_pages import GuestPages, Looker
 from jinglebridge.web.socket import Gate, serve
 
@@ -51,8 +52,11 @@ class WebServer:
         trusted_proxies: list[str],
         sockets_per_ip: int,
         links: Looker | None = None,
+        desk: proofs.Desk | None = None,
     ) -> None:
+        """`desk`: for the proof of an address; None: nobody can prove one here."""
         self._gate = gate
+        self._desk = desk
         self._ready = ready
         self._origins = {origin_of(url) for url in (public_url, *allowed_origins)}
         self._proxies = [ipaddress.ip_network(p, strict=False) for p in trusted_proxies]
@@ -62,11 +66,14 @@ class WebServer:
         self._headers = security_headers(public_url)
         self._runner: web.AppRunner | None = None
         self._folder = client_folder()
-        self._guests = GuestPages(links, self._folder / "guest.html", self.address_of, self._same_site) if links is not None else None
+        self._guests = GuestPages(links, self._folder / "guest.html", self.address_of, self._check_origin) if links is not None else None
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024)
         app.router.add_get("/ws", self.websocket)
+        if self._desk is not None:
+            app.router.add_post("/proof", self.begin_proof)
+            app.router.add_post("/proof/answer", self.answer_proof)
         app.router.add_get("/", self.page)
         app.router.add_get("/client/{name:[a-z0-9_.-]+}", self.file)
         app.router.add_get("/healthz", self.healthz)
@@ -93,11 +100,25 @@ class WebServer:
 
     # --- handlers
 
-    async def websocket(self, request: web.Request) -> web.StreamResponse:
-        origin = request.headers.get("Origin", "")
-        if not self._same_site(request):
+    async def begin_proof(self, request: web.Request) -> web.StreamResponse:
+        self._check_origin(request)
+        assert self._desk is not None
+        return await proofs.begin(request, self._desk, self.address_of(request))
+
+    async def answer_proof(self, request: web.Request) -> web.StreamResponse:
+        self._check_origin(request)
+        assert self._desk is not None
+        return await proofs.answer(request, self._desk)
+
+    def _check_origin(self, request: web.Request) -> None:
+        """Raises HTTPForbidden for a page of another site. J-251."""
+        origin = request.headers.get("Origin")
+        if origin is not None and origin_of(origin) not in self._origins:
             log.warning("origin-refused", origin=origin[:200])
             raise web.HTTPForbidden(text=f"the origin {origin[:200]} is not allowed here: see [web] public_url and allowed_origins\n")
+
+    async def websocket(self, request: web.Request) -> web.StreamResponse:
+        self._check_origin(request)
         if m.PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","):
             raise web.HTTPBadRequest(text=f"this is a WebSocket of subprotocol {m.PROTOCOL}\n")
         address = self.address_of(request)
@@ -110,11 +131,6 @@ class WebServer:
             self._open[address] -= 1
             if not self._open[address]:
                 del self._open[address]
-
-    def _same_site(self, request: web.Request) -> bool:
-        """No page of another site sent this; programs, which send no Origin, may."""
-        origin = request.headers.get("Origin")
-        return origin is None or origin_of(origin) in self._origins
 
     def address_of(self, request: web.Request) -> str:
         """The client's address: the last one in X-Forwarded-For that is not a trusted proxy of ours."""

@@ -180,9 +180,9 @@ def _one(data: str, session: Session, gate: Gate, connection: Connection) -> boo
             return False
         elif isinstance(frame, m.Hello):
             raise EndpointError("out-of-order", "hello was said before")
-        elif isinstance(frame, m.Ice):
-            gate.request(session, frame)  # asked again after a reconnect it needs the servers again, not just the ack
-        elif not session.repeat(frame.id):
+        elif isinstance(frame, m.Ice | m.History):
+            gate.request(session, frame)  # asked again after a reconnect it needs what it asked for again, not just the ack
+        elif isinstance(frame, m.Devices) or not session.repeat(frame.id):
             gate.request(session, frame)
             session.reply(frame.id, m.Ack(id=frame.id))
     except Exception as error:

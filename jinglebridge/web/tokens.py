@@ -1,7 +1,9 @@
 """Tokens of the embedding site: who may connect, for how long, and whom they know.
 
-JWT by PyJWT, HS256. `sub` (local part of the address) and `aud` (component domain) are required, `exp` at most five minutes
-ahead; optional `name`, `contacts` (bare JIDs), `may_call` (bare JIDs, or ``"*"``).
+JWT by PyJWT. `sub` (local part of the address) and `aud` (component domain) are required, `exp` at most five minutes
+ahead; optional `name`, `contacts` (bare JIDs), `may_call` (bare JIDs, or ``"*"``), `jti` (such a token is good once).
+
+Which key is to be used is decided in `web.keys`; a key has one algorithm, whatever the token says of itself.
 
 Spec: DESIGN §2 (a); J-242.
 """
@@ -38,12 +40,26 @@ class Identity:
     relay_only: bool = False  # their address is never shown to the other side
 
     @property
+    def device(self) -> str:
+        """Id of the device credential they came in by, or ""."""
+        return self.way.removeprefix("device:") if self.way.startswith("device:") else ""
+
+    @property
     def guest(self) -> bool:
         return self.way.startswith("link:")
 
     @property
     def anyone(self) -> bool:
         return "*" in self.may_call
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that is good. `id`: its `jti`, "" without one; `until`: when nobody need remember that it was used."""
+
+    identity: Identity
+    id: str = ""
+    until: float = 0.0
 
 
 def local_part(name: str) -> str:
@@ -83,23 +99,26 @@ def create(
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
-def verify(token: str, secret: str, audience: str) -> Identity:
-    """Raises EndpointError: token-expired or not-authorized. The reason never repeats the token."""
+def verify(token: str, key: Any, audience: str, algorithm: str = "HS256") -> Token:
+    """`key`: as PyJWT takes it for `algorithm`. Raises EndpointError: token-expired or not-authorized, without the token."""
     try:
         claims = jwt.decode(
-            token, secret, algorithms=["HS256"], audience=audience, leeway=LEEWAY, options={"require": ["sub", "aud", "exp"]}
+            token, key, algorithms=[algorithm], audience=audience, leeway=LEEWAY, options={"require": ["sub", "aud", "exp"]}
         )
     except jwt.ExpiredSignatureError:
         raise EndpointError("token-expired", "this link is too old: get a new one") from None
     except jwt.InvalidTokenError as error:
-        raise EndpointError("not-authorized", f"the token is not valid ({type(error).__name__})") from None
+        raise EndpointError("not-authorized", f"the token is not valid ({type(error).__name__})") from error
     if int(claims["exp"]) > time.time() + MAX_LIFETIME + LEEWAY:
         raise EndpointError("not-authorized", f"the token is valid for more than {MAX_LIFETIME} s")
-    sub, name = claims["sub"], claims.get("name", "")
-    if not isinstance(sub, str) or not isinstance(name, str):
-        raise EndpointError("not-authorized", "sub and name must be text")
+    sub, name, id = claims["sub"], claims.get("name", ""), claims.get("jti", "")
+    if not isinstance(sub, str) or not isinstance(name, str) or not isinstance(id, str):
+        raise EndpointError("not-authorized", "sub, name and jti must be text")
+    if "jti" in claims and not id:
+        raise EndpointError("not-authorized", "jti must not be empty")
     name = xml_safe(name[:128])
-    return Identity(local_part(sub), name or sub, _addresses(claims, "contacts"), _addresses(claims, "may_call"), bool(name))
+    identity = Identity(local_part(sub), name or sub, _addresses(claims, "contacts"), _addresses(claims, "may_call"), bool(name))
+    return Token(identity, id, int(claims["exp"]) + LEEWAY)
 
 
 def _addresses(claims: dict[str, Any], key: str) -> tuple[str, ...]:

@@ -136,6 +136,10 @@ class PresenceKeeper:
         """Whom this user knows: not those who merely asked to see them."""
         return [peer for peer, row in self._rows.get(own, {}).items() if row.known]
 
+    def name(self, own: str) -> str:
+        """What a user of ours is called, or "" while nobody knows."""
+        return next((shown.name for shown in self._shown.get(own, {}).values() if shown.name), "")
+
     def shows(self, jid: str) -> bool:
         """Is this session (full JID) shown as available right now?"""
         return jid in self._shown.get(_bare(jid), {})

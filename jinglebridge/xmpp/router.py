@@ -23,6 +23,7 @@ from jinglebridge.xmpp.stanza import NS, Send, Stanza, error_reply, prepare, wri
 
 log = structlog.get_logger()
 
+BODY = f"{{{NS}}}body"
 MAX_TEXT = 64 * 1024  # characters of a <jingle/> that is read without a tree
 
 
@@ -53,10 +54,12 @@ class Router:
         self.iq: dict[tuple[str, str], IqHandler] = {}
         self.jingle: TextHandler = lambda stanza, text: None
         self.message: dict[str, Handler] = {}
+        self.message_errors: dict[str, Handler] = {}  # by child tag; all others go to `message_error`
         self.message_error: Handler = lambda stanza: None
         self.text: Handler = lambda stanza: None  # a message to the domain itself that says something
         self.hidden: Callable[[Stanza], bool] = lambda stanza: False  # must the addressee look to this sender as if it were not there?
         self.presence: Handler = lambda stanza: None
+        self.blocked: Callable[[str], bool] = lambda jid: False  # full or bare JID: such a sender is not heard
         self._send = send
         self._requests = requests
 
@@ -82,7 +85,7 @@ class Router:
         if len(text) > MAX_TEXT or text.count("<") > guard.MAX_ELEMENTS:
             return False
         stanza = self._addressed("iq", attributes, NOTHING)
-        if stanza is None or not stanza.id:
+        if stanza is None or not stanza.id or self.blocked(stanza.sender):
             return False
 
         def answer(stanza: Stanza) -> Answer:
@@ -110,6 +113,10 @@ class Router:
     def _read(self, element: ET.Element) -> Stanza | None:
         stanza = self._addressed(element.tag.rpartition("}")[2], element.attrib, element)
         if stanza is None:
+            return None
+        if self.blocked(stanza.sender):
+            if stanza.kind == "iq" and stanza.type in ("get", "set") and stanza.id:
+                self._send(error_reply(stanza, ServiceUnavailable("")))  # as if nobody were here; J-252
             return None
         try:
             stanza.size = guard.check(element)
@@ -163,14 +170,15 @@ class Router:
 
     def _message(self, stanza: Stanza) -> None:
         """A message carries its payload in any position; an error never gets an answer. J-047."""
-        if stanza.type == "error":
-            self.message_error(stanza)
-            return
-        for child in stanza.element:
-            handler = self.message.get(child.tag)
+        handlers = self.message_errors if stanza.type == "error" else self.message
+        # What a message says in words is often said once more for programs beside it, and they go first.
+        for child in sorted(stanza.element, key=lambda child: child.tag == BODY):
+            handler = handlers.get(child.tag)
             if handler is not None:
                 stanza.payload = child
                 handler(stanza)
                 return
+        if stanza.type == "error":
+            self.message_error(stanza)
         if stanza.to == self.domain and stanza.element.find(BODY) is not None:
             self.text(stanza)

@@ -14,7 +14,19 @@ from tests.unit.cases import small
 
 
 def test_the_commands_of_the_design():
-    assert set(cli.COMMANDS) == {"run", "demo", "check-config", "doctor", "token", "link", "calls", "stop", "translate"}
+    assert set(cli.COMMANDS) == {
+        "run",
+        "demo",
+        "check-config",
+        "doctor",
+        "token",
+        "devices",
+        "link",
+        "calls",
+        "backup",
+        "stop",
+        "translate",
+    }
 
 
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in cli.COMMANDS), ["token", "create", "--help"]])
@@ -90,6 +102,6 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
 
 def test_the_bridge_does_not_import_aiortc_to_start():
     """DESIGN §6: ready in under a second."""
-    code = "import sys; import jinglebridge.service, jinglebridge.commands.run; print(*sys.modules)"
+    code = "import sys; import jinglebridge.service.bridge, jinglebridge.commands.run; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"aiortc", "av", "lxml", "playwright"} & set(done.stdout.split())

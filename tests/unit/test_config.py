@@ -48,6 +48,19 @@ def test_what_follows_from_other_keys(tmp_path: Path):
     assert slash.public_url == "https://call.example.org"
 
 
+def test_keys_of_tokens(tmp_path: Path):
+    (tmp_path / "shop.secret").write_text("x" * 40 + "\n")
+    more = '[tokens]\nsecret = "%s"\njwks = "http://localhost:8000/keys"\n' % (32 * "s")
+    more += '[[tokens.keys]]\nsecret_file = "shop.secret"\nprefix = "shop-"\n[[tokens.keys]]\njwks = "keys.json"\n'
+    keys = loaded(tmp_path, MINIMAL + more).tokens.all_keys
+    assert [(k.secret, k.jwks, k.prefix) for k in keys] == [
+        (32 * "s", "", ""), ("", "http://localhost:8000/keys", ""), (40 * "x", "", "shop-"), ("", str(tmp_path / "keys.json"), ""),
+    ]  # fmt: skip
+    by_environment = loaded(tmp_path, JINGLEBRIDGE_TOKENS_KEYS='[{jwks = "https://x.org/k", prefix = "x-"}]').tokens.all_keys
+    assert [(k.jwks, k.prefix) for k in by_environment] == [("https://x.org/k", "x-")]
+    assert loaded(tmp_path).tokens.all_keys == []
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -73,6 +86,24 @@ def test_what_follows_from_other_keys(tmp_path: Path):
         (MINIMAL + 'host = "192.0.2.1"\n', ["[xmpp] host 192.0.2.1", "tls = true"]),
         (MINIMAL + 'host = "xmpp.example.org"\n', ["[xmpp] host", "tls = true"]),
         (MINIMAL + '[tokens]\nsecret = "short"\n', ["[tokens] secret", "openssl rand -hex 32"]),
+        (MINIMAL + '[tokens]\njwks = "http://example.org/keys"\n', ["[tokens] jwks", "https"]),
+        (MINIMAL + '[tokens]\njwks = "ftp://127.0.0.1/keys"\n', ["[tokens] jwks", "https"]),
+        (MINIMAL + '[tokens]\njwks = "https://me:pass@example.org/keys"\n', ["[tokens] jwks", "https"]),
+        (MINIMAL + '[tokens]\njwks = "https://example.org:x/keys"\n', ["[tokens] jwks", "https"]),
+        (MINIMAL + '[tokens]\njwks = "https:///keys"\n', ["[tokens] jwks", "https"]),
+        (MINIMAL + "[tokens]\njwks = 7\n", ["[tokens]", "jwks"]),
+        (MINIMAL + "tokens = 7\n", ["tokens"]),
+        (MINIMAL + "[tokens]\nkeys = 7\n", ["[tokens]", "keys"]),
+        (MINIMAL + "[tokens]\nkeys = [7]\n", ["[tokens]", "keys"]),
+        (MINIMAL + "[[tokens.keys]]\n", ["[[tokens.keys]] 1", "secret_file"]),
+        (MINIMAL + f'[[tokens.keys]]\nsecret = "{32 * "x"}"\njwks = "k"\n', ["[[tokens.keys]] 1", "needs one of"]),
+        (MINIMAL + '[[tokens.keys]]\nsecret = "short"\n', ["[tokens] secret", "openssl rand -hex 32"]),
+        (MINIMAL + '[[tokens.keys]]\nsecret_file = "missing"\n', ["[[tokens.keys]] 1", "No such file"]),
+        (MINIMAL + '[[tokens.keys]]\njwks = "a"\n[[tokens.keys]]\njwks = "http://x.org/b"\n', ["[tokens] jwks", "https"]),
+        (MINIMAL + '[[tokens.keys]]\njwks = "k"\nprefix = "Shop-"\n', ["[[tokens.keys]] 1", "lower case"]),
+        (MINIMAL + '[[tokens.keys]]\njwks = "k"\nprefix = "a b"\n', ["[[tokens.keys]] 1", "blanks"]),
+        (MINIMAL + '[[tokens.keys]]\njwks = "k"\nprefix = "guest-x"\n', ["[[tokens.keys]] 1", "guest-"]),
+        (MINIMAL + '[[tokens.keys]]\njwks = "k"\nprefx = "x"\n', ["[tokens]", "keys", "unknown key", "prefx"]),
         (MINIMAL + '[web]\ntls_cert = "c"\n', ["[web] tls_cert and tls_key"]),
         (MINIMAL + '[web]\nlisten = "8080"\n', ["[web] listen", "127.0.0.1:8080"]),
         (MINIMAL + '[web]\nlisten = "127.0.0.1:99999"\n', ["[web] listen"]),
@@ -150,6 +181,20 @@ def test_mistakes_in_the_environment(tmp_path: Path, name: str, value: str, word
 
 def test_a_section_that_is_no_table_and_the_environment(tmp_path: Path):
     assert "xmpp" in refused(tmp_path, "xmpp = 3", JINGLEBRIDGE_XMPP_PORT="5")
+
+
+def test_calls_end_before_the_credentials_of_their_relay(tmp_path: Path):
+    """DESIGN §5."""
+    c = loaded(tmp_path, MINIMAL)
+    assert (c.longest_call, c.longest_guest_call) == (43200 - 60, 7200 - 60)
+    c = loaded(tmp_path, MINIMAL + "\n[turn]\nlifetime = 60\n[limits]\ncall = 50")
+    assert (c.longest_call, c.longest_guest_call) == (50, 50)
+    assert "fall silent" in refused(tmp_path, MINIMAL + "\n[turn]\nlifetime = 60\n[limits]\ncall = 60")
+
+
+@pytest.mark.parametrize("address", ["", "Spam.example", "eve@x/y", "a b", "*.x", "a@b@c"])
+def test_what_cannot_be_blocked(tmp_path: Path, address: str):
+    assert "[policy] blocked" in refused(tmp_path, MINIMAL + f"\n[policy]\nblocked = ['{address}']")
 
 
 def test_the_sample_holds_every_key_at_its_default(tmp_path: Path):

@@ -144,6 +144,7 @@ def test_every_case_is_valid_or_says_that_it_is_not(name):
     assert bool(texts(path.read_text().strip())) == invalid
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("peer", ["none", "safe"])
 @pytest.mark.parametrize("extensions", [False, True])
 def test_every_translation_of_the_corpus_is_valid(extensions, peer):
@@ -163,6 +164,7 @@ def test_every_translation_of_the_corpus_is_valid(extensions, peer):
     assert made > 700
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("extensions", [False, True])
 def test_every_stanza_of_a_negotiation_is_valid(extensions):
     """Descriptions, answers, further offers and each trickled candidate, as they travel between two sides."""

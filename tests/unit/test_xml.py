@@ -174,6 +174,7 @@ def test_unknown_children_without_a_place_are_dropped():
     assert LEAF.parse(parse_text('<leaf xmlns="urn:x">t<other/></leaf>')) == Leaf("t")
 
 
+@pytest.mark.no_cover
 @settings(max_examples=100, deadline=None)
 @given(
     st.builds(

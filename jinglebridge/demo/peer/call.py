@@ -55,6 +55,7 @@ class Call:
         self.initiate: ET.Element | None = None  # the peer's, waiting for our person (calls without XEP-0353)
         self.propose_id = ""  # of the message of our own propose
         self.rung = self.receipted = self.finished = self.closed_by_jingle = False
+        self.finish_due = False  # the other side still has time for its <finish/>
         self.offered: list[ET.Element] = []
         self.grouped = False
         self.credentials: dict[str, tuple[str, str]] = {}  # the peer's, by content
@@ -75,6 +76,7 @@ class Call:
         return {
             "sid": self.sid, "peer": self.peer, "role": self.role, "media": self.media, "jmi": self.jmi, "state": self.state,
             "reason": self.reason, "muted_by_peer": self.muted_by_peer, "connected_after": self.connected_after,
+            "finish_due": self.finish_due and not self.finished,
         }  # fmt: skip
 
     def become(self, state: str, timeout: float | None = None) -> None:
@@ -117,9 +119,11 @@ class Call:
             task = asyncio.get_running_loop().create_task(self.rtc.close())
             self._tasks.add(task)
         if self.jmi and self.closed_by_jingle and not self.line.is_dino(self.peer):
+            self.finish_due = True
             asyncio.get_running_loop().call_later(FINISH, self._demand_finish)
 
     def _demand_finish(self) -> None:
+        self.finish_due = False
         if not self.finished and not self.line.is_gone(self.peer):
             self.line.blame([f"no <finish/> within {FINISH:.0f} s after the call"], self.sid)
 

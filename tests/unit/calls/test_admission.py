@@ -53,6 +53,34 @@ def test_pages_call_their_contacts_and_our_services(endpoint, to, allowed):
     assert POLICY.endpoint_may_call(endpoint, to) is allowed
 
 
+@pytest.mark.parametrize(
+    ("outgoing", "to", "allowed"),
+    [
+        ("contacts", "other@example.net", False),
+        ("servers", "other@example.net", True),
+        ("servers", f"nurse@{DOMAIN}", True),
+        ("servers", "friend@far.example", False),
+        ("everyone", "friend@far.example", True),
+        ("everyone", "eve@far.example", False),
+        ("everyone", "anybody@spam.example", False),
+        ("contacts", f"echo@{DOMAIN}", True),
+    ],
+)
+def test_the_operator_says_whom_pages_call(outgoing, to, allowed):
+    blocked = frozenset({"spam.example", "eve@far.example"})
+    policy = Policy(DOMAIN, frozenset({"example.net"}), outgoing=outgoing, blocked=blocked)
+    assert policy.endpoint_may_call(OWN, to) is allowed
+
+
+@pytest.mark.parametrize("peer", ["eve@far.example/x", "anybody@spam.example", "spam.example"])
+def test_whoever_is_blocked_reaches_nobody(peer):
+    policy = Policy(DOMAIN, everyone=True, blocked=frozenset({"spam.example", "eve@far.example"}))
+    contacts = frozenset({"eve@far.example", "anybody@spam.example"})
+    assert policy.blocks(peer) and not policy.peer_may_call(peer, contacts), "not even as a contact"
+    assert not policy.endpoint_may_call(Endpoint(PAGE, contacts=contacts, anyone=True), peer)
+    assert not policy.blocks("anybody@not-spam.example") and not policy.blocks("eve@example.net")
+
+
 def test_a_page_may_not_call_others_nor_itself():
     w = World()
     w.page(PAGE, anyone=False)
@@ -172,6 +200,11 @@ def test_window_slides_and_forgets():
     assert window.seen
     window.forget(120)
     assert not window.seen
+    (slow := Window(1, seconds=600)).note("a", 0)
+    slow.note("a", 1)
+    assert slow.full("a", 600) and not slow.full("a", 601) and slow.seen == {"a": [1]}
+    few = Window(1, names=2)
+    assert few.admit("a", 0) and few.admit("b", 0) and few.admit("c", 0) and list(few.seen) == ["b", "c"]
     closed = Window(0)
     assert not closed.admit("a", 0)
     closed.forget(0)

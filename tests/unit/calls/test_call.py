@@ -8,16 +8,20 @@ from jinglebridge.calls import call
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.call import NOBODY
+from jinglebridge.calls.model import Timers
 from jinglebridge.calls.turn import MAX_DETAIL
 from jinglebridge.errors import EndpointError, InvalidState
-from jinglebridge.jingle import SessionInfo
+from jinglebridge.jingle import Proceed, SessionInfo
 from tests.unit.calls.world import (
+    DOMAIN,
     OFFER,
+    PAGE,
     PHONE,
     PLAIN,
     ROMEO,
     World,
     accepted,
+    answer_of_peer,
     direct_in,
     direct_out,
     offered,
@@ -216,6 +220,16 @@ def test_connect_timeout_only_for_pages_that_report():
     assert "page: ended failed-ice" in w.fires("connect")
 
 
+def test_no_connect_timeout_while_the_page_says_nothing():
+    """Its socket is away, its media may be up: it is looked at again later."""
+    w = talking_out(World())
+    w.does(ev.Reported("c1", "connecting"))
+    w.now += 16
+    assert w.fires("connect") == ["timer connect 45"]
+    w.does(ev.Reported("c1", "connecting"))
+    assert "page: ended failed-ice" in w.fires("connect")
+
+
 def test_no_connect_timeout_once_it_was_connected():
     w = talking_out(World())
     w.does(ev.Reported("c1", "connected", 1))
@@ -247,6 +261,23 @@ def test_mute_of_no_section_is_the_pages_fault():
     w = talking_out(World())
     with pytest.raises(EndpointError, match="mid"):
         w.does(ev.Informed("c1", "mute", "7"))
+
+
+@pytest.mark.parametrize(("guest", "seconds"), [(False, 40_000.0), (True, 7_000.0)])
+def test_a_call_ends_before_the_credentials_of_its_relay_do(guest: bool, seconds: float):
+    """DESIGN §5: Dino and Monal cannot renew their way."""
+    w = World()
+    w.registry.timers = Timers(longest=40_000.0, longest_guest=7_000.0)
+    page = f"guest-x@{DOMAIN}/w" if guest else PAGE
+    w.page(page)
+    w.does(ev.Placed("c1", ROMEO, OFFER), page)
+    w.messages(Proceed("id1"), to=page)
+    w.sends(answer_of_peer(w.sent("session-initiate")[0]), to=page)
+    (timer,) = [e for e in w.told(fx.StartTimer) if e.name == "longest"]
+    assert timer.seconds == seconds
+    lines = w.fires("longest", timer.key)
+    assert lines[0].endswith("session-terminate success") and any(line.endswith("ended too-long") for line in lines)
+    assert w.quiet
 
 
 def test_mute_before_the_call_is_up_is_not_told():

@@ -60,6 +60,9 @@ from tests.unit.calls.world import (
 )
 from tests.unit.cases import small
 
+pytestmark = pytest.mark.no_cover  # see pyproject.toml
+
+
 SCHEDULES = 500
 EVENTS = 60
 PAGES = (PAGE, TAB)

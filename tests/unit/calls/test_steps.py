@@ -119,6 +119,7 @@ EFFECTS = [
     (fx.TellInfo(PAGE, "c", "mute", "0"), (*TO_PAGE, "info", "mute 0")),
     (fx.TellInfo(PAGE, "c", "hold", None), (*TO_PAGE, "info", "hold")),
     (fx.TellEnded(PAGE, "c", "ended"), (*TO_PAGE, "ended", "ended")),
+    (fx.TellPeerMissed("j@x", "r@x", ("audio",), 0.0), (*OUT, "message", "missed call")),
     (fx.TellMissed("j@x", "r@x", "", ("audio",), 0.0), (*TO_PAGE, "missed", "")),
     (fx.Note("peer-error", "c", "s", "x"), (*OWN, "peer-error", "x")),
 ]  # fmt: skip
@@ -134,7 +135,7 @@ def test_everything_that_can_happen_has_a_step():
     """A new event or effect needs a line in the tables: an operator must see it."""
     events, effects = set(get_args(ev.CallEvent)) | {ev.Placed}, set(get_args(fx.Effect))
     assert set(steps._EVENTS) == events == {type(e) for e, _ in EVENTS}
-    assert set(steps._EFFECTS) == effects - {fx.StartTimer, fx.StopTimers} == {type(e) for e, _ in EFFECTS}
+    assert set(steps._EFFECTS) == effects - {fx.StartTimer, fx.StopTimers, fx.Recorded} == {type(e) for e, _ in EFFECTS}
 
 
 def test_timers_are_nobodys_business():

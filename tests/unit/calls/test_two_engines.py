@@ -11,6 +11,9 @@ import pytest
 
 from tests.unit.calls.two import Two
 
+pytestmark = pytest.mark.no_cover  # see pyproject.toml
+
+
 SCHEDULES = 500
 
 

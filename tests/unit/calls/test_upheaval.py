@@ -10,6 +10,9 @@ import pytest
 
 from tests.unit.calls.upheaval import Hand, Pair
 
+pytestmark = pytest.mark.no_cover  # see pyproject.toml
+
+
 SCHEDULES = 300  # half of them each
 BLOCKS = 10
 

@@ -212,6 +212,20 @@ describe('resume', () => {
   })
 })
 
+it('that is revoked is the end, whatever else says who we are', async () => {
+  const it = await online({ device: 'D' })
+  assert.equal(FakeSocket.last.hello.device, 'D')
+  const seen = []
+  it.addEventListener('connection', ({ detail }) => seen.push([detail.state, detail.error?.code]))
+  const asked = it.request('devices')
+  FakeSocket.last.say({ type: 'devices', id: FakeSocket.last.of('devices')[0].id, devices: [1] })
+  assert.deepEqual((await asked).devices, [1])
+  FakeSocket.last.onclose({ code: 4002 })
+  await clock.pass(20_000)
+  assert.deepEqual(seen, [['offline', 'not-authorized']])
+  assert.equal(it.resume, null)
+})
+
 describe('a dead or slow socket', () => {
   it('is pinged with the last seq, and confirms at least every 16 events', async () => {
     await online()

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from fake_server import FakeBridge
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from jinglebridge.web import messages as m
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 ARGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
     "--disable-sync --use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
@@ -29,7 +30,7 @@ NO_DEVICE = """kinds => {
 Open = Callable[..., Awaitable[Page]]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def bridge() -> AsyncIterator[FakeBridge]:
     fake = FakeBridge()
     runner = web.AppRunner(fake.app(), shutdown_timeout=0.1)
@@ -40,8 +41,9 @@ async def bridge() -> AsyncIterator[FakeBridge]:
     await runner.cleanup()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
+    """One for all; each page has a profile of its own."""
     chromium = shutil.which("chromium")
     assert chromium, "chromium is missing: install the Debian package"
     async with async_playwright() as playwright:
@@ -50,7 +52,7 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def enter(bridge: FakeBridge, browser: Browser) -> AsyncIterator[Open]:
     """Opens the page as a user, in a profile of its own; fails at the end when a page had an error or broke the CSP."""
     faults: list[str] = []
@@ -67,6 +69,8 @@ async def enter(bridge: FakeBridge, browser: Browser) -> AsyncIterator[Open]:
         return page
 
     yield open_page
+    for context in browser.contexts:
+        await context.close()
     assert faults == []
 
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 
-import { clock, ENDED, hue, initials, moved, problem, PROBLEMS, sentence } from '../../../client/words.js'
+import { clock, ENDED, hue, initials, lasted, moment, moved, problem, PROBLEMS, sentence } from '../../../client/words.js'
 
 it('every end is a sentence, whoever called', () => {
   for (const [reason, say] of Object.entries(ENDED)) {
@@ -28,6 +28,22 @@ it('says which way a call went on', () => {
 
 it('time is shown as on a clock', () => {
   assert.deepEqual([0, 7.9, 750, 3723].map(clock), ['0:00', '0:07', '12:30', '1:02:03'])
+})
+
+it('says what became of a call', () => {
+  const entry = { direction: 'out', answered: true, seconds: 75, reason: 'ended', media: { video: false } }
+  assert.equal(lasted(entry, false), 'Outgoing call, 1:15')
+  assert.equal(lasted({ ...entry, answered: false, reason: 'declined' }, false), 'Outgoing call, declined')
+  assert.equal(lasted({ ...entry, answered: false, reason: 'no-answer' }, false), 'Outgoing call, not answered')
+  assert.equal(lasted({ ...entry, direction: 'in', media: { video: true } }, false), 'Incoming video call, 1:15')
+  assert.equal(lasted({ ...entry, direction: 'in', answered: false }, true), 'Missed call')
+  assert.equal(lasted({ ...entry, direction: 'in', answered: false, reason: 'declined' }, false), 'Declined call')
+})
+
+it('a moment of today has no date', () => {
+  const now = new Date(2026, 4, 3, 12, 0)
+  assert.doesNotMatch(moment(new Date(2026, 4, 3, 9, 5), now), /May/)
+  assert.match(moment(new Date(2026, 4, 2, 9, 5), now), /May 2/)
 })
 
 it('initials are letters, whatever the name', () => {

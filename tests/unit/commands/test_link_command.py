@@ -13,7 +13,7 @@ import pytest
 from jinglebridge import cli
 from jinglebridge.service.admin import AdminSocket
 from jinglebridge.service.link_admin import carry_out
-from jinglebridge.service.lock import take_lock
+from jinglebridge.store import lock
 from tests.unit.service.world import World
 
 
@@ -59,12 +59,12 @@ def test_what_cannot_be(config: Path, capsys: pytest.CaptureFixture[str], words:
 
 
 def test_a_store_in_use_is_left_alone(config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    lock = take_lock(tmp_path / "store")
+    taken = lock.take(tmp_path / "store")
     try:
         assert link(config, "list") == 1
         assert "another bridge" in capsys.readouterr().err
     finally:
-        os.close(lock)
+        os.close(taken)
 
 
 async def test_by_a_running_bridge(config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):

@@ -26,19 +26,18 @@ def create(config: Path, *words: str) -> int:
 def test_a_token_and_a_link(config: Path, capsys: pytest.CaptureFixture[str]):
     assert create(config, "anna b", "--display-name", "Anna", "--contact", "x@y", "--contact", "z@y") == 0
     made = capsys.readouterr().out.strip()
-    assert tokens.verify(made, SECRET, "c.test") == tokens.Identity("anna\\20b", "Anna", ("x@y", "z@y"))
+    assert tokens.verify(made, SECRET, "c.test").identity == tokens.Identity("anna\\20b", "Anna", ("x@y", "z@y"))
     assert create(config, "anna", "--link") == 0
     link = capsys.readouterr().out.strip()
-    assert link.startswith("http://127.0.0.1:8080/#token=") and tokens.verify(link.partition("=")[2], SECRET, "c.test").user == "anna"
+    assert link.startswith("http://127.0.0.1:8080/#token=")
+    assert tokens.verify(link.partition("=")[2], SECRET, "c.test").identity.user == "anna"
 
 
-@pytest.mark.parametrize(
-    ("words", "status", "text"), [(["guest-1"], 1, "reserved"), (["a@b"], 1, "reserved"), (["anna", "--device"], 1, "later")]
-)
-def test_refusals(config: Path, capsys: pytest.CaptureFixture[str], words: list[str], status: int, text: str):
-    assert create(config, *words) == status
+@pytest.mark.parametrize("words", [["guest-1"], ["a@b"]])
+def test_refusals(config: Path, capsys: pytest.CaptureFixture[str], words: list[str]):
+    assert create(config, *words) == 1
     out = capsys.readouterr()
-    assert text in out.err and out.err.count("\n") == 1 and out.out == ""
+    assert "reserved" in out.err and out.err.count("\n") == 1 and out.out == ""
 
 
 def test_without_a_secret(config: Path, capsys: pytest.CaptureFixture[str]):

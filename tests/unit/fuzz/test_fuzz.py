@@ -13,6 +13,9 @@ from tests.fuzz.__main__ import run
 from tests.fuzz.mutations import wounded
 from tests.fuzz.targets import TARGETS, seeds
 
+pytestmark = pytest.mark.no_cover  # see pyproject.toml
+
+
 CASES = 1500
 
 

@@ -244,6 +244,7 @@ JINGLES = st.builds(
 )
 
 
+@pytest.mark.no_cover
 @settings(max_examples=150, deadline=None)
 @given(JINGLES)
 def test_parse_of_build_is_the_value(value):

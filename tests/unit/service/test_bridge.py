@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ import pytest
 from jinglebridge.config import Admin, Config, Store, Tokens, Turn, Web, Xmpp
 from jinglebridge.demo.lab import certificate, free_port
 from jinglebridge.errors import OperatorError
-from jinglebridge.service import Bridge
 from jinglebridge.service import bridge as module
 from jinglebridge.service.admin import ask
+from jinglebridge.service.bridge import Bridge
+from jinglebridge.service.devices import Devices
+from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
 from jinglebridge.web import tokens
 from jinglebridge.xmpp import link
@@ -235,3 +238,29 @@ async def test_the_sweeper_forgets(make: Make, monkeypatch: pytest.MonkeyPatch):
     await bridge.start()
     bridge.registry._ended["a", "b", "c"] = 0.0
     await until(lambda: bridge.registry._ended == {})
+
+
+async def test_a_device_that_was_signed_out_while_no_bridge_ran(make: Make, tmp_path: Path):
+    """Its page cannot come back: neither by the resume secret nor by the credential."""
+    first = make()
+    await first.start()
+    made = [await ask(socket_of(first), "device-create", name=name) for name in ("anna", "bob")]
+    resume = []
+    async with aiohttp.ClientSession() as session:
+        for device in made:
+            socket = await session.ws_connect(f"http://{first.config.web.listen}/ws", protocols=(m.PROTOCOL,))
+            await socket.send_json({"type": "hello", "id": "h", "version": 1, "device": device["credential"]})
+            resume.append((await socket.receive_json())["resume"])
+    await first.stop()
+    store = SqliteStore(tmp_path / "store" / "jinglebridge.db")
+    assert Devices(store, DOMAIN, time.time).revoke(made[0]["id"])
+    store.close()
+    second = make()
+    await second.start()
+    answers = []
+    async with aiohttp.ClientSession() as session:
+        for way in ({"device": made[0]["credential"]}, *({"resume": {"secret": secret, "lastSeq": 0}} for secret in resume)):
+            socket = await session.ws_connect(f"http://{second.config.web.listen}/ws", protocols=(m.PROTOCOL,))
+            await socket.send_json({"type": "hello", "id": "h", "version": 1, **way})
+            answers.append((await socket.receive_json()).get("code", "let in"))
+    assert answers == ["not-authorized", "not-authorized", "let in"]

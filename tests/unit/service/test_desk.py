@@ -55,7 +55,7 @@ async def test_who_is_not_let_in(world: World):
     assert await code(world, token=None) == "not-authorized"
     assert await code(world, token=good[:-3]) == "not-authorized"
     assert await code(world, token=tokens.create("t" * 40, "anna", DOMAIN)) == "not-authorized"
-    assert await code(world, token=None, device="x") == "not-supported"
+    assert await code(world, token=None, device="x") == "not-authorized"
     assert await code(world, token=None, resume=m.Resume(secret="unknown")) == "not-authorized"
     world.desk.draining = True
     assert await code(world) == "draining"
@@ -178,7 +178,6 @@ async def test_bye_ends_calls_presence_and_session(world: World):
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
-        (m.History(id="1"), "not-supported"),
         (m.ContactsAdd(id="1", jid=BOB), "not-supported"),
         (m.Accept(id="1", call="c"), "unknown-call"),
         (m.Hangup(id="1", call="c"), "unknown-call"),

@@ -11,6 +11,8 @@ import pytest
 
 from jinglebridge.config import Config, Tokens, Web, Xmpp
 from jinglebridge.service import doctor
+from jinglebridge.xmpp.extdisco import IceServer
+from jinglebridge.xmpp.xep_0356 import Privileges
 
 TOKENS = Tokens(secret="s" * 40)
 
@@ -36,16 +38,18 @@ def test_static_checks():
 class Bridge(SimpleNamespace):
     """As much of a bridge as the checks look at."""
 
-    def __init__(self, *, ready: bool = True, answer: Any = (None, "timeout"), turn: bool = False, problem: str | None = None) -> None:
+    def __init__(
+        self, *, ready: bool = True, answer: Any = (None, "timeout"), turn: bool = False, problem: str | None = None, given: Any = ()
+    ) -> None:
         async def get(*_: object) -> Any:
             return answer
 
-        async def servers(jid: str) -> list[int]:
-            return [1, 2]
+        async def servers(jid: str) -> list[IceServer]:
+            return [IceServer(("stun:s",)), *given]
 
         super().__init__(
             link=SimpleNamespace(ready=ready), requests=SimpleNamespace(get=get), config=config(),
-            ice=SimpleNamespace(servers=servers, has_turn=turn, problem=problem),
+            ice=SimpleNamespace(servers=servers, has_turn=turn, problem=problem), privileges=Privileges("test"),
         )  # fmt: skip
 
 
@@ -60,7 +64,7 @@ def test_the_self_check():
     (Bridge(problem="forbidden"), "warning", "forbidden"),
 ])  # fmt: skip
 async def test_stun_and_turn(bridge: Any, level: str, word: str):
-    check = await doctor.stun_turn(bridge)
+    (check,) = await doctor.stun_turn(bridge)
     assert check.level == level and re.search(word, check.text) and bool(check.advice) is (level != "good")
 
 
@@ -74,3 +78,28 @@ async def test_the_server():
     assert bad.level == "bad" and "timeout" in bad.text and "[xmpp] server" in bad.advice
     assert bad.to_dict()["level"] == "bad"
     await asyncio.sleep(0)
+
+
+async def test_credentials_that_end_before_a_call_may():
+    turn = IceServer(("turn:127.0.0.1:1?transport=tcp",), "u", "p", 3600)
+    good, short, closed = await doctor.stun_turn(Bridge(turn=True, given=(turn,)))  # type: ignore[arg-type]
+    assert good.level == "good" and short.level == "warning"
+    assert "live 3600 s, but a call may take 43140 s" in short.text and "[limits] call = 3540" in short.advice
+    assert (closed.name, closed.level) == ("relay turn:127.0.0.1:1/tcp", "bad") and "cannot be used" in closed.text and closed.advice
+
+
+@pytest.mark.parametrize(("url", "address"), [
+    ("turn:t.example:3479?transport=udp", ("turn", "t.example", 3479, "udp")),
+    ("turn:t.example", ("turn", "t.example", 3478, "udp")),
+    ("turns:t.example?transport=tcp", ("turns", "t.example", 5349, "tcp")),
+    ("turn:[2001:db8::1]:3478?transport=tcp", ("turn", "2001:db8::1", 3478, "tcp")),
+])  # fmt: skip
+def test_addresses_of_relays(url: str, address: Any):
+    assert doctor._turn_address(url) == address
+
+
+def test_privileges():
+    bridge = Bridge()
+    assert "none granted" in doctor.privileges(bridge).text  # type: ignore[arg-type]
+    bridge.privileges.granted = {"roster": "both", "message": "outgoing"}
+    assert doctor.privileges(bridge).text == "granted by the server: message (outgoing), roster (both)"  # type: ignore[arg-type]

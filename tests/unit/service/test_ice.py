@@ -12,7 +12,6 @@ import pytest
 
 from jinglebridge.config import Turn
 from jinglebridge.service.ice import IceSource
-from jinglebridge.web.tokens import Identity
 from jinglebridge.xmpp.extdisco import IceServer
 from jinglebridge.xmpp.requests import Requests
 from tests.unit.fakes import DOMAIN, Sent, settle, stanza
@@ -28,7 +27,9 @@ class World:
         self.source = IceSource(self.requests, "im.test", Turn(**turn))  # type: ignore[arg-type]
 
     async def asked(self, services: str | None, what: str = "servers"):
-        work = self.source.servers(JID) if what == "servers" else self.source.event("7", JID, Identity("anna", "Anna"))
+        return await self.answered(self.source.servers(JID) if what == "servers" else self.source.event("7", JID), services)
+
+    async def answered(self, work, services: str | None):
         task = asyncio.create_task(work)  # type: ignore[arg-type]
         await settle()
         id, text = self.sent.take()[0].get("id"), f"<services xmlns='urn:xmpp:extdisco:2'>{services}</services>"
@@ -63,6 +64,14 @@ async def test_credentials_are_those_of_the_rest_scheme():
     wanted = base64.b64encode(hmac.new(SECRET.encode(), turn.username.encode(), hashlib.sha1).digest()).decode()
     assert turn.credential == wanted
     assert user and "anna" not in user, "a TURN operator need not know who calls"
+
+
+async def test_a_guests_credentials_end_sooner_and_may_be_for_the_relay_only():
+    world = World(urls=URLS, secret=SECRET, lifetime=3600, guest_lifetime=600)
+    work = world.source.event("7", JID, guest=True, relay_only=True)
+    event = await world.answered(work, "")
+    assert (event.iceTransportPolicy, event.expires) == ("relay", 600)
+    assert abs(int(str(event.iceServers[-1].username).partition(":")[0]) - time.time() - 600) < 5
 
 
 async def test_turn_without_a_secret_is_left_out():

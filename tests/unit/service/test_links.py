@@ -9,7 +9,7 @@ import pytest
 from jinglebridge.calls.people import Link
 from jinglebridge.config import Policy
 from jinglebridge.errors import EndpointError
-from jinglebridge.service.links import CALLS, DAY, GUESSES, VISITS, Links, Wish, cleaned, network_of, slug
+from jinglebridge.service.links import CALLS, DAY, GUESSES, VISITS, Links, Wish, cleaned, slug
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.web.guest_pages import LinkRefused, LinkView
 
@@ -209,7 +209,3 @@ def test_old_ones_are_forgotten(lab: Lab):
     lab.now += 1.5 * DAY
     lab.links.sweep()
     assert lab.links.of() == [] and lab.store.rows(Link) == []
-
-
-def test_networks():
-    assert network_of("192.0.2.1") == "192.0.2.1" and network_of("2001:db8::1") == "2001:db8::/64" and network_of("") == ""

@@ -11,8 +11,10 @@ from jinglebridge.calls.admission import Admission, Policy
 from jinglebridge.calls.model import Limits, Timers
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config, LimitsConfig, Tokens, Xmpp
+from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.desk import Desk
+from jinglebridge.service.devices import Devices
 from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
@@ -68,15 +70,18 @@ class World:
         self.registry = Registry(admission, self.peers.info, lambda: f"sid{next(ids)}", Timers(ring=5.0))
         self.metrics = Metrics()
         self.journal = journal or MemoryJournal()
-        self.performer = Performer(self.registry, self.sent, self.requests, self.presence, time.time, self.metrics, self.journal)
+        self.book = CallBook(self.store, self.sent, DOMAIN, 30.0, self.presence.name)
+        self.performer = Performer(self.registry, self.sent, self.requests, self.presence, time.time, self.metrics, self.journal, self.book)
         self.sessions = Sessions(DOMAIN)
         self.performer.listener_of = self._listener_of
         self.ice = IceSource(self.requests, "im.test", self.config.turn)
         self.online = True
-        self.door, self.contacts = Door(self.config), Contacts(self.sessions, self.presence, self.peers)
+        self.devices = Devices(self.store, DOMAIN, time.time)
+        self.door = Door(self.config, self.store, self.devices, time.time)
+        self.contacts = Contacts(self.sessions, self.presence, self.peers)
         self.desk = Desk(
             self.config, self.sessions, self.registry, self.performer, self.presence, self.ice, self.journal, time.time,
-            lambda: self.online, self.door, self.contacts,
+            lambda: self.online, self.door, self.contacts, self.book,
         )  # fmt: skip
         disco = Disco(DOMAIN, self.desk, self.presence.subscribed)
         disco.register(self.router)
@@ -84,6 +89,7 @@ class World:
             self.config, self.store, self.sessions, self.registry, self.performer, self.ice, self.sent, time.time, self.presence.received
         )
         self.reception.connect(self.router, disco, self.desk, self.door)
+        self.devices.end = self.desk.revoke
         Ears(self.registry, self.performer, time.time).register(self.router)
 
     def _listener_of(self, jid: str) -> SessionListener | None:

@@ -23,6 +23,9 @@ from tests.unit.cases import corpus
 from tests.unit.corpus import Round, cases, rounds, whole_corpus
 from tests.unit.expected import ADDED, CALL, MEDIA, SESSION, Expected, Place, differences, expected
 
+pytestmark = pytest.mark.no_cover  # see pyproject.toml
+
+
 ROLES = ("initiator", "responder")
 
 

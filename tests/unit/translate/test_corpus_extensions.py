@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+import pytest
+
 from jinglebridge.jingle import Content, IceUdpTransport, Jingle, jingle_text, parse_jingle
 from jinglebridge.jingle.private import NS as NS_PRIVATE
 from jinglebridge.sdp import parse
@@ -24,6 +26,9 @@ from jinglebridge.xml import parse_text, to_text
 from tests.fuzz.targets import without_private
 from tests.unit.corpus import Description, whole_corpus
 from tests.unit.expected import differences, kept
+
+pytestmark = pytest.mark.no_cover  # see pyproject.toml
+
 
 DIRECTIONS = {"sendrecv", "sendonly", "recvonly", "inactive"}
 NS_JINGLE = "urn:xmpp:jingle:1"

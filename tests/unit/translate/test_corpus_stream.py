@@ -14,6 +14,8 @@ from jinglebridge.translate.stream import StreamTranslator
 from tests.unit.corpus import Round, rounds
 from tests.unit.expected import differences, kept
 
+pytestmark = pytest.mark.no_cover  # see pyproject.toml
+
 
 def messages(turn: Round) -> Iterator[dict[str, Any]]:
     """One round: the offer, its answer, and what each side trickles."""

@@ -25,6 +25,9 @@ from jinglebridge.xmlparts import REQUIRED
 from tests.fuzz.mutations import NASTY
 from tests.fuzz.targets import SEEDS, TARGETS, alike, seeds, well_formed
 
+pytestmark = pytest.mark.no_cover  # see pyproject.toml
+
+
 examples = settings(max_examples=100, suppress_health_check=list(HealthCheck))
 
 # Values of which every attribute of Jingle takes some.

@@ -106,6 +106,7 @@ def test_any_text_is_a_frame_or_an_endpoint_error(data: str):
 LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=5)
 
 
+@pytest.mark.no_cover
 @given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner)))
 def test_any_json_in_any_place(value: Any):
     for type in m.CLIENT_TYPES:

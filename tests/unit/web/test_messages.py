@@ -8,7 +8,7 @@ from jinglebridge.web import messages as m
 
 CLIENT = {
     "hello", "ice", "call", "accept", "reject", "description", "candidate", "hangup", "info", "presence", "contacts.add",
-    "contacts.remove", "contacts.approve", "contacts.deny", "history", "stats", "ping", "bye",
+    "contacts.remove", "contacts.approve", "contacts.deny", "history", "devices", "devices.revoke", "stats", "ping", "bye",
 }  # fmt: skip
 SERVER = {
     "welcome",
@@ -24,6 +24,8 @@ SERVER = {
     "missed",
     "draining",
     "pong",
+    "devices",
+    "history",
     "ack",
     "error",
 }

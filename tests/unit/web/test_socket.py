@@ -49,12 +49,13 @@ class FakeGate:
 
     def request(self, session: Session, frame: m.Request) -> None:
         self.requests.append(frame)
-        if isinstance(frame, m.History):
+        if isinstance(frame, m.SetPresence):
             raise EndpointError("not-supported", "later")
         if isinstance(frame, m.Stats):
             raise ZeroDivisionError("secret")
-        if isinstance(frame, m.Ice):
-            session.wire.send(b'{"type":"ice","id":"' + frame.id.encode() + b'"}')  # type: ignore[union-attr]
+        if isinstance(frame, m.Ice | m.History):
+            kind = "ice" if isinstance(frame, m.Ice) else "history"
+            session.wire.send(json.dumps({"type": kind, "id": frame.id}).encode())  # type: ignore[union-attr]
             session.reply(frame.id, m.Ack(id=frame.id))
 
     def settled(self, session: Session) -> None:
@@ -164,16 +165,17 @@ async def test_requests_are_acked_once_and_answers_repeated(connect: Open, gate:
         assert await peer.hear() == {"type": "ack", "id": "1"}
     assert len(gate.requests) == 1
     for _ in range(2):
-        await peer.say(type="history", id="2")
+        await peer.say(type="presence", id="2")
         assert (await peer.hear())["code"] == "not-supported"
     assert len(gate.requests) == 2
 
 
-async def test_ice_is_asked_again_and_not_just_acked(connect: Open, gate: FakeGate):
+@pytest.mark.parametrize("wanted", [{"type": "ice", "to": "bob@im.test"}, {"type": "history"}], ids=lambda r: r["type"])
+async def test_what_was_asked_for_is_given_again_and_not_just_acked(connect: Open, gate: FakeGate, wanted: dict[str, str]):
     peer, _ = await welcome(connect)
     for _ in range(2):
-        await peer.say(type="ice", id="1", to="bob@im.test")
-        assert [(await peer.hear())["type"] for _ in range(2)] == ["ice", "ack"]
+        await peer.say(id="1", **wanted)
+        assert [(await peer.hear())["type"] for _ in range(2)] == [wanted["type"], "ack"]
     assert len(gate.requests) == 2
 
 

@@ -43,6 +43,26 @@ def test_a_result_comes_first_then_what_follows_from_it():
     assert reply[0].tag == "{urn:j}yes" and order == ["1 sent"]
 
 
+def test_who_is_blocked_finds_nobody_here():
+    """The same answer as from an empty house. J-252."""
+    calls: list[str] = []
+    router, sent, _ = answering(lambda s: calls.append(s.sender) or Answer())
+    router.presence = lambda s: calls.append(s.sender)
+    router.message["{urn:m}m"] = lambda s: calls.append(s.sender)
+    router.blocked = lambda jid: jid.partition("/")[0] == "a@x"
+    router.route(request())
+    (reply,) = sent.take()
+    assert conditions(reply) == ("cancel", "service-unavailable", None)
+    assert not router.route_jingle({"from": "A@x/r", "to": f"b@{DOMAIN}/w", "type": "set", "id": "1"}, "<jingle/>")
+    router.route(request(kind="result"))
+    router.route(request(id=""))
+    router.route(el(f"<presence from='a@x/r' to='b@{DOMAIN}'/>"))
+    router.route(el(f"<message from='a@x/r' to='b@{DOMAIN}'><m xmlns='urn:m'/></message>"))
+    assert sent == [] and calls == []
+    router.route(el(f"<presence from='c@x/r' to='b@{DOMAIN}'/>"))
+    assert calls == ["c@x/r"]
+
+
 def test_the_handler_gets_prepared_addresses_and_its_payload():
     seen = []
 

@@ -1,4 +1,7 @@
-"""One process at a time uses a store folder."""
+"""One process per store folder: who writes the store holds its lock.
+
+Spec: DESIGN §3 (Commands).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from pathlib import Path
 from jinglebridge.errors import OperatorError
 
 
-def take_lock(folder: Path) -> int:
-    """The lock, as a file descriptor that you must close in the end. Raises OperatorError."""
+def take(folder: Path) -> int:
+    """The lock, as a file descriptor: closing it gives it back. Raises OperatorError if another process has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
