@@ -14,7 +14,7 @@ import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page
 import { ring, unlockSound } from './ring.js'
 import { CONNECTION, GUEST, GUEST_PRESENCE, LINK, problem } from './words.js'
 
-const code = decodeURIComponent(location.pathname.split('/').pop() ?? '')
+const code = location.pathname.split('/').pop() ?? ''
 
 /** @type {{bridge: Bridge | null, call: import('./call.js').Call | null}} */
 const shared = { bridge: null, call: null }

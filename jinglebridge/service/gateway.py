@@ -28,6 +28,7 @@ MAX_LINE = 512  # characters
 LINES = 30  # lines and commands a minute of one person
 MISUNDERSTOOD = 5  # of them not understood
 THREAD = f"{{{NS}}}thread"
+ENCRYPTED = "{urn:xmpp:eme:0}encryption"  # XEP-0380; the body says only that it could not be read
 COPIES = ("{urn:xmpp:carbons:2}sent", "{urn:xmpp:carbons:2}received", "{urn:xmpp:mam:2}result")
 
 
@@ -69,6 +70,8 @@ class Gateway:
             self._refuse(stanza, asker, Forbidden("this service is for the users of its own servers"))
         elif not self._admit(asker):
             self._refuse(stanza, asker, ResourceConstraint("too many lines; wait a minute"))
+        elif stanza.find(ENCRYPTED) is not None:
+            self._say(stanza, "I cannot read encrypted messages: turn encryption off for this chat.")
         elif (text := self.answer(asker, line)) is not None:
             self._say(stanza, text)
 

@@ -32,6 +32,7 @@ from jinglebridge.xmpp.stanza import Send, Stanza, bare_jid, message, text_child
 log = structlog.get_logger()
 
 PREFIX = "guest-"
+TAKEN = ("accepted", "connecting", "connected")  # states of a call that somebody took, whoever began it
 # What a page does with its own calls, and no more.
 FRAMES = (m.Ice, m.CallRequest, m.Accept, m.Reject, m.SetDescription, m.AddCandidate, m.Hangup, m.SendInfo, m.Stats)
 
@@ -156,6 +157,8 @@ class Guests:
     def left(self, session: Session) -> None:
         self._tickets.discard(session.jid)
         self._told.discard(session.jid)
+        if self._spenders.get(session.identity.way) == session.jid:
+            del self._spenders[session.identity.way]
 
     def sweep(self) -> None:
         """End sessions whose link was taken back while the bridge was down."""
@@ -175,7 +178,7 @@ class GuestListener(SessionListener):
 
     def tell(self, effect: fx.EndpointEffect) -> None:
         super().tell(effect)
-        if isinstance(effect, fx.TellState) and effect.state == "accepted":
+        if isinstance(effect, fx.TellState) and effect.state in TAKEN:
             self._guests.accepted(self._session)
 
 

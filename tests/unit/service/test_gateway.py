@@ -128,6 +128,11 @@ async def test_help_for_what_is_not_understood_but_not_for_ever(world: World):
     assert f"echo@{DOMAIN}" in (say(world, "echo test") or "") and f"echo@{DOMAIN}" in (say(world, "/Echo!") or "")
 
 
+async def test_what_is_encrypted_is_not_taken_for_a_command(world: World):
+    told = say(world, "help", inner="<encryption xmlns='urn:xmpp:eme:0' namespace='eu.siacs.conversations.axolotl'/>")
+    assert told == "I cannot read encrypted messages: turn encryption off for this chat."
+
+
 async def test_strangers_are_told_once(world: World):
     assert say(world, "link", EVE) == "<forbidden>" and say(world, "link", EVE) is None and world.reception.links.of() == []
 
