@@ -1,8 +1,8 @@
 """The gateway as a contact: who subscribed to it sees it online, and whoever made a link that shows their presence is asked to let the
 gateway see it.
 
-No roster of ours: what the gateway sees is asked for with a probe at each connect, and who sees the gateway is asked by nobody: their
-servers probe, and get an answer. A server keeps both subscriptions for its users.
+What the gateway sees is asked for with a probe at each connect; the server knows who allowed that. Who sees the gateway is kept, since
+nobody tells them that a bridge came or went.
 
 Spec: RFC 6121 §3, §4; issue "People", items 3 and 4.
 """
@@ -13,6 +13,8 @@ import xml.etree.ElementTree as ET
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
+from jinglebridge.calls.people import Contact
+from jinglebridge.store.base import Store
 from jinglebridge.xmpp import caps, disco
 from jinglebridge.xmpp.peers import SHOWS
 from jinglebridge.xmpp.stanza import NS, Send, Stanza, presence
@@ -20,15 +22,18 @@ from jinglebridge.xmpp.stanza import NS, Send, Stanza, presence
 ORDER = ("available", "away", "dnd")
 MAX_SEEN = 10_000  # people whose presence is remembered
 MAX_RESOURCES = 32
+MAX_WATCHERS = 100_000
 
 
 class Availability:
     """`serves(bare JID)`: whose presence is of interest."""
 
-    def __init__(self, domain: str, send: Send, serves: Callable[[str], bool]) -> None:
+    def __init__(self, domain: str, send: Send, store: Store, serves: Callable[[str], bool]) -> None:
         self._domain = domain
         self._send = send
+        self._store = store
         self._serves = serves
+        self._watchers = {row.peer: row for row in store.rows(Contact) if row.own == domain}
         self._seen: OrderedDict[str, dict[str, str]] = OrderedDict()  # bare -> full -> show
 
     def of(self, jid: str) -> str:
@@ -44,10 +49,17 @@ class Availability:
             self._send(presence(self._domain, jid, "subscribe"))
 
     def connected(self, shown: Iterable[str]) -> None:
-        """The stream is new: ask again for the presence of these people. J-005."""
+        """The stream is new: show the gateway again, ask again for the presence of these people. J-005."""
         self._seen.clear()
+        for watcher in self._watchers:
+            self._send(self._here(watcher))
         for jid in shown:
             self._send(presence(self._domain, jid, "probe"))
+
+    def leaving(self) -> None:
+        """The bridge is being stopped."""
+        for watcher in self._watchers:
+            self._send(presence(self._domain, watcher, "unavailable"))
 
     def received(self, stanza: Stanza) -> None:
         """Presence for the domain itself."""
@@ -60,9 +72,11 @@ class Availability:
             case "unavailable":
                 self._left(stanza, peer)
             case "subscribe":
+                self._watch(peer)
                 self._send(presence(self._domain, peer, "subscribed"))
                 self._send(self._here(peer))
             case "unsubscribe":
+                self._forget(peer)
                 self._send(presence(self._domain, peer, "unsubscribed"))
             case "probe":
                 self._send(self._here(stanza.sender))
@@ -70,6 +84,16 @@ class Availability:
                 self._seen.setdefault(peer, {})
             case "unsubscribed":
                 self._seen.pop(peer, None)
+
+    def _watch(self, peer: str) -> None:
+        if peer not in self._watchers and len(self._watchers) < MAX_WATCHERS:
+            row = self._watchers[peer] = Contact(self._domain, peer, from_=True)
+            self._store.save(row)
+
+    def _forget(self, peer: str) -> None:
+        row = self._watchers.pop(peer, None)
+        if row is not None:
+            self._store.delete(row)
 
     def _came(self, stanza: Stanza, peer: str) -> None:
         resources = self._seen.setdefault(peer, {})

@@ -319,6 +319,7 @@ class Bridge:
                 session.wire.close(1001, "the bridge is being stopped")
         for jid in self.media:
             self.presence.offline(jid)
+        self.reception.leaving()
 
     async def _peers_know(self) -> None:
         """Give peers a moment to answer; what they do not answer is in the journal."""

@@ -47,7 +47,7 @@ class Reception:
         self.links = Links(store, config.policy, config.servers, config.public_url, clock)
         self.links.has_turn = lambda: ice.has_turn
         self.owners = Owners(store)
-        self.availability = Availability(self._domain, send, self.links.serves)
+        self.availability = Availability(self._domain, send, store, self.links.serves)
         self.links.availability = self._shown
         self.guests = Guests(config, self.links, self.owners, sessions, registry, performer, send, clock)
         catalogue = Catalogue(self.links, self.owners, self._domain, config.policy.echo, devices, self.availability.ask)
@@ -77,6 +77,10 @@ class Reception:
     def connected(self) -> None:
         """There is a new connection to the server."""
         self.availability.connected({link.owner for link in self.links.of() if link.shows_presence})
+
+    def leaving(self) -> None:
+        """The bridge is being stopped."""
+        self.availability.leaving()
 
     def sweep(self) -> None:
         self.guests.sweep()

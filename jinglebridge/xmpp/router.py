@@ -160,8 +160,8 @@ class Router:
             raise BadRequest("an IQ request has exactly one payload")
         payload = stanza.payload = stanza.element[0]
         handler = self.iq.get((stanza.type, payload.tag))
-        if "/" in stanza.to and self.hidden(stanza):
-            stanza = replace(stanza, to=stanza.to.partition("/")[0] + "/-")  # an address of the same kind that nobody has
+        if self.hidden(stanza):  # it is asked of an address of the same kind that nobody has
+            stanza = replace(stanza, to=f"guest--@{self.domain}{'/-' if '/' in stanza.to else ''}")
         if handler is not None:
             return handler(stanza)
         if any(tag == payload.tag for _, tag in self.iq):

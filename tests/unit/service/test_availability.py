@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from jinglebridge.calls.people import Contact
 from jinglebridge.service import availability
 from jinglebridge.service.availability import Availability
+from jinglebridge.store.memory import MemoryStore
 from jinglebridge.xmpp import caps, disco
 from tests.unit.fakes import DOMAIN, Sent, presence
 
@@ -15,7 +17,15 @@ BOB = "bob@im.test"
 class Lab:
     def __init__(self) -> None:
         self.sent = Sent()
-        self.it = Availability(DOMAIN, self.sent, lambda jid: jid.endswith("@im.test"))
+        self.store = MemoryStore()
+        self.it = self.again()
+
+    def again(self) -> Availability:
+        """As after a restart."""
+        return Availability(DOMAIN, self.sent, self.store, lambda jid: jid.endswith("@im.test"))
+
+    def kinds(self) -> list[tuple[str, str]]:
+        return [(e.get("type", ""), e.get("to", "")) for e in self.sent.take()]
 
     def got(self, sender: str, type: str = "", inner: str = "") -> list[tuple[str, str]]:
         self.it.received(presence(sender, DOMAIN, inner, type))
@@ -36,6 +46,23 @@ def test_whoever_subscribes_sees_the_gateway(lab: Lab):
     assert lab.got(f"{BOB}/x", "probe") == [("", f"{BOB}/x")]
     assert lab.got(BOB, "unsubscribe") == [("unsubscribed", BOB)]
     assert lab.got("eve@evil.test", "subscribe") == [] and lab.got(f"{BOB}/x", "error") == []
+
+
+def test_watchers_hear_of_stops_and_starts(lab: Lab):
+    lab.got(BOB, "subscribe"), lab.got(BOB, "subscribe"), lab.got("carol@im.test", "subscribe")
+    lab.got("carol@im.test", "unsubscribe"), lab.got("carol@im.test", "unsubscribe")
+    lab.it.leaving()
+    assert lab.kinds() == [("unavailable", BOB)]
+    lab.it = lab.again()
+    lab.it.connected([])
+    assert lab.kinds() == [("", BOB)]
+
+
+def test_watchers_are_bounded(lab: Lab, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(availability, "MAX_WATCHERS", 2)
+    for n in range(5):
+        assert lab.got(f"u{n}@im.test", "subscribe"), "each is answered"
+    assert len(lab.store.rows(Contact)) == 2
 
 
 def test_what_it_sees(lab: Lab):
