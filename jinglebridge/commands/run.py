@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import resource
 import signal
 from pathlib import Path
 
@@ -24,8 +25,15 @@ def run(args: argparse.Namespace) -> int:
 
     config = load(args.config)
     log.configure(config.log.level, config.log.format)
+    _open_many_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(config))
+
+
+def _open_many_files() -> None:
+    """As many as the system allows: each open page is a file, and the usual limit to begin with is 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _collect_less() -> None:
