@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jinglebridge.calls.people import Device, Link
+from jinglebridge.calls.people import Link
 from jinglebridge.service.catalogue import Catalogue, link_line
 from jinglebridge.service.gateway import LINES, MISUNDERSTOOD
+from jinglebridge.service.owners import Owners
+from jinglebridge.store.memory import MemoryStore
 from jinglebridge.xmpp.stanza import COMMANDS, NS
 from tests.unit.fakes import DOMAIN, el
 from tests.unit.service.world import World
@@ -119,9 +121,8 @@ async def test_blocks_are_few(world: World):
 
 async def test_help_for_what_is_not_understood_but_not_for_ever(world: World):
     help = say(world, "help") or ""
-    for word in ("link [label]", "links", "revoke", "dnd on", "block", "unblock", "echo test", "help"):
+    for word in ("link [label]", "links", "revoke", "dnd on", "block", "unblock", "devices", "echo test", "help"):
         assert word in help
-    assert "devices" not in help, "not here without devices"
     for _ in range(MISUNDERSTOOD):
         assert (say(world, "hi there") or "").startswith("I do not know “hi”.")
     assert say(world, "hi there") is None
@@ -204,24 +205,18 @@ async def test_the_same_by_form(world: World):
 
 
 async def test_devices(world: World):
-    class Devices:
-        def __init__(self) -> None:
-            self.rows = [Device("d1", "h", "bob\\40im.test", "Bob", "Firefox on Linux", 0.0, 86400.0, "address")]
+    device, _ = world.devices.create("bob\\40im.test", "address", label="Firefox on Linux")
+    world.devices.create("carol\\40im.test", "address", label="another person's")
+    answer = say(world, "devices") or ""
+    assert answer.startswith(f"Browsers that act for your address:\n{device.id}: Firefox on Linux, last used ") and "another" not in answer
+    form = world.reception.gateway._catalogue.commands["devices"].ask("bob@im.test")
+    assert form is not None and [value for value, _ in form.fields[0].options] == [device.id]
+    assert "Say: devices" in (say(world, "devices remove x") or "") and "Which one" in (say(world, "devices revoke x") or "")
+    assert say(world, f"devices revoke {device.id}") == "Firefox on Linux is signed out." and len(world.devices.all()) == 1
+    assert say(world, "devices") == "No browser acts for your address."
+    assert world.reception.gateway._catalogue.commands["devices"].ask("bob@im.test") is None
 
-        def of(self, user: str) -> list[Device]:
-            assert user == "bob\\40im.test"
-            return self.rows
 
-        def revoke(self, id: str) -> None:
-            self.rows = [d for d in self.rows if d.id != id]
-
-    r = world.reception
-    catalogue = Catalogue(r.links, r.owners, DOMAIN, False, Devices(), lambda owner: None)
-    r.gateway._catalogue = catalogue
-    assert say(world, "devices") == "Browsers that act for your address:\nd1: Firefox on Linux, last used 2 January 1970"
-    form = catalogue.commands["devices"].ask("bob@im.test")
-    assert form is not None and form.fields[0].options == (("d1", "Firefox on Linux, last used 2 January 1970"),)
-    assert "Say: devices" in (say(world, "devices remove d1") or "") and "Which one" in (say(world, "devices revoke d2") or "")
-    assert say(world, "devices revoke d1") == "Firefox on Linux is signed out."
-    assert say(world, "devices") == "No browser acts for your address." and catalogue.commands["devices"].ask("bob@im.test") is None
-    assert "I do not know" in (say(world, "echo test") or "")
+def test_what_is_not_offered_is_no_command():
+    links = World().reception.links
+    assert not {"devices", "echo"} & set(Catalogue(links, Owners(MemoryStore()), DOMAIN, False, None, lambda owner: None).commands)

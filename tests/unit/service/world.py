@@ -86,7 +86,16 @@ class World:
         disco = Disco(DOMAIN, self.desk, self.presence.subscribed)
         disco.register(self.router)
         self.reception = Reception(
-            self.config, self.store, self.sessions, self.registry, self.performer, self.ice, self.sent, time.time, self.presence.received
+            self.config,
+            self.store,
+            self.sessions,
+            self.registry,
+            self.performer,
+            self.ice,
+            self.sent,
+            time.time,
+            self.presence.received,
+            self.devices,
         )
         self.reception.connect(self.router, disco, self.desk, self.door)
         self.devices.end = self.desk.revoke
