@@ -219,8 +219,6 @@ class Desk:
         self._sessions.remove(session)
         self._journal.delete_session(session.jid)
         self._contacts.left(session.bare)
-        if session.identity.guest:
-            self.guests.left(session)
         log.info("session-closed", jid=session.jid)
 
     # --- requests

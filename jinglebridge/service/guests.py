@@ -154,15 +154,13 @@ class Guests:
         elif self._spenders.get(way) != session.jid:
             loop.call_soon(self.dismiss, session)  # two answers at once: the first one counts
 
-    def left(self, session: Session) -> None:
-        self._tickets.discard(session.jid)
-        self._told.discard(session.jid)
-        if self._spenders.get(session.identity.way) == session.jid:
-            del self._spenders[session.identity.way]
-
     def sweep(self) -> None:
-        """End sessions whose link was taken back while the bridge was down."""
+        """End sessions whose link was taken back while the bridge was down; forget those that left."""
         self.links.sweep()
+        there = self._sessions.by_jid.keys()
+        self._tickets &= there
+        self._told &= there
+        self._spenders = {way: jid for way, jid in self._spenders.items() if jid in there}
         for session in [s for s in self._sessions.by_jid.values() if s.identity.guest]:
             if self.links.by_way(session.identity.way) is None:
                 self.dismiss(session)

@@ -219,6 +219,7 @@ async def test_revoking_a_link_ends_its_guests_and_their_calls(lab: Lab):
     lab.call(guest)
     lab.reception.links.revoke(lab.reception.links.of()[0])
     assert wire.closed == (4002, "revoked") and list(lab.sessions.by_jid) == [other.jid] and not lab.registry.calls
+    lab.reception.sweep()
     assert not lab.reception.guests._told
 
 
