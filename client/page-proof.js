@@ -32,6 +32,7 @@ export function offerProof(onDone) {
 function show(asked, focus = true) {
   if (asked === null) current = null
   say($('proof-error'))
+  $('doorstep-text').hidden = asked !== null
   $('proof-form').hidden = asked !== null
   $('code-form').hidden = asked === null
   if (asked !== null) {

@@ -14,7 +14,7 @@ import { showHistory } from './page-history.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
 import { offerProof } from './page-proof.js'
 import { ring, unlockSound } from './ring.js'
-import { CONNECTION, DOORSTEP, SIGN_OUT } from './words.js'
+import { CONNECTION, DOORSTEP, REPLACE, SIGN_OUT } from './words.js'
 
 const STORED = 'jinglebridge.resume'
 
@@ -90,8 +90,10 @@ function showDoorstep(code = 'none') {
 // --- the bridge ---------------------------------------------------------------------------------------------------
 
 function begin() {
-  const { token, device: invited } = takeFragment()
-  if (invited && !token) keepDevice(invited)
+  const { token, device: given } = takeFragment()
+  // A link from somebody must not turn the owner of this browser into somebody else unnoticed.
+  const invited = given && !token && ([null, given].includes(device()) || confirm(REPLACE)) ? given : null
+  if (invited) keepDevice(invited)
   const own = token ? null : device()
   const resume = token || invited ? null : takeStored()
   shared.bridge?.close()

@@ -109,6 +109,7 @@ export const PROOF = {
   },
 }
 
+export const REPLACE = 'This browser is signed in already. Sign in as the person of this link instead?'
 export const SIGN_OUT = 'A call is going on. Hang up and sign out?'
 
 export const DEVICES = {

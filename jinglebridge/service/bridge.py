@@ -111,9 +111,10 @@ class Bridge:
             lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers), self.book,
         )  # fmt: skip
         self.devices.end, self.devices.blocked = self.desk.revoke, self.router.blocked
+        provable = config.servers if config.policy.prove else frozenset()
         self.proofs = Proofs(
             self.devices, self.component.send, lambda: self.link.ready, time.time,
-            domain=domain, url=config.public_url, servers=config.servers,
+            domain=domain, url=config.public_url, servers=provable,
         )  # fmt: skip
         self.reception = Reception(
             config, self._store, self.sessions, self.registry, self.performer, self.ice, self.component.send, time.time,

@@ -46,11 +46,12 @@ class Devices:
         self.blocked: Callable[[str], bool] = lambda jid: False
         self._by_id: dict[str, Device] = {}
         self._by_hash: dict[str, Device] = {}
+        self._by_user: dict[str, dict[str, Device]] = {}
         for device in store.rows(Device):
             self._keep(device)
 
     def _keep(self, device: Device) -> None:
-        self._by_id[device.id] = self._by_hash[device.hash] = device
+        self._by_id[device.id] = self._by_hash[device.hash] = self._by_user.setdefault(device.user, {})[device.id] = device
 
     # --- making
 
@@ -124,7 +125,7 @@ class Devices:
 
     def of(self, user: str) -> list[Device]:
         """Of one person (escaped local part), those not used for longest first."""
-        return sorted((d for d in self._by_id.values() if d.user == user and not self._expired(d)), key=lambda d: d.used)
+        return sorted((d for d in self._by_user.get(user, {}).values() if not self._expired(d)), key=lambda d: d.used)
 
     def all(self) -> list[Device]:
         """By person."""
@@ -141,6 +142,10 @@ class Devices:
         if device is None:
             return False
         del self._by_hash[device.hash]
+        own = self._by_user[device.user]
+        del own[id]
+        if not own:
+            del self._by_user[device.user]
         self._store.delete(device)
         log.info("device-revoked", device=id, user=device.user)
         self.end(f"device:{id}")

@@ -16,6 +16,7 @@ from jinglebridge.calls.model import Endpoint
 from jinglebridge.config import Config, is_loopback
 from jinglebridge.errors import ProtocolError
 from jinglebridge.media.probe import ProbeEndpoint
+from jinglebridge.web import jwks
 from jinglebridge.xmpp import caps
 from jinglebridge.xmpp.extdisco import IceServer
 
@@ -57,6 +58,7 @@ def static_checks(config: Config) -> list[Check]:
 async def examine(bridge: Bridge) -> list[Check]:
     """Everything that needs the connection. Takes some seconds; live calls are not disturbed."""
     checks = [self_check(bridge), await server_info(bridge), privileges(bridge), *await stun_turn(bridge)]
+    checks += await key_sets(bridge.config)
     if bridge.config.policy.echo:
         checks.append(await echo_call(bridge))
     return checks
@@ -129,6 +131,24 @@ def _turn_address(url: str) -> tuple[str, str, int, str]:
     host, _, port = where.rpartition(":") if where.rpartition(":")[2].isdecimal() else (where, "", "")
     default = 5349 if kind == "turns" else 3478
     return kind, (host or where).strip("[]"), int(port or default), "tcp" if query == "transport=tcp" or kind == "turns" else "udp"
+
+
+async def key_sets(config: Config) -> list[Check]:
+    """Can the public keys of the sites be had?"""
+    checks = []
+    for place in (key.jwks for key in config.tokens.all_keys if key.jwks):
+        try:
+            found = await jwks.read(place)
+        except jwks.Unusable as error:
+            advice = "is the address right, and can this machine reach it? Nobody comes in by tokens signed with these keys"
+            checks.append(Check(f"keys {place}", "bad", str(error), advice))
+            continue
+        if found:
+            checks.append(Check(f"keys {place}", "good", ", ".join(f"{key.id or 'without kid'} ({key.algorithm})" for key in found)))
+        else:
+            advice = "publish the public key of the site: RSA of 2048 bits or more, P-256 or Ed25519"
+            checks.append(Check(f"keys {place}", "bad", "no key in it can be used", advice))
+    return checks
 
 
 def privileges(bridge: Bridge) -> Check:

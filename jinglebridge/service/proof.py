@@ -73,7 +73,7 @@ class Proof:
 
 
 class Proofs:
-    """Implements `web.proofs.Desk`. `servers`: domains whose addresses can be proved; `url`: the page, as people know it."""
+    """Implements `web.proofs.Desk`. `servers`: domains whose addresses can be proved, perhaps none; `url`: the page, as people know it."""
 
     def __init__(
         self,
@@ -132,6 +132,8 @@ class Proofs:
         user, _, domain = (bare or "").rpartition("@")
         if bare is None or not user or len(bare) > MAX_ADDRESS:
             raise EndpointError("unknown-contact", "this is not an address like name@example.org")
+        if not self._servers:
+            raise EndpointError("forbidden", "addresses cannot be proved here; open the page with your personal link")
         if domain not in self._servers:
             raise EndpointError("forbidden", f"only addresses of {', '.join(sorted(self._servers))} can be used here")
         return bare

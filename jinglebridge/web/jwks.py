@@ -51,6 +51,9 @@ class KeySet:
         self._stamp: tuple[int, ...] = ()  # of the file when it was last tried
         self._reading = asyncio.Lock()
 
+    def knows(self, id: str) -> bool:
+        return bool(id) and any(id == key.id for key in self._found)
+
     async def keys(self, algorithm: str, id: str) -> Sequence[Key]:
         if algorithm not in PUBLIC:
             return ()
@@ -65,8 +68,9 @@ class KeySet:
                 return
             now = asyncio.get_running_loop().time()
             self._good = False
+            self._stamp = self._stat()
             try:
-                self._found = parse(await fetch(self._place) if self._remote else self._read_file())
+                self._found = await read(self._place)
                 self._read_at, self._good = now, True
                 log.info("token-keys-read", place=self._place, keys=len(self._found))
             except Unusable as error:
@@ -83,23 +87,28 @@ class KeySet:
             return False
         if not self._remote and self._good:
             return False  # it has not changed
-        missing = bool(wanted) and all(wanted != key.id for key in self._found)
+        missing = bool(wanted) and not self.knows(wanted)
         return missing or not self._good or self._read_at is None or now - self._read_at > MAX_AGE
 
     def _stat(self) -> tuple[int, ...]:
+        if self._remote:
+            return ()
         try:
             stat = Path(self._place).stat()
         except OSError:
             return ()
         return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
-    def _read_file(self) -> bytes:
-        self._stamp = self._stat()
-        try:
-            with Path(self._place).open("rb") as file:
-                return file.read(MAX_SIZE + 1)
-        except OSError as error:
-            raise Unusable(error.strerror or str(error)) from None
+
+async def read(place: str) -> list[Key]:
+    """The keys that a set holds now. Raises Unusable."""
+    if "://" in place:
+        return parse(await fetch(place))
+    try:
+        with Path(place).open("rb") as file:  # noqa: ASYNC230  small and on this machine
+            return parse(file.read(MAX_SIZE + 1))
+    except OSError as error:
+        raise Unusable(error.strerror or str(error)) from None
 
 
 async def fetch(url: str) -> bytes:

@@ -34,6 +34,9 @@ class Source(Protocol):
 
     prefix: str
 
+    def knows(self, id: str) -> bool:
+        """Is a key of this name here already?"""
+
     async def keys(self, algorithm: str, id: str) -> Sequence[Key]:
         """Those that may have signed a token with these words in its header. Raises nothing."""
 
@@ -44,6 +47,9 @@ class Secret:
     def __init__(self, secret: str, prefix: str = "") -> None:
         self.prefix = prefix
         self._keys = (Key(secret),)
+
+    def knows(self, id: str) -> bool:
+        return False
 
     async def keys(self, algorithm: str, id: str) -> Sequence[Key]:
         return self._keys if algorithm == "HS256" else ()
@@ -61,7 +67,8 @@ class Keys:
         if not self._sources:
             raise EndpointError("not-authorized", "this bridge has no [tokens] secret and no keys, so no token can be checked")
         algorithm, id = _header(token)
-        for source in self._sources:
+        # Who has the key answers at once; only a key that nobody knows waits for the sets to be fetched again, perhaps from a slow site.
+        for source in sorted(self._sources, key=lambda source: not source.knows(id)):
             for key in await source.keys(algorithm, id):
                 try:
                     found = tokens.verify(token, key.material, self._audience, key.algorithm)

@@ -5,6 +5,7 @@ Spec: DESIGN §3 (HTTP), §5; J-251.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 from collections import Counter
@@ -17,9 +18,9 @@ from aiohttp import web
 
 from jinglebridge.errors import OperatorError
 from jinglebridge.web import messages as m
-from jinglebridge.web import proofs
+from jinglebridge.web import proofs, websocket
 from jinglebridge.web.guest_pages import GuestPages, Looker
-from jinglebridge.web.socket import Gate, serve
+from jinglebridge.web.socket import Gate, Sockets
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ class WebServer:
         self._proxies = [ipaddress.ip_network(p, strict=False) for p in trusted_proxies]
         self._sockets_per_ip = sockets_per_ip
         self._open: Counter[str] = Counter()
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._sockets = Sockets(gate)
         self._headers = security_headers(public_url)
         self._runner: web.AppRunner | None = None
         self._folder = client_folder()
@@ -95,6 +96,7 @@ class WebServer:
             ) from None
 
     async def stop(self) -> None:
+        await self._sockets.stop()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -124,13 +126,19 @@ class WebServer:
         address = self.address_of(request)
         if self._open[address] >= self._sockets_per_ip:
             raise web.HTTPTooManyRequests(text="too many connections from this address\n")
+        key = request.headers.get("Sec-WebSocket-Key", "")
+        if request.headers.get("Upgrade", "").lower() != "websocket" or request.headers.get("Sec-WebSocket-Version") != "13" or not key:
+            raise web.HTTPBadRequest(text="this is for WebSockets (RFC 6455) only\n", headers={"Sec-WebSocket-Version": "13"})
+        transport = _taken(request)
+        transport.write(websocket.accept(key, m.PROTOCOL))
         self._open[address] += 1
-        try:
-            return await serve(request, self._gate, address)
-        finally:
-            self._open[address] -= 1
-            if not self._open[address]:
-                del self._open[address]
+        self._sockets.open(transport, address, lambda: self._left(address))
+        return web.Response()  # nobody gets it: the connection is not aiohttp's any more
+
+    def _left(self, address: str) -> None:
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
 
     def address_of(self, request: web.Request) -> str:
         """The client's address: the last one in X-Forwarded-For that is not a trusted proxy of ours."""
@@ -169,6 +177,16 @@ class WebServer:
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         for name, value in self._headers.items():
             response.headers.setdefault(name, value)
+
+
+def _taken(request: web.Request) -> asyncio.Transport:
+    """The connection of a request, out of the hands of aiohttp: to it, it is lost. Raises HTTPBadRequest if it really is."""
+    handler, transport = request.protocol, request.transport
+    if transport is None or transport.is_closing():
+        raise web.HTTPBadRequest(text="gone\n")
+    handler.transport = None  # else it would close it
+    handler.connection_lost(None)
+    return transport
 
 
 def origin_of(url: str) -> str:

@@ -1,7 +1,7 @@
 """One WebSocket: reads frames, hands them to the gate and the session's handler, writes what the session sends.
 
 A slow reader gets 256 KiB of queue and then close code 1013; a silent one is found by pings within 15 s; a wrong frame gets
-an error and nothing closes, except before `hello`.
+an error and nothing closes, except before `hello`. Who sends much at once waits for its turn, so that others are served meanwhile.
 
 Spec: DESIGN §3, §5; RFC 6455; J-251.
 """
@@ -9,23 +9,27 @@ Spec: DESIGN §3, §5; RFC 6455; J-251.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
-from aiohttp import WSMsgType, web
 
 from jinglebridge.errors import EndpointError, ProtocolError
-from jinglebridge.web import frames
+from jinglebridge.web import frames, websocket
 from jinglebridge.web import messages as m
-from jinglebridge.web.sessions import Allowance, Session
+from jinglebridge.web.sessions import Session
+from jinglebridge.web.websocket import BINARY, CLOSE, PING, PONG, Reader, Violation
 
 log = structlog.get_logger()
 
 HELLO_WITHIN = 5.0
+CLOSE_WITHIN = 2.0  # for the other side to say that it closes too
 MAX_QUEUE = 256 * 1024
 MAX_MESSAGE = 256 * 1024  # a frame over its limit gets an error; one over this is not even read (close code 1009)
-PACE, BURST = 50.0, 400.0  # frames a second that are read from one socket, and at once
-HEARTBEAT = 10.0  # seconds between pings; half of it to answer
+PULSE = 2.5  # seconds between looks at who is silent
+PING_AFTER = 7.5  # of silence
+DEAD_AFTER = 12.5
+TURN = 32  # messages of one socket that are handled before others have their turn
 
 
 class Gate(Protocol):
@@ -47,22 +51,46 @@ class Gate(Protocol):
         """The page closed for good."""
 
 
-class Connection:
-    """The wire of a session: never blocks the caller, never grows without limit.
+class Connection(asyncio.Protocol):
+    """The wire of a session: never blocks the caller, never grows without limit. `start` gives it its transport.
 
     Frames are written straight to the transport, all of a turn of the loop at once; a system call costs more than the frame.
     """
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport | None) -> None:
-        self._socket = socket
-        self._transport = transport
+    __slots__ = (
+        "_address", "_backlog", "_closing", "_ended", "_gate", "_greeting", "_on_end", "_out", "_paused", "_reader", "_size", "_timer",
+        "_transport", "heard_at", "session",
+    )  # fmt: skip
+
+    def __init__(self, gate: Gate, address: str, on_end: Callable[[Connection], None] = lambda connection: None) -> None:
+        self._gate = gate
+        self._address = address
+        self._on_end = on_end
+        self._transport: asyncio.Transport | None = None
+        self._reader = Reader(MAX_MESSAGE)
+        self._backlog: list[websocket.Message] = []
         self._out: list[bytes] = []
         self._size = 0
-        self._closing: tuple[int, str] | None = None
-        self.closer: asyncio.Task[None] | None = None
+        self._closing = False  # we have said so
+        self._paused = False  # reading, until what was read is handled
+        self._ended = False  # nothing is read any more
+        self._greeting: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.session: Session | None = None
+        self.heard_at = 0.0
+
+    def start(self, transport: asyncio.Transport) -> None:
+        """Take over a transport whose handshake is done."""
+        self._transport = transport
+        loop = asyncio.get_running_loop()
+        self.heard_at = loop.time()
+        self._timer = loop.call_later(HELLO_WITHIN, self.close, 1008, "no hello")
+        transport.set_protocol(self)
+
+    # --- writing
 
     def send(self, frame: bytes) -> None:
-        if self._closing is not None or self._transport is None:
+        if self._closing or self._transport is None:
             return
         self._size += len(frame)
         if self._size + self._transport.get_write_buffer_size() > MAX_QUEUE:
@@ -71,97 +99,230 @@ class Connection:
             return
         if not self._out:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._out.append(_header(len(frame)))
+        self._out.append(websocket.header(len(frame)))
         self._out.append(frame)
 
     def close(self, code: int, reason: str) -> None:
         """After what was sent before; only the first counts."""
-        if self._closing is None:
-            self._closing = (code, reason)
-            self._flush()
-            self.closer = asyncio.create_task(self._close(code, reason))
+        if self._closing:
+            return
+        self._closing = True
+        self._flush()
+        self._write(websocket.close_frame(code, reason))
+        self._cancel_timer()
+        self._timer = asyncio.get_running_loop().call_later(CLOSE_WITHIN, self.abort)
+
+    def abort(self) -> None:
+        """The other side does not hear us, or does not answer."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _flush(self) -> None:
         out, self._out, self._size = self._out, [], 0
-        if out and self._transport is not None and not self._socket.closed and not self._transport.is_closing():
-            self._transport.write(b"".join(out))
+        if out:
+            self._write(b"".join(out))
 
-    async def _close(self, code: int, reason: str) -> None:
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pulse(self, now: float) -> None:
+        """Called every PULSE seconds."""
+        silent = now - self.heard_at
+        if silent >= DEAD_AFTER:
+            self.abort()
+        elif silent >= PING_AFTER and not self._closing:
+            self._write(b"\x89\x00")
+
+    # --- reading
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = asyncio.get_running_loop().time()
+        if self._ended:
+            return
         try:
-            await self._socket.close(code=code, message=reason.encode()[:120])
-        except (ConnectionError, RuntimeError):
-            pass  # the reader sees the same loss and ends
+            messages = self._reader.feed(data)
+        except Violation as violation:
+            self._ended = True
+            self.close(violation.code, str(violation))
+            return
+        waiting = bool(self._backlog)
+        for message in messages:
+            if message[0] == PING:
+                self._write(websocket.header(len(message[1]), PONG) + message[1])
+            elif message[0] != PONG:
+                self._backlog.append(message)
+        if not waiting:
+            self._work()
 
+    def _work(self) -> None:
+        """Handle some of what has come; the rest after others had their turn."""
+        done = 0
+        for opcode, payload in self._backlog[:TURN]:
+            if self._ended or not self._handle(opcode, payload):
+                break
+            done += 1
+        del self._backlog[:done]
+        if self._ended:
+            self._backlog.clear()
+        if not self._backlog or self._transport is None:
+            self._read_on(True)
+            return
+        self._read_on(False)
+        if self._greeting is None:
+            asyncio.get_running_loop().call_soon(self._work)
 
-def _header(size: int) -> bytes:
-    """Of a whole text frame to a client, which is not masked. RFC 6455 §5.2."""
-    if size < 126:
-        return bytes((0x81, size))
-    if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big")
-    return b"\x81\x7f" + size.to_bytes(8, "big")
+    def _read_on(self, on: bool) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._paused is not on:
+            return
+        self._paused = not on
+        if on:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
 
+    def _handle(self, opcode: int, payload: bytes) -> bool:
+        """One message; False if it must wait for the answer to `hello`."""
+        if opcode == CLOSE:
+            self._closed_by_peer(payload)
+            return True
+        if self._closing:
+            return True
+        if self.session is None:
+            if self._greeting is None:
+                self._greet(opcode, payload)
+                return True
+            return False
+        if self.session.wire is not self:
+            self._ended = True
+            self.close(1000, "resumed elsewhere")
+        else:
+            self._in_session(self.session, opcode, payload)
+        return True
 
-async def serve(request: web.Request, gate: Gate, address: str) -> web.WebSocketResponse:
-    """The whole life of one WebSocket request."""
-    socket = web.WebSocketResponse(protocols=(m.PROTOCOL,), heartbeat=HEARTBEAT, max_msg_size=MAX_MESSAGE, compress=False, autoping=True)
-    await socket.prepare(request)
-    connection = Connection(socket, request.transport)
-    session: Session | None = None
-    try:
-        session = await _greet(socket, connection, gate, address)
-        if session is not None:
-            await _serve_session(socket, session, gate, connection)
-    finally:
-        connection.close(1000, "")
-        if session is not None and session.wire is connection:
-            session.wire = None
-            gate.detached(session)
-        assert connection.closer is not None
-        await asyncio.wait({connection.closer}, timeout=2.0)
-        connection.closer.cancel()
-    return socket
-
-
-async def _greet(socket: web.WebSocketResponse, connection: Connection, gate: Gate, address: str) -> Session | None:
-    """The hello, or an error and the end."""
-    try:
-        async with asyncio.timeout(HELLO_WITHIN):
-            message = await socket.receive()
-    except TimeoutError:
-        connection.close(1008, "no hello")
-        return None
-    if message.type is not WSMsgType.TEXT:
-        return None
-    id = frames.peek(message.data).id
-    try:
-        frame = frames.read(message.data)
-        if not isinstance(frame, m.Hello):
-            raise EndpointError("hello-first", "the first frame is hello")
-        return await gate.hello(frame, connection, address)
-    except Exception as error:
-        if not isinstance(error, ProtocolError):
-            log.exception("hello-failed")
-        connection.send(m.encode(frames.error_frame(id, error)))
-        connection.close(4001, "not let in")
-        return None
-
-
-async def _serve_session(socket: web.WebSocketResponse, session: Session, gate: Gate, connection: Connection) -> None:
-    pace, now = Allowance(rate=PACE, burst=BURST, left=BURST), asyncio.get_running_loop().time
-    async for message in socket:
-        while not pace.take(now(), 1.0):  # noqa: ASYNC110  what it sends waits on its own machine, and nobody else waits
-            await asyncio.sleep(1.0 / PACE)
-        if session.wire is not connection:
-            break  # resumed elsewhere
+    def _in_session(self, session: Session, opcode: int, payload: bytes) -> None:
         if session.previous_hash:
-            gate.settled(session)
-        if message.type is not WSMsgType.TEXT:
-            if message.type is WSMsgType.BINARY:
-                connection.send(m.encode(m.Error(code="bad-frame", message="text frames only")))
-            continue
-        if not _one(message.data, session, gate, connection):
-            break
+            self._gate.settled(session)
+        if opcode == BINARY:
+            self.send(m.encode(m.Error(code="bad-frame", message="text frames only")))
+            return
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            self._ended = True
+            self.close(1007, "not UTF-8")
+            return
+        if not _one(text, session, self._gate, self):
+            self._ended = True
+
+    def _closed_by_peer(self, payload: bytes) -> None:
+        self._ended = True
+        if not self._closing:
+            self._closing = True
+            self._flush()
+            self._write(websocket.header(len(payload[:2]), CLOSE) + payload[:2])
+        if self._transport is not None:
+            self._transport.close()
+
+    # --- the beginning and the end
+
+    def _greet(self, opcode: int, payload: bytes) -> None:
+        self._cancel_timer()
+        if opcode == BINARY:
+            self._ended = True
+            self.close(1000, "text frames only")
+            return
+        self._greeting = asyncio.create_task(self._hello(payload))
+
+    async def _hello(self, payload: bytes) -> None:
+        """The hello, or an error and the end."""
+        text = payload.decode(errors="replace")
+        id = frames.peek(text).id
+        try:
+            frame = frames.read(text)
+            if not isinstance(frame, m.Hello):
+                raise EndpointError("hello-first", "the first frame is hello")
+            self.session = await self._gate.hello(frame, self, self._address)
+        except Exception as error:
+            if not isinstance(error, ProtocolError):
+                log.exception("hello-failed")
+            self._ended = True
+            self.send(m.encode(frames.error_frame(id, error)))
+            self.close(4001, "not let in")
+        self._greeting = None
+        if self._transport is None:
+            self._detach()  # the socket was lost meanwhile
+        else:
+            self._work()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._transport = None
+        self._backlog.clear()
+        self._cancel_timer()
+        self._on_end(self)
+        self._detach()
+
+    def _detach(self) -> None:
+        session = self.session
+        if session is not None and session.wire is self:
+            session.wire = None
+            self._gate.detached(session)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Sockets:
+    """All that are open."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._open: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, transport: asyncio.Transport, address: str, on_end: Callable[[], None]) -> Connection:
+        """A socket whose handshake is done. `address`: the client's; `on_end` is called once, when it is gone."""
+
+        def ended(connection: Connection) -> None:
+            self._open.discard(connection)
+            if not self._open:
+                self._empty.set()
+            on_end()
+
+        connection = Connection(self._gate, address, ended)
+        self._open.add(connection)
+        self._empty.clear()
+        connection.start(transport)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PULSE, self._pulse)
+        return connection
+
+    def _pulse(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in tuple(self._open):
+            connection.pulse(now)
+        self._timer = loop.call_later(PULSE, self._pulse) if self._open else None
+
+    async def stop(self) -> None:
+        """Close all that are left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for connection in tuple(self._open):
+            connection.close(1001, "the bridge is being stopped")
+        try:
+            async with asyncio.timeout(1.0):
+                while self._open:
+                    await self._empty.wait()
+        except TimeoutError:
+            for connection in tuple(self._open):
+                connection.abort()
 
 
 def _one(data: str, session: Session, gate: Gate, connection: Connection) -> bool:

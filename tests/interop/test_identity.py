@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,10 +23,11 @@ from playwright.sync_api import Page, Playwright, expect, sync_playwright
 from jinglebridge.demo.lab import Ejabberd
 from jinglebridge.web import messages as m
 
-from .bridge import BridgeProcess
+from .bridge import BridgeProcess, wait_for
 from .browser import Person, person
+from .poezio import Poezio
 from .raw import CLIENT, RawPage, RawXmpp
-from .servers import HandsetFactory, unique_user
+from .servers import HandsetFactory, skipped_when_missing, unique_user
 from .test_contact import hears, two_tones
 
 TONES = two_tones()
@@ -60,12 +60,11 @@ def asks(page: Page, jid: str) -> None:
     page.keyboard.press("Enter")
 
 
-def asked(owner: RawXmpp) -> tuple[ET.Element, str]:
-    """The <confirm/> and the text that the address got."""
-    message = owner.wait(lambda e: e.tag == f"{CLIENT}message" and e.find(CONFIRM) is not None)
-    confirm = message.find(CONFIRM)
-    assert confirm is not None
-    return confirm, message.findtext(f"{CLIENT}body") or ""
+def words(page: Page) -> str:
+    """What the page shows for comparing with the message."""
+    shown = page.locator("#proof-words")
+    expect(shown).to_have_text(re.compile(r"^\w{4}-\w{4}$"))
+    return str(shown.text_content())
 
 
 def signed_in_as(person: Person, jid: str) -> None:
@@ -77,50 +76,60 @@ def devices(bridge: BridgeProcess, *who: str) -> list[dict[str, Any]]:
     return json.loads(bridge.command("devices", *who, "--json").stdout)  # type: ignore[no-any-return]
 
 
-def test_an_address_is_proved_by_xep_0070_and_its_owner_called(bridge: BridgeProcess, alice: Person, handset: HandsetFactory) -> None:
-    owner = handset(bridge.server, unique_user("alice"), "--tone", str(TONES[1]))
+def test_an_address_is_proved_with_poezio_and_its_owner_called(
+    bridge: BridgeProcess, alice: Person, handset: HandsetFactory, tmp_path: Path
+) -> None:
+    """XEP-0070 as a real client does it: yes, a call with the owner's other device, the browser signed out, and no."""
+    owner = handset(bridge.server, unique_user("alice"), "--tone", str(TONES[1]))  # type: ignore[arg-type]
     user = owner.jid.replace("@", "\\40")
-    with RawXmpp(bridge.server, owner.user, register=False) as client:  # type: ignore[arg-type]
+    with skipped_when_missing(), Poezio(bridge.server, owner.user, tmp_path / "poezio") as client:  # type: ignore[arg-type]
+        client.sees(r"none \(\d/\d\)")  # its own presence came back
         alice.page.goto(bridge.url)
         asks(alice.page, owner.jid)
-        confirm, _ = asked(client)
-        words = str(confirm.get("id"))
-        expect(alice.page.locator("#proof-words")).to_have_text(words)
-        assert confirm.attrib == {"id": words, "method": "POST", "url": f"{bridge.url}/"}
-        again = f"<confirm xmlns='http://jabber.org/protocol/http-auth' id='{words}' method='POST' url='{bridge.url}/'/>"
-        client.send(f"<message to='{bridge.server.component}'><body>OK</body>{again}</message>")
+        client.answer_request(words(alice.page), yes=True)
         signed_in_as(alice, bridge.jid(user))
-    owner.until(lambda r: any(full.startswith(bridge.jid(user)) and p["features"] for full, p in r["peers"].items()))
-    alice.press(f"Call {owner.user}")
-    alice.connected()
-    alice.media_grows(video=False)
-    alice.hears_tone(TONES[1])
-    owner.until(hears(TONES[0]))  # type: ignore[arg-type]
-    alice.press("Hang up")
-    owner.wait("ended")
-    alice.page.evaluate("sessionStorage.clear()")
-    alice.page.goto("about:blank")
-    alice.page.goto(bridge.url)
-    signed_in_as(alice, bridge.jid(user))
-    assert "#" not in alice.page.url
-    (device,) = devices(bridge, owner.jid)
-    assert (device["user"], device["by"]) == (user, "address") and "Chromium" in device["label"]
-    revoked = bridge.command("devices", "revoke", device["id"])
-    assert revoked.returncode == 0, revoked.stderr
-    alice.sees("This browser is signed out")
-    alice.page.reload()
-    expect(alice.page.get_by_label("Your chat address")).to_be_visible()
-    assert devices(bridge, owner.jid) == [] and alice.problems == []
+        owner.until(lambda r: any(full.startswith(bridge.jid(user)) and p["features"] for full, p in r["peers"].items()))
+        alice.press(f"Call {owner.user}")
+        alice.connected()
+        alice.media_grows(video=False)
+        alice.hears_tone(TONES[1])
+        owner.until(hears(TONES[0]))  # type: ignore[arg-type]
+        alice.press("Hang up")
+        owner.wait("ended")
+        alice.page.evaluate("sessionStorage.clear()")
+        alice.page.goto("about:blank")
+        alice.page.goto(bridge.url)
+        signed_in_as(alice, bridge.jid(user))
+        assert "#" not in alice.page.url
+        (device,) = devices(bridge, owner.jid)
+        assert (device["user"], device["by"]) == (user, "address") and "Chromium" in device["label"]
+        revoked = bridge.command("devices", "revoke", device["id"])
+        assert revoked.returncode == 0, revoked.stderr
+        alice.sees("This browser is signed out")
+        alice.page.reload()
+        asks(alice.page, owner.jid)
+        client.answer_request(words(alice.page), yes=False)
+        wait_for("the refusal", lambda: "proof-denied" in bridge.log())
+    expect(alice.page.get_by_label("Code from the message")).to_be_visible()
+    alice.press("Use another address")
+    asks(alice.page, owner.jid)
+    alice.sees("Too many messages were asked for")
+    assert devices(bridge, owner.jid) == [] and [p for p in alice.problems if "429" not in p] == []
 
 
 def test_an_address_is_proved_by_the_code_and_signed_out_again(bridge: BridgeProcess, alice: Person) -> None:
     user = unique_user("bob")
-    with RawXmpp(bridge.server, user) as client:  # type: ignore[arg-type]
-        alice.page.goto(bridge.url)
-        asks(alice.page, f"{user}@foreign.test")
-        alice.sees("Only addresses of im.test can be used here", timeout=5)
-        asks(alice.page, client.jid)
-        _, text = asked(client)
+    bridge.server.register(user)  # type: ignore[attr-defined]
+    alice.page.goto(bridge.url)
+    asks(alice.page, f"{user}@foreign.test")
+    alice.sees("Only addresses of im.test can be used here", timeout=5)
+    asks(alice.page, f"{user}@{bridge.server.domain}")
+    shown = words(alice.page)
+    with RawXmpp(bridge.server, user, register=False) as client:  # type: ignore[arg-type]  # a phone that slept when it was asked
+        message = client.wait(lambda e: e.tag == f"{CLIENT}message" and e.find(CONFIRM) is not None)
+        confirm, text = message.find(CONFIRM), message.findtext(f"{CLIENT}body") or ""
+        assert confirm is not None
+        assert confirm.attrib == {"id": shown, "method": "POST", "url": f"{bridge.url}/"}
         code = re.findall(r"\b(\d{4} \d{4})$", text, re.MULTILINE)[0]
         wrong = alice.page.get_by_label("Code from the message")
         wrong.fill("1234")
@@ -142,14 +151,26 @@ def test_an_address_is_proved_by_the_code_and_signed_out_again(bridge: BridgePro
     assert [p for p in alice.problems if "403" not in p] == []
 
 
+def invite(bridge: BridgeProcess, user: str) -> str:
+    words = ["token", "create", user, "--config", str(bridge.config), "--device", "--link", "--label", "kiosk"]
+    return subprocess.run([sys.executable, "-m", "jinglebridge", *words], capture_output=True, text=True, timeout=60).stdout.strip()
+
+
 def test_an_operators_invite(bridge: BridgeProcess, alice: Person) -> None:
     user = unique_user("carol")
-    words = ["token", "create", user, "--config", str(bridge.config), "--device", "--link", "--label", "kiosk"]
-    link = subprocess.run([sys.executable, "-m", "jinglebridge", *words], capture_output=True, text=True, timeout=60).stdout.strip()
+    link = invite(bridge, user)
     assert link.startswith(f"{bridge.url}/#device=")
     alice.page.goto(link)
     signed_in_as(alice, bridge.jid(user))
     assert alice.page.url == f"{bridge.url}/" and [d["label"] for d in devices(bridge, user)] == ["kiosk"]
+    other = invite(bridge, unique_user("dora"))
+    alice.page.goto(f"{bridge.url}/healthz")
+    alice.page.goto(other)  # a dialog asks, and Playwright says no
+    signed_in_as(alice, bridge.jid(user))
+    alice.page.goto(f"{bridge.url}/healthz")
+    alice.page.once("dialog", lambda dialog: dialog.accept())
+    alice.page.goto(other)
+    expect(alice.page.locator("#me-jid")).to_contain_text("dora")
     secret = link.partition("=")[2]
     assert secret not in bridge.log() and secret.encode() not in (bridge.folder / "store/jinglebridge.db").read_bytes()
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 
-import { clock, ENDED, hue, initials, lasted, moment, moved, problem, PROBLEMS, sentence } from '../../../client/words.js'
+import { clock, ENDED, hue, initials, lasted, moment, moved, problem, PROBLEMS, PROOF, sentence } from '../../../client/words.js'
 
 it('every end is a sentence, whoever called', () => {
   for (const [reason, say] of Object.entries(ENDED)) {
@@ -24,6 +24,14 @@ it('every problem is a sentence, by code and by what was refused', () => {
 
 it('says which way a call went on', () => {
   assert.deepEqual([true, false].map((talking) => moved('Bob', talking)), ['Bob went on with another device.', 'Bob was calling you at the same time.'])
+})
+
+it('while an address is proved, everything is a sentence and nothing says whether it exists', () => {
+  for (const text of [PROOF.asked('a@b'), PROOF.wrong(2), PROOF.wrong(1), PROOF.wrong(0), PROOF.over, PROOF.unreachable, ...Object.values(PROOF.errors)]) {
+    assert.match(text, /^[A-Z].*\.$/)
+  }
+  assert.match(PROOF.asked('a@b'), /^If a@b exists/)
+  assert.deepEqual([1, 2].map((left) => PROOF.wrong(left).split('. ')[1]), ['One more try.', '2 more tries.'])
 })
 
 it('time is shown as on a clock', () => {

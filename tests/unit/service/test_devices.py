@@ -13,6 +13,7 @@ from jinglebridge.service.devices import LIFETIME, MAX_DEVICES, Devices, operate
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.web import messages as m
 from jinglebridge.web.tokens import Identity
+from tests.unit.cases import small
 from tests.unit.fakes import DOMAIN, el, logged, settle
 from tests.unit.service.world import World
 
@@ -101,6 +102,8 @@ def test_revoked(devices: Devices, store: MemoryStore):
     (a, secret), (b, other) = devices.invite("anna"), devices.invite("anna")
     assert devices.revoke(a.id) and not devices.revoke(a.id) and not devices.revoke("unknown")
     assert refused(devices, secret) and devices.admit(other)
+    devices.revoke(devices.create("bob", "operator")[0].id)
+    assert "bob" not in devices._by_user and ended.pop() != f"device:{a.id}"
     assert ended == [f"device:{a.id}"] and [d.id for d in store.rows(Device)] == [b.id]
 
 
@@ -229,3 +232,17 @@ async def test_all_devices_of_a_person_ring(world: World):
     )
     rung = [bool(wire.take("incoming")) for _, wire, _ in pages]
     assert rung == [False, True, True]
+
+
+async def test_signing_a_device_out_ends_its_calls_and_no_others(world: World):
+    (session, wire, id), (other, _, _) = [await enter(world, "anna", contacts=["bob@im.test"]) for _ in range(2)]
+    offer = m.Description(type="offer", sdp=small())
+    for page, call in ((session, "c1"), (other, "c2")):
+        world.desk.request(page, m.CallRequest(id="1", call=call, to="bob@im.test", description=offer))
+    world.sent.take()
+    world.devices.revoke(id)
+    stanzas = world.sent.take()
+    retracted = [e for e in stanzas if e.find("{urn:xmpp:jingle-message:0}retract") is not None]
+    gone = [e.get("from") for e in stanzas if e.tag.endswith("presence") and e.get("type") == "unavailable"]
+    assert len(retracted) == 1 and session.jid in gone and other.jid not in gone
+    assert [state.call for state in world.registry.calls.values()] == ["c2"] and wire.closed == (4002, "revoked")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 
-from jinglebridge.config import Config, Tokens, Web, Xmpp
+from jinglebridge.config import Config, TokenKey, Tokens, Web, Xmpp
 from jinglebridge.service import doctor
 from jinglebridge.xmpp.extdisco import IceServer
 from jinglebridge.xmpp.xep_0356 import Privileges
@@ -103,3 +107,16 @@ def test_privileges():
     assert "none granted" in doctor.privileges(bridge).text  # type: ignore[arg-type]
     bridge.privileges.granted = {"roster": "both", "message": "outgoing"}
     assert doctor.privileges(bridge).text == "granted by the server: message (outgoing), roster (both)"  # type: ignore[arg-type]
+
+
+async def test_key_sets_of_sites(tmp_path: Path):
+    good, empty = tmp_path / "good.json", tmp_path / "empty.json"
+    key = RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048).public_key(), as_dict=True)
+    good.write_text(json.dumps({"keys": [key, key | {"kid": "k2"}]}))
+    empty.write_text('{"keys": []}')
+    places = [str(good), str(empty), str(tmp_path / "none.json"), "http://127.0.0.1:9/keys"]
+    tokens = Tokens(secret="s" * 32, keys=[TokenKey(jwks=place) for place in places])
+    checks = await doctor.key_sets(config(tokens=tokens))
+    assert [c.level for c in checks] == ["good", "bad", "bad", "bad"] and all(c.advice for c in checks[1:])
+    assert checks[0].text == "without kid (RS256), k2 (RS256)" and "No such file" in checks[2].text
+    assert await doctor.key_sets(config(tokens=Tokens(secret="s" * 32))) == []

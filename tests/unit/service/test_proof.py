@@ -206,6 +206,11 @@ def test_addresses_that_cannot_be_proved(world: World, jid: str, code: str):
     assert world.refused(jid) == code
 
 
+def test_where_no_address_can_be_proved(world: World):
+    world.proofs._servers = frozenset()
+    assert world.refused() == "forbidden"
+
+
 def test_nobody_is_flooded(world: World):
     """By one visitor, by many visitors, and by many addresses of one server; other servers go on."""
     for n in range(PER_JID):

@@ -18,6 +18,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from hypothesis import example, given
+from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from jinglebridge.errors import EndpointError
@@ -222,6 +224,20 @@ async def test_an_endpoint_that_is_slow_or_down(site: Site, monkeypatch: pytest.
     assert "not-authorized" in await code(down, signed(RSA, "RS256", "k"))
 
 
+async def test_a_slow_site_does_not_hold_up_the_users_of_another(site: Site, tmp_path: Path):
+    path = tmp_path / "keys.json"
+    path.write_bytes(key_set(entry(RSA, "k")))
+    keys = Keys([KeySet(site.url), KeySet(str(path))], AUDIENCE)  # type: ignore[attr-defined]
+    await keys.verify(signed(RSA, "RS256", "k"))
+    site.wait.clear()
+    stuck = asyncio.create_task(keys.verify(signed(RSA2, "RS256", "unknown")))
+    async with asyncio.timeout(2):
+        await keys.verify(signed(RSA, "RS256", "k"))
+    site.wait.set()
+    with pytest.raises(EndpointError):
+        await stuck
+
+
 async def test_a_packed_answer_is_not_unpacked(site: Site):
     site.body, site.headers = gzip.compress(key_set(entry(RSA))), {"Content-Encoding": "gzip"}
     assert "not-authorized" in await code(of(site), signed(RSA, "RS256"))
@@ -286,3 +302,23 @@ async def test_a_secret_is_changed_without_a_gap():
     keys = Keys([Secret("o" * 40), Secret("n" * 40)], AUDIENCE)
     for secret in ("o" * 40, "n" * 40):
         assert (await keys.verify(jwt.encode(claims(jti="1"), secret, algorithm="HS256", headers={"kid": "whatever"})))[0].id == "1"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["AQAB", "AA", "", "P-256", "RSA"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+GOOD = [entry(RSA, "k"), entry(EC, "e"), entry(ED, "d"), json.loads(RSAAlgorithm.to_jwk(RSA))]
+
+
+@given(
+    st.sampled_from(GOOD), st.dictionaries(st.sampled_from(["kty", "crv", "n", "e", "x", "y", "d", "p", "kid", "use", "alg", "oth"]), JSON)
+)
+@example(GOOD[1], {"x": "AAAA" * 10_000})
+@example(GOOD[0], {"n": "AA" * 30_000})
+@example(GOOD[0], {"e": "AQ"})
+@example(GOOD[0], {"e": "AAAA"})
+def test_keys_of_any_shape_are_read_or_left_out(good: dict[str, Any], changed: dict[str, Any]):
+    for key in parse(key_set(good | changed)):
+        assert key.algorithm in jwks.PUBLIC and isinstance(key.id, str)

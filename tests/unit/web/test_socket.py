@@ -179,6 +179,15 @@ async def test_what_was_asked_for_is_given_again_and_not_just_acked(connect: Ope
     assert len(gate.requests) == 2
 
 
+async def test_a_list_of_devices_is_given_again(connect: Open, gate: FakeGate):
+    """The gate answers at once; the ack is the socket's."""
+    peer, _ = await welcome(connect)
+    for _ in range(2):
+        await peer.say(type="devices", id="1")
+        assert await peer.hear() == {"type": "ack", "id": "1"}
+    assert len(gate.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("frame", "code", "id"),
     [
@@ -268,17 +277,21 @@ async def test_a_frame_of_the_old_socket_after_a_resume_is_not_carried_out(conne
     assert await old.closed() == 1000 and gate.requests == []
 
 
-class Pipe:
-    """A WebSocketResponse and its transport. What is written stays in the buffer while `reads` is off."""
+class Pipe(asyncio.Transport):
+    """A transport. What is written stays in its buffer while `reads` is off."""
 
     def __init__(self, reads: bool = False) -> None:
+        super().__init__()
         self.reads = reads
         self.writes: list[bytes] = []
         self.buffered = 0
-        self.code = 0
-        self.closed = False
+        self.aborted = self.closed = False
+        self.reading = True
 
-    def write(self, data: bytes) -> None:
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def write(self, data: Any) -> None:
         self.writes.append(data)
         self.buffered += 0 if self.reads else len(data)
 
@@ -286,86 +299,201 @@ class Pipe:
         return self.buffered
 
     def is_closing(self) -> bool:
-        return False
+        return self.closed
 
-    async def close(self, *, code: int, message: bytes) -> None:
-        self.code, self.closed = code, True
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    @property
+    def code(self) -> int:
+        """Of the close frame, which is the last thing written."""
+        return int.from_bytes(self.writes[-1][2:4], "big") if self.writes and self.writes[-1][0] == 0x88 else 0
 
 
-def piped(pipe: Pipe) -> Connection:
-    return Connection(pipe, pipe)  # type: ignore[arg-type]
+@pytest.fixture
+async def piped(gate: FakeGate) -> AsyncIterator[Callable[[Pipe], Connection]]:
+    made: list[Connection] = []
+
+    def make(pipe: Pipe) -> Connection:
+        made.append(Connection(gate, "192.0.2.1"))
+        made[-1].start(pipe)
+        return made[-1]
+
+    yield make
+    for connection in made:
+        connection.connection_lost(None)
 
 
-async def test_a_slow_reader_is_closed_with_1013_and_costs_no_more():
+Piped = Callable[[Pipe], Connection]
+
+
+def masked(text: str | bytes, opcode: int = 1) -> bytes:
+    """A frame of a client."""
+    payload = text.encode() if isinstance(text, str) else text
+    size = len(payload)
+    length = bytes((0x80 | size,)) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    mask = b"\x11\x22\x33\x44"
+    return bytes((0x80 | opcode,)) + length + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
+
+
+async def test_a_slow_reader_is_closed_with_1013_and_costs_no_more(piped: Piped, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "CLOSE_WITHIN", 0.02)
     pipe = Pipe()
     connection = piped(pipe)
     frame = b"x" * 1024
     for _ in range(module.MAX_QUEUE // 1024 + 50):
         connection.send(frame)
         await asyncio.sleep(0)
-    assert pipe.buffered <= module.MAX_QUEUE and not connection._out, "what it will not read is not kept"
-    assert connection.closer is not None
-    await connection.closer
+    assert pipe.buffered <= module.MAX_QUEUE + 100 and not connection._out, "what it will not read is not kept"
     assert pipe.code == 1013
     written = len(pipe.writes)
     connection.send(frame)
     connection.close(1000, "")
     await asyncio.sleep(0)
     assert pipe.code == 1013 and len(pipe.writes) == written
+    await until(lambda: pipe.aborted)
 
 
-async def test_too_much_in_one_turn_is_too_slow_as_well():
+async def test_too_much_in_one_turn_is_too_slow_as_well(piped: Piped):
     pipe = Pipe(reads=True)
     connection = piped(pipe)
     for _ in range(module.MAX_QUEUE // 1024 + 1):
         connection.send(b"x" * 1024)
-    assert connection.closer is not None
-    await connection.closer
-    assert pipe.code == 1013 and pipe.writes == []
+    assert pipe.code == 1013 and len(pipe.writes) == 1
 
 
-async def test_a_reader_that_keeps_up_is_never_too_slow():
+async def test_a_reader_that_keeps_up_is_never_too_slow(piped: Piped):
     pipe = Pipe(reads=True)
     connection = piped(pipe)
     for _ in range(module.MAX_QUEUE // 1024 + 50):
         connection.send(b"x" * 1024)
         await asyncio.sleep(0)
     connection.close(1000, "")
-    assert connection.closer is not None
-    await connection.closer
-    assert pipe.code == 1000 and len(pipe.writes) == module.MAX_QUEUE // 1024 + 50
+    assert pipe.code == 1000 and len(pipe.writes) == module.MAX_QUEUE // 1024 + 51
 
 
-async def test_frames_of_one_turn_leave_in_one_write_before_the_close():
+async def test_frames_of_one_turn_leave_in_one_write_before_the_close(piped: Piped):
     pipe = Pipe(reads=True)
     connection = piped(pipe)
     connection.send(b"1")
     connection.send(b"2")
     assert pipe.writes == []
     connection.close(1000, "")
-    assert pipe.writes == [b"\x81\x011\x81\x012"]
+    assert pipe.writes[0] == b"\x81\x011\x81\x012" and pipe.code == 1000
 
 
-async def test_nothing_is_written_to_a_socket_that_is_closed():
+async def test_nothing_is_written_to_a_socket_that_is_closed(piped: Piped):
     pipe = Pipe(reads=True)
     connection = piped(pipe)
     connection.send(b"1")
     pipe.closed = True
     await asyncio.sleep(0)
-    assert pipe.writes == []
-    connection = Connection(pipe, None)  # type: ignore[arg-type]
-    connection.send(b"1")
-
-
-async def test_a_socket_that_broke_can_be_closed():
-    class Dead(Pipe):
-        async def close(self, *, code: int, message: bytes) -> None:
-            raise ConnectionResetError
-
-    connection = piped(Dead())
     connection.close(1000, "")
-    assert connection.closer is not None
-    await connection.closer
+    connection.connection_lost(None)
+    connection.send(b"1")
+    connection.abort()
+    assert pipe.writes == [] and not pipe.aborted
+
+
+async def test_who_is_silent_is_asked_and_then_dropped(piped: Piped):
+    pipe = Pipe(reads=True)
+    connection = piped(pipe)
+    began = connection.heard_at
+    connection.pulse(began + module.PING_AFTER - 0.1)
+    assert pipe.writes == []
+    connection.pulse(began + module.PING_AFTER)
+    assert pipe.writes == [b"\x89\x00"]
+    connection.data_received(masked("", 10))  # its pong
+    assert connection.heard_at > began
+    connection.pulse(connection.heard_at + module.DEAD_AFTER - 0.1)
+    assert not pipe.aborted
+    connection.pulse(connection.heard_at + module.DEAD_AFTER)
+    assert pipe.aborted
+
+
+async def test_pings_of_the_client_are_answered(piped: Piped):
+    pipe = Pipe(reads=True)
+    connection = piped(pipe)
+    connection.data_received(masked("hello?", 9))
+    assert pipe.writes == [b"\x8a\x06hello?"]
+
+
+@pytest.mark.parametrize(("data", "code"), [
+    (b"\x81\x05hello", 1002), (b"\xc1\x85", 1002), (b"\x83\x80\0\0\0\0", 1002), (b"\x81\xff" + b"\x7f" * 12, 1009),
+])  # fmt: skip
+async def test_what_breaks_the_protocol_ends_the_socket(piped: Piped, data: bytes, code: int):
+    pipe = Pipe(reads=True)
+    connection = piped(pipe)
+    connection.data_received(data)
+    assert pipe.code == code
+    connection.data_received(masked(json.dumps(HELLO)))
+    await asyncio.sleep(0)
+    assert len(pipe.writes) == 1, "nothing is read any more"
+
+
+async def greeted(piped: Piped, gate: FakeGate) -> tuple[Connection, Pipe, Session]:
+    pipe = Pipe(reads=True)
+    connection = piped(pipe)
+    connection.data_received(masked(json.dumps(HELLO)))
+    await until(lambda: connection.session is not None)
+    await asyncio.sleep(0)
+    pipe.writes.clear()
+    (session,) = gate.sessions.by_jid.values()
+    return connection, pipe, session
+
+
+async def test_text_that_is_not_utf_8_ends_the_socket(piped: Piped, gate: FakeGate):
+    connection, pipe, _ = await greeted(piped, gate)
+    connection.data_received(masked(b'{"type":"accept","id":"1","call":"\xff"}'))
+    assert pipe.code == 1007 and gate.requests == []
+
+
+async def test_who_sends_much_at_once_waits_for_their_turn(piped: Piped, gate: FakeGate):
+    """Others are served meanwhile, and no more is read until this is handled."""
+    connection, pipe, _ = await greeted(piped, gate)
+    many = 5 * module.TURN
+    connection.data_received(b"".join(masked(f'{{"type":"accept","id":"{n}","call":"c"}}') for n in range(many)))
+    assert len(gate.requests) == module.TURN and not pipe.reading
+    await asyncio.sleep(0)
+    assert len(gate.requests) == 2 * module.TURN
+    connection.data_received(masked('{"type":"accept","id":"last","call":"c"}'))  # was in the pipe
+    assert len(gate.requests) == 2 * module.TURN
+    await until(lambda: pipe.reading)
+    assert [r.id for r in gate.requests] == [*map(str, range(many)), "last"], "in order"
+
+
+async def test_frames_behind_the_hello_wait_for_it(piped: Piped, gate: FakeGate):
+    pipe = Pipe(reads=True)
+    connection = piped(pipe)
+    frame = masked('{"type":"accept","id":"1","call":"c"}')
+    connection.data_received(masked(json.dumps(HELLO)) + frame)
+    assert gate.requests == [] and not pipe.reading
+    await until(lambda: bool(gate.requests))
+    assert pipe.reading and connection.session is not None
+
+
+async def test_a_socket_that_is_lost_during_its_hello(piped: Piped, gate: FakeGate):
+    connection = piped(Pipe())
+    connection.data_received(masked(json.dumps(HELLO)))
+    connection.connection_lost(None)
+    await until(lambda: gate.detached_sessions)
+    assert gate.detached_sessions[0].wire is None
+
+
+async def test_the_close_of_the_client_is_answered_after_what_it_said_before(piped: Piped, gate: FakeGate):
+    connection, pipe, _ = await greeted(piped, gate)
+    connection.data_received(masked('{"type":"accept","id":"1","call":"c"}') + masked(b"\x03\xe8bye", 8) + masked("x"))
+    assert [r.id for r in gate.requests] == ["1"] and pipe.closed
+    assert pipe.writes[-1] == b"\x88\x02\x03\xe8" and b'"ack"' in pipe.writes[0]
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 90_000])
@@ -380,18 +508,5 @@ async def test_frames_of_every_size_arrive(connect: Open, gate: FakeGate, size: 
 
 def test_limits_are_those_of_the_design():
     assert (module.HELLO_WITHIN, frames.MAX_FRAME, frames.MAX_DEPTH, module.MAX_QUEUE) == (5.0, 96 * 1024, 16, 256 * 1024)
-    assert module.HEARTBEAT * 1.5 <= 15, "a dead socket is found within 15 s"
-
-
-async def test_a_flood_waits_and_nobody_else_does(connect: Open, monkeypatch: pytest.MonkeyPatch):
-    """What comes too fast from one page is read slowly; another page is served meanwhile."""
-    monkeypatch.setattr(module, "BURST", 5.0)
-    flood, _ = await welcome(connect)
-    other, _ = await welcome(connect)
-    began = asyncio.get_running_loop().time()
-    for n in range(30):
-        await flood.say(type="ping", id=f"p{n}")
-    await other.alive()
-    assert asyncio.get_running_loop().time() - began < 0.3
-    assert [(await flood.hear())["id"] for _ in range(30)] == [f"p{n}" for n in range(30)], "nothing is lost"
-    assert asyncio.get_running_loop().time() - began > 0.4
+    assert module.DEAD_AFTER + module.PULSE <= 15, "a dead socket is found within 15 s"
+    assert module.PING_AFTER + module.PULSE < module.DEAD_AFTER, "and was asked before"
