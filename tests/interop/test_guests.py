@@ -142,6 +142,7 @@ def test_the_page_shows_presence_once_the_maker_allows_it(ejabberd: Ejabberd, tm
             becomes("available")
             client.send("<presence><show>away</show></presence>")
             becomes("away")
+            time.sleep(0.3)  # what was saved is on disk within 200 ms: store/base.py
             bridge.signal(signal.SIGKILL)
             bridge.start()
             becomes("away")
