@@ -22,7 +22,7 @@ from typing import Any
 
 import aiohttp
 import uvloop
-from calls_ends import ImEnd, WebEnd
+from calls_ends import NODES, ImEnd, WebEnd
 from calls_lab import BridgeProcess, Server
 from calls_scripts import Negotiation, Times, Up, direct, hang_up, hang_up_direct, page_calls, page_is_called
 from calls_stanzas import negotiations
@@ -100,10 +100,10 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    server: Server, folder: Path, name: str, pages: int, halves: list[Negotiation]
+    server: Server, folder: Path, name: str, pages: int, halves: list[Negotiation], peer: str
 ) -> AsyncIterator[tuple[Stage, aiohttp.ClientSession]]:
     with BridgeProcess(folder / name, server) as bridge:
-        ims = [ImEnd() for _ in range(CONTACTS)]
+        ims = [ImEnd(peer) for _ in range(CONTACTS)]
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as http:
             for number, im in enumerate(ims):
@@ -177,7 +177,7 @@ def _points(seconds: list[float]) -> dict[str, float]:
 async def sizes(server: Server, folder: Path, args: argparse.Namespace, halves: list[Negotiation]) -> dict[str, Any]:
     """Memory per idle user and per active call, CPU per call while few and while many calls are up. A fresh bridge."""
     few, some, many = args.active
-    async with stage(server, folder, "sizes", BURST * 4, halves) as (it, http):
+    async with stage(server, folder, "sizes", BURST * 4, halves, args.peer) as (it, http):
         times, held, order = Times(), list[Up](), itertools.count()
         await it.calls(0, args.warm, times)
         await it.quiet()
@@ -273,7 +273,7 @@ async def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with server:
         if "calls" in args.only or "latency" in args.only:
             pages = (args.calls + args.warm) // BURST + CONTACTS
-            async with stage(server, folder, "main", pages, halves) as (it, _):
+            async with stage(server, folder, "main", pages, halves, args.peer) as (it, _):
                 if "calls" in args.only:
                     found["spending"] = await spending(it, args)
                 if "latency" in args.only:
@@ -299,6 +299,9 @@ def main() -> None:
     parser.add_argument("--settle", type=float, default=50, help="seconds until a call's memory is looked at again: it gets smaller")
     parser.add_argument("--negotiations", type=int, default=200, help="different descriptions")
     parser.add_argument("--only", nargs="+", choices=("calls", "latency", "sizes"), default=["calls", "latency", "sizes"])
+    parser.add_argument(
+        "--peer", choices=NODES, default="conversations", help="what the IM clients say they are; bridge: another jinglebridge"
+    )
     parser.add_argument(
         "--spin", action="store_true", help="let ejabberd's schedulers wait busily, as it does by default: counts as its CPU"
     )

@@ -10,6 +10,7 @@ import base64
 import ssl
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -20,15 +21,15 @@ from calls_lab import BridgeProcess
 
 from jinglebridge.demo.lab import Ejabberd
 from jinglebridge.jingle import JMI_TAGS
-from jinglebridge.xmpp import caps
-from jinglebridge.xmpp.disco import session_info
+from jinglebridge.jingle.private import NS as NS_BRIDGE
+from jinglebridge.xmpp import caps, disco
 
 PATIENCE = 60.0  # seconds for anything to arrive
 CLIENT = "{jabber:client}"
 JINGLE = "{urn:xmpp:jingle:1}jingle"
 INFO = f"{{{caps.INFO}}}query"
-NODE = "https://jinglebridge.example/benchmark"
-CAPS = session_info(True)
+# Node of the caps, by which a bridge knows what kind of client it talks to.
+NODES = {"conversations": "https://conversations.im", "dino": "https://dino.im", "unknown": "https://client.example", "bridge": disco.NODE}
 
 Key = tuple[str, str]  # (call id, sid or address; what)
 
@@ -126,10 +127,17 @@ class WebEnd(Inbox):
 
 
 class ImEnd(Inbox):
-    """An IM client. Jingle is keyed by sid and action, JMI by id and element, a propose by the caller's bare address."""
+    """An IM client. Jingle is keyed by sid and action, JMI by id and element, a propose by the caller's bare address.
 
-    def __init__(self) -> None:
+    `kind` (a key of `NODES`): which client it is to the bridge. It announces everything that a call needs, audio and video; only
+    `bridge` announces our private namespace beside it, and gets the extensions.
+    """
+
+    def __init__(self, kind: str = "conversations") -> None:
         super().__init__()
+        self._node = NODES[kind]
+        everything = disco.session_info(True)
+        self._caps = everything if kind == "bridge" else replace(everything, features=everything.features - {NS_BRIDGE})
         self.jid = self.bare = ""
         self._count = 0
 
@@ -148,7 +156,7 @@ class ImEnd(Inbox):
         self._say("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
         self.jid = (await self._next()).findtext(".//{urn:ietf:params:xml:ns:xmpp-bind}jid", "")
         self.bare = self.jid.partition("/")[0]
-        self._say(f"<presence><c xmlns='{caps.NS}' hash='sha-1' node='{NODE}' ver='{CAPS.ver()}'/></presence>")
+        self._say(f"<presence><c xmlns='{caps.NS}' hash='sha-1' node='{self._node}' ver='{self._caps.ver()}'/></presence>")
         self._task = asyncio.create_task(self._read())
 
     async def close(self) -> None:
@@ -219,7 +227,7 @@ class ImEnd(Inbox):
         payload = element[0]
         answer = ""
         if payload.tag == INFO:
-            answer = ET.tostring(CAPS.build(payload.get("node")), encoding="unicode")
+            answer = ET.tostring(self._caps.build(payload.get("node")), encoding="unicode")
         self._say(f"<iq type='result' id={quoteattr(element.get('id', ''))} to={quoteattr(sender)}>{answer}</iq>")
         if payload.tag == JINGLE:
             self.put(payload.get("sid", ""), payload.get("action", ""), payload)

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from jinglebridge.errors import BadRequest
+from jinglebridge.printable import printable
 from jinglebridge.xmlcode import holds_foreign
 from jinglebridge.xmlread import Found, Pair, Plan, Reader
 
@@ -32,9 +33,10 @@ class Unsure(Exception):
 
 def read(table: Reader, source: str, whole: str) -> Any:
     """The value of the one element in `source`, exactly as `table.element(parse_text(source))` has it. Raises Unsure, BadRequest."""
-    if "&" in source:
+    source = source.strip(" \t\r\n")
+    if "&" in source or not printable(source):
         raise Unsure
-    pieces = iter(_pieces(source.strip(" \t\r\n"), whole))
+    pieces = iter(_pieces(source, whole))
     parts, text = cut(next(pieces, ""))
     tag, names, empty = start(parts)
     attributes = dict(zip(names, parts[1::2], strict=True))
@@ -78,7 +80,7 @@ def cut(piece: str) -> tuple[list[str], str]:
         parts[-1] = end + mark
         if end[-1:] == "/" or ">" in text:
             raise Unsure  # text behind an empty element is the parent's, and no closing tag follows
-    if not len(parts) % 2 or not piece.isprintable():
+    if not len(parts) % 2:
         raise Unsure
     return parts, text
 

@@ -98,20 +98,20 @@ class Reader:
         """The value of an element of this table. Raises BadRequest."""
         found: Found = {}
         for child in el:
-            pair = self.child(child)
-            if pair is not None:
-                found.setdefault(pair[0], []).append(pair[1])
+            place = self.places.get(child.tag)
+            if place is None:
+                pair = self.other(child)
+                if pair is not None:
+                    found.setdefault(pair[0], []).append(pair[1])
+                continue
+            try:
+                value = place.read(child)
+            except BadRequest as problem:
+                if place.lenient:
+                    continue
+                value = problem.with_traceback(None)
+            found.setdefault(place.part, []).append(value)
         return self.make(tuple(map(el.attrib.get, self.attributes)), el.text, found)
-
-    def child(self, el: ET.Element) -> Pair | None:
-        """The pair of one child; None if it is of no interest."""
-        place = self.places.get(el.tag)
-        if place is None:
-            return self.other(el)
-        try:
-            return place.part, place.read(el)
-        except BadRequest as problem:
-            return None if place.lenient else (place.part, problem.with_traceback(None))
 
     def other(self, el: ET.Element) -> Pair | None:
         """The same for a child whose tag has no place."""

@@ -6,6 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from jinglebridge.errors import BadRequest
+from jinglebridge.printable import printable
 
 MAX_TEXT = 128 * 1024  # characters of one stanza
 MAX_DEPTH = 64
@@ -20,7 +21,7 @@ special = re.compile('[&<>"\0-\x1f\ud800-\udfff\ufffe\uffff]').search
 
 def xml_safe(text: str) -> str:
     """`text` without the characters that XML 1.0 forbids. One of them cuts the whole component stream."""
-    return text if text.isprintable() else ILLEGAL.sub("", text)
+    return text if printable(text) else ILLEGAL.sub("", text)
 
 
 def escaped(value: str) -> str:
@@ -38,7 +39,7 @@ def guard(source: str) -> None:
 def parse_text(source: str) -> ET.Element:
     """An element from text as it travels on a stream: no DTD, bounded size and number of elements. Raises BadRequest."""
     guard(source)
-    if "<!" in source or not (source.isprintable() or ILLEGAL.search(source) is None):
+    if "<!" in source or not (printable(source) or ILLEGAL.search(source) is None):
         # RFC 6120 §11.1: no comments, no declarations of entities. CDATA is legal but nobody sends it here.
         raise BadRequest("XML that a stream must not carry")
     try:

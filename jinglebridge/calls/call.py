@@ -6,6 +6,9 @@ shell answers with the error's own words.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from jinglebridge.calls import actions, candidates, changed, changing, negotiation, owed, ringing
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
@@ -27,11 +30,17 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
 
     Raises ProtocolError: the event is illegal now and the call is unchanged.
     """
-    before = turn.state.session
-    _dispatch(turn, event, endpoint)
-    if isinstance(event, ev.JingleReceived | ev.JmiReceived) or (isinstance(event, ev.Answered) and event.condition not in UNHEARD):
-        turn.state.heard_at = turn.now
-    if turn.state.session is Session.ACTIVE and before is not Session.ACTIVE:
+    state, kind = turn.state, type(event)
+    before = state.session
+    act = _ACTS.get(kind)
+    if act is None:
+        raise InvalidState(f"{kind.__name__} starts a call, it does not continue one")
+    act(turn, event, endpoint)
+    if state.inbox:
+        changed.drain(turn)
+    if kind in _HEARD or (isinstance(event, ev.Answered) and event.condition not in UNHEARD):
+        state.heard_at = turn.now
+    if state.session is Session.ACTIVE and before is not Session.ACTIVE:
         turn.timer("alive", turn.timers.alive)
         longest = turn.timers.longest_guest if turn.state.guest else turn.timers.longest
         if longest:
@@ -39,40 +48,9 @@ def handle(turn: Turn, event: ev.CallEvent, endpoint: str = "") -> list[fx.Effec
     return turn.effects
 
 
-def _dispatch(turn: Turn, event: ev.CallEvent, endpoint: str) -> None:
-    match event:
-        case ev.Accepted():
-            ringing.accept(turn, event, endpoint)
-        case ev.Rejected():
-            ringing.reject(turn, event, endpoint)
-        case ev.Described():
-            _described(turn, event)
-        case ev.Gathered():
-            candidates.gathered(turn, event)
-        case ev.HungUp():
-            _hung_up(turn, event)
-        case ev.Informed():
-            _informed(turn, event)
-        case ev.Reported():
-            _reported(turn, event)
-        case ev.JmiReceived():
-            ringing.jmi_received(turn, event)
-        case ev.JingleReceived():
-            actions.jingle_received(turn, event)
-            owed.alive(turn)
-        case ev.Answered():
-            _answered(turn, event)
-        case ev.Bounced():
-            _bounced(turn, event)
-        case ev.PeerPresence():
-            _peer_presence(turn, event)
-        case ev.EndpointGone():
-            _endpoint_gone(turn, event)
-        case ev.TimerFired():
-            _TIMERS[event.name](turn)
-        case _:
-            raise InvalidState(f"{type(event).__name__} starts a call, it does not continue one")
-    changed.drain(turn)
+def _jingle_received(turn: Turn, event: ev.JingleReceived) -> None:
+    actions.jingle_received(turn, event)
+    owed.alive(turn)
 
 
 def _described(turn: Turn, event: ev.Described) -> None:
@@ -122,7 +100,8 @@ def _reported(turn: Turn, event: ev.Reported) -> None:
         state.connected = True
         turn.tell_state()
         turn.note("media-connected")
-        state.pack()  # most calls never change any more
+        # Most calls never change any more. Not later: memory that many calls took at once does not go back to the system.
+        state.pack()
 
 
 def _answered(turn: Turn, event: ev.Answered) -> None:
@@ -252,3 +231,22 @@ _TIMERS = {
     "longest": _too_long,
     "change": changed.late,
 }
+
+# A table, since a match on the class tries one after the other for each candidate of each call.
+_ACTS: dict[type, Callable[[Turn, Any, str], None]] = {
+    ev.Accepted: ringing.accept,
+    ev.Rejected: ringing.reject,
+    ev.Described: lambda turn, event, _: _described(turn, event),
+    ev.Gathered: lambda turn, event, _: candidates.gathered(turn, event),
+    ev.HungUp: lambda turn, event, _: _hung_up(turn, event),
+    ev.Informed: lambda turn, event, _: _informed(turn, event),
+    ev.Reported: lambda turn, event, _: _reported(turn, event),
+    ev.JmiReceived: lambda turn, event, _: ringing.jmi_received(turn, event),
+    ev.JingleReceived: lambda turn, event, _: _jingle_received(turn, event),
+    ev.Answered: lambda turn, event, _: _answered(turn, event),
+    ev.Bounced: lambda turn, event, _: _bounced(turn, event),
+    ev.PeerPresence: lambda turn, event, _: _peer_presence(turn, event),
+    ev.EndpointGone: lambda turn, event, _: _endpoint_gone(turn, event),
+    ev.TimerFired: lambda turn, event, _: _TIMERS[event.name](turn),
+}
+_HEARD = frozenset({ev.JingleReceived, ev.JmiReceived})

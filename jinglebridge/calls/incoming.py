@@ -79,7 +79,7 @@ def _ring(registry: Registry, event: JmiReceived, propose: Propose, rings: dict[
     own, peer = bare(event.to), bare(event.sender)
     info = registry.peer_info(own, peer)
     state = CallState(registry.new_id(), propose.id, "in", own, peer, info.name, list(propose.media), now)
-    turn = registry.add(state, info, list(rings), now)
+    turn = registry.add(state, list(rings), now)
     registry.timeline.came(turn, event)
     ringing.propose_received(turn, event, rings)
     return registry.done(turn)
@@ -158,7 +158,7 @@ def initiated(registry: Registry, event: JingleReceived, now: float) -> list[fx.
     media = media_of(Described(usable(event.jingle, info.kind(event.sender)), event.jingle.groups))
     state = CallState(registry.new_id(), event.jingle.sid, "in", event.to, event.sender, info.name, list(media), now)
     state.session = step(Session.IDLE, state.peer_role, "session-initiate")
-    turn = registry.turn(state, now, info)
+    turn = registry.turn(state, now)
     refused = negotiation.refusal_of_offer(turn, event)
     # From here on nothing raises, so no table holds a call that nobody knows of.
     registry.enter(turn, [event.to])

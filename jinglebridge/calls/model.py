@@ -271,8 +271,7 @@ class CallState:
 
     def to_json(self) -> str:
         values = dict(zip(_SAVED, _saved(self), strict=True))
-        values["change"] = None if self.change is None else dataclasses.asdict(self.change)
-        return f'{_encode(values)[:-1]},"side":{self.descriptions.to_json()}}}'
+        return f'{stored.encode(values)[:-1]},"side":{self.descriptions.to_json()}}}'
 
     @classmethod
     def from_json(cls, text: str) -> CallState:
@@ -284,6 +283,5 @@ class CallState:
         return cls(**values, descriptions=stored.Descriptions.from_json(data["side"]))
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 _SAVED = tuple(item.name for item in dataclasses.fields(CallState) if item.name != "descriptions")
 _saved = attrgetter(*_SAVED)

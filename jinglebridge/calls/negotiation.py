@@ -19,7 +19,7 @@ from jinglebridge.calls.offers import checked_offer, complete, usable
 from jinglebridge.calls.states import step, step_signalling
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import OutOfOrder, Refused
-from jinglebridge.jingle import Role, jingle_text, read_jingle
+from jinglebridge.jingle import Jingle, Role, jingle_text, read_jingle
 from jinglebridge.translate.policy import NONE
 from jinglebridge.translate.session import Described as Description
 from jinglebridge.translate.session import from_sdp, media_of
@@ -78,17 +78,22 @@ def initiate_received(turn: Turn, event: JingleReceived) -> None:
         raise OutOfOrder("nobody proceeded yet")
     complete(event.jingle)
     state.session = session  # from here on a Refused is answered with a session-terminate
-    keep_offer(turn, event)
+    learn_peer(turn, event.sender)
     media = media_of(Description(checked_offer(event.jingle, state.peer_kind), event.jingle.groups))
     if sorted(media) != sorted(state.media):
         raise Refused("the offer holds other media than the propose", reason="security-error", rule="J-053")
-    offer_to_endpoint(turn)
+    _tell_offer(turn, usable_offer(turn, event))
+
+
+def usable_offer(turn: Turn, event: JingleReceived) -> Jingle:
+    """What of the peer's offer can be carried."""
+    return replace(event.jingle, contents=usable(event.jingle, turn.state.peer_kind))
 
 
 def keep_offer(turn: Turn, event: JingleReceived) -> None:
     """Keep the peer's offer in the call until the page may see it."""
     learn_peer(turn, event.sender)
-    turn.state.peer_xml = jingle_text(replace(event.jingle, contents=usable(event.jingle, turn.state.peer_kind)))
+    turn.state.peer_xml = jingle_text(usable_offer(turn, event))
 
 
 def refusal_of_offer(turn: Turn, event: JingleReceived) -> Refused | None:
@@ -104,9 +109,13 @@ def refusal_of_offer(turn: Turn, event: JingleReceived) -> Refused | None:
 
 def offer_to_endpoint(turn: Turn) -> None:
     """Give the kept offer of the peer to the page that accepted. Raises Refused."""
+    _tell_offer(turn, read_jingle(turn.state.peer_xml))
+
+
+def _tell_offer(turn: Turn, jingle: Jingle) -> None:
     state = turn.state
     side = state.blank_side()
-    offer = side.hear_offer([read_jingle(state.peer_xml)])
+    offer = side.hear_offer([jingle])
     state.signalling = step_signalling(state.signalling, "bridge", "offer")
     state.side, state.peer_xml = side, ""
     turn.add(fx.TellDescription(state.own, state.call, "offer", offer.format()))

@@ -226,11 +226,11 @@ def terminate_lost(turn: Turn) -> None:
 
 
 def repeated(state: CallState, event: object, endpoint: str) -> bool:
-    """A page whose acknowledgement was lost with the process asks again. The same request once more changes nothing."""
+    """A page whose acknowledgement was lost with the process asks a restored call again. The same request once more changes nothing."""
     if isinstance(event, Accepted):
-        return state.restored and state.accepted and state.own == endpoint
+        return state.accepted and state.own == endpoint
     if isinstance(event, Described):
-        if not state.restored or event.type != "answer" or state.signalling is not Signalling.STABLE or state.side.said is None:
+        if event.type != "answer" or state.signalling is not Signalling.STABLE or state.side.said is None:
             return False
         return state.side.said.format() == sdp.parse(event.sdp).format()
     return False

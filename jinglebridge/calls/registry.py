@@ -88,11 +88,12 @@ class Registry:
             if isinstance(event, LATE_IS_FINE) and (jid, event.call) in self._ended_ids:
                 return []
             raise EndpointError("unknown-call", "there is no such call")
-        if owed.repeated(self.calls[key], event, jid):
+        state = self.calls[key]
+        if state.restored and owed.repeated(state, event, jid):
             return []
         effects = self._handle(key, event, now, jid)
         if isinstance(event, ev.Gathered):
-            for branch in self._branches(self.calls[key]):
+            for branch in self._branches(state) if state.fork else ():
                 effects += self._handle(branch.key, event, now, jid)
         elif isinstance(event, ev.Accepted):
             effects += self._crossing_gives_way(key, now)
@@ -126,7 +127,7 @@ class Registry:
         effects: Effects = []
         for sid, device in sids.items():
             state = CallState(event.call, sid, "out", jid, device, peer.name, list(media), now, fork=[s for s in sids if s != sid])
-            turn = self.add(state, peer, [jid], now)
+            turn = self.add(state, [jid], now)
             turn.branch = bool(effects)
             if not turn.branch:
                 self.timeline.came(turn, event)
@@ -269,13 +270,13 @@ class Registry:
 
     # --- one turn
 
-    def turn(self, state: CallState, now: float, info: PeerInfo | None = None) -> Turn:
-        return Turn(state, now, self.timers, info or self.peer_info(bare(state.own), bare(state.peer)))
+    def turn(self, state: CallState, now: float) -> Turn:
+        return Turn(state, now, self.timers, self.peer_info)
 
     def _handle(self, key: fx.CallKey, event: ev.CallEvent, now: float, endpoint: str = "") -> Effects:
         state = self.calls[key]
         turn = self.turn(state, now)
-        turn.branch = bool(self._branches(state)) and not forks.decides(event)
+        turn.branch = bool(state.fork) and bool(self._branches(state)) and not forks.decides(event)
         if isinstance(event, ev.TimerFired):
             state.deadlines.pop(event.name, None)
         self.timeline.came(turn, event)
@@ -300,8 +301,8 @@ class Registry:
         self.timeline.goes_on(state)
         return effects
 
-    def add(self, state: CallState, info: PeerInfo, endpoints: list[str], now: float) -> Turn:
-        turn = self.turn(state, now, info)
+    def add(self, state: CallState, endpoints: list[str], now: float) -> Turn:
+        turn = self.turn(state, now)
         self.enter(turn, endpoints)
         return turn
 
@@ -327,13 +328,16 @@ class Registry:
         owed.remember_told(state, turn.effects)
         settled = state.fork and not turn.branch and state.session is not Session.PENDING
         others = self._drop_branches(state, turn.now) if settled else []
-        seeing = [] if state.ended else turn.endpoints()
-        branches = self._branches(state) if state.ended else []
+        ended = state.ended
+        seeing = [] if ended else turn.endpoints()
+        if not ended and seeing == self._seen_by[key]:
+            return turn.effects + others  # as after most turns
+        branches = self._branches(state) if ended else []
         for jid in self._seen_by[key]:
             if jid not in seeing:  # ended, or accepted elsewhere
                 self._unseen(jid, state.call, branches[0] if branches else None, until)
         self._seen_by[key] = seeing
-        if state.ended:
+        if ended:
             outliving.ended(self, key, state)
             for other in branches:
                 other.fork.remove(state.sid)

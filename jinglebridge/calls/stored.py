@@ -15,6 +15,8 @@ from operator import attrgetter
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
+
 from jinglebridge import sdp
 from jinglebridge.errors import BadRequest
 from jinglebridge.jingle import Candidate, Jingle, jingle_text, parse_jingle, read_jingle
@@ -24,12 +26,17 @@ from jinglebridge.translate.outline import Late, Outline, outline
 from jinglebridge.translate.side import Side
 from jinglebridge.translate.side_trickle import catch_up
 
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_json = msgspec.json.Encoder()  # several times as fast as the standard library's, and the journal asks for each change of a call
 _CANDIDATE = (
     *("component", "foundation", "ip", "port", "priority", "type", "protocol", "generation", "id", "network"),
     *("related_address", "related_port", "tcptype"),
 )
 _fields = attrgetter(*_CANDIDATE)
+
+
+def encode(value: Any) -> str:
+    """JSON without blanks."""
+    return _json.encode(value).decode()
 
 
 @dataclass(slots=True)
@@ -89,16 +96,16 @@ class Descriptions:
     def to_json(self) -> str:
         """A list: the side, and the candidates that came later. Empty if there is nothing yet."""
         if self.live is not None:
-            first = self.text = self.text or _encode(saved(self.live))
+            first = self.text = self.text or encode(saved(self.live))
         elif self.packed:
             first = zlib.decompress(self.packed).decode()[1:-1]
         else:
             return "[]"
-        return f"[{first},{_encode([*map(_listed, self.late)])[1:]}" if self.late else f"[{first}]"
+        return f"[{first},{encode([*map(_listed, self.late)])[1:]}" if self.late else f"[{first}]"
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Descriptions:
-        return cls(packed=zlib.compress(_encode(data).encode(), 1) if data else b"")
+        return cls(packed=zlib.compress(encode(data).encode(), 1) if data else b"")
 
     def _unpacked(self, blank: Side) -> Side:
         if not self.packed:

@@ -6,6 +6,7 @@ the order in which they are to happen.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jinglebridge.calls import effects as fx
@@ -20,18 +21,24 @@ MAX_DETAIL = 200  # characters of a line for the log, of which a peer may have w
 @dataclass(slots=True)
 class Turn:
     """`now` in seconds of a clock that survives as long as the call, also over a restart: wall-clock time. `branch`: another
-    branch of the call goes on, so its page does not hear how this one ends."""
+    branch of the call goes on, so its page does not hear how this one ends. `peer_info`: the registry's look-up."""
 
     state: CallState
     now: float
     timers: Timers
-    peer: PeerInfo
+    peer_info: Callable[[str, str], PeerInfo]
     branch: bool = False
     effects: list[fx.Effect] = field(default_factory=list)
 
     @property
     def key(self) -> fx.CallKey:
         return self.state.key
+
+    @property
+    def peer(self) -> PeerInfo:
+        """What is known about the peer now; most turns do not ask."""
+        own, peer, _ = self.state.key
+        return self.peer_info(own, peer)
 
     def add(self, effect: fx.Effect) -> None:
         self.effects.append(effect)

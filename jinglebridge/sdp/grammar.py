@@ -11,6 +11,7 @@ from collections import Counter
 
 from jinglebridge.errors import SdpError
 from jinglebridge.kept import Kept
+from jinglebridge.printable import printable
 from jinglebridge.sdp.model import CodecLines, MediaDescription, Section, SessionDescription
 
 MAX_BYTES = 64 * 1024
@@ -42,7 +43,7 @@ def parse(text: str) -> SessionDescription:
     known = list(map(_CODECS.get, pieces))
     lines = end.join([first, *[f"a=rtpmap:{piece}" for piece, codec in zip(pieces, known, strict=True) if codec is None]]).split(end)
     longest = max(map(len, lines))
-    if longest > MAX_LINE or not "".join(lines).isprintable():
+    if longest > MAX_LINE or not printable("".join(lines)):
         text = text.replace(end, "\n")
         _checked(text.split("\n"))
         if end == "\r\n":  # some lines have it and others not

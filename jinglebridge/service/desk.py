@@ -41,6 +41,25 @@ COSTS: dict[type[m.Request], float] = {m.Ice: 10.0, m.History: 5.0, m.SetPresenc
 NOT_YET = (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny)
 
 
+def _gathered(frame: m.AddCandidate) -> ev.Gathered:
+    c = frame.candidate
+    if c is None:
+        return ev.Gathered(frame.call, None)
+    fields = {"candidate": c.candidate, "sdpMid": c.sdpMid, "sdpMLineIndex": c.sdpMLineIndex, "usernameFragment": c.usernameFragment}
+    return ev.Gathered(frame.call, fields)
+
+
+_EVENTS: dict[type[m.Request], Callable[[Any], ev.EndpointEvent]] = {
+    m.Accept: lambda frame: ev.Accepted(frame.call),
+    m.Reject: lambda frame: ev.Rejected(frame.call, frame.busy),
+    m.SetDescription: lambda frame: ev.Described(frame.call, frame.description.type, frame.description.sdp),
+    m.AddCandidate: _gathered,
+    m.Hangup: lambda frame: ev.HungUp(frame.call, frame.reason),
+    m.SendInfo: lambda frame: ev.Informed(frame.call, frame.info, frame.mid),
+    m.Stats: lambda frame: ev.Reported(frame.call, frame.connectionState, frame.bytesReceived, frame.mediaReceived, frame.relayed),
+}
+
+
 class Desk:
     """Implements `web.socket.Gate` and `xmpp.disco.Directory`."""
 
@@ -248,29 +267,12 @@ class Desk:
             self._performer.perform(effects)
 
     def _event(self, frame: m.Request) -> ev.EndpointEvent:
-        match frame:
-            case m.CallRequest():
-                return self._placed(frame)
-            case m.Accept():
-                return ev.Accepted(frame.call)
-            case m.Reject():
-                return ev.Rejected(frame.call, frame.busy)
-            case m.SetDescription():
-                return ev.Described(frame.call, frame.description.type, frame.description.sdp)
-            case m.AddCandidate(candidate=None):
-                return ev.Gathered(frame.call, None)
-            case m.AddCandidate(candidate=c):
-                assert c is not None
-                fields = {"candidate": c.candidate, "sdpMid": c.sdpMid, "sdpMLineIndex": c.sdpMLineIndex}
-                return ev.Gathered(frame.call, {**fields, "usernameFragment": c.usernameFragment})
-            case m.Hangup():
-                return ev.HungUp(frame.call, frame.reason)
-            case m.SendInfo():
-                return ev.Informed(frame.call, frame.info, frame.mid)
-            case m.Stats():
-                return ev.Reported(frame.call, frame.connectionState, frame.bytesReceived, frame.mediaReceived, frame.relayed)
-            case _:
-                raise EndpointError("not-supported", "not offered by this server")
+        if isinstance(frame, m.CallRequest):
+            return self._placed(frame)
+        make = _EVENTS.get(type(frame))
+        if make is None:
+            raise EndpointError("not-supported", "not offered by this server")
+        return make(frame)
 
     def _placed(self, frame: m.CallRequest) -> ev.Placed:
         self._need_server()

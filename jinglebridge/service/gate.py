@@ -23,17 +23,17 @@ LIGHT_ACTIONS = frozenset({"session-info"})
 Changed = dict[fx.CallKey, CallState]
 
 
+BINDING = frozenset({fx.SendJmi, fx.TellIncoming, fx.TellDescription, fx.TellRollback, fx.TellEnded})
+
+
 def binds(effect: fx.Effect) -> bool:
     """Would it be wrong to forget that this was said?"""
-    match effect:
-        case fx.SendJmi() | fx.TellIncoming() | fx.TellDescription() | fx.TellRollback() | fx.TellEnded():
-            return True
-        case fx.SendJingle(jingle=jingle):
-            if jingle.action != "transport-info":
-                return jingle.action not in LIGHT_ACTIONS
-            return not any(c.transport and c.transport.candidates for c in jingle.contents)  # new credentials, not a candidate
-        case _:
-            return False
+    if type(effect) is not fx.SendJingle:
+        return type(effect) in BINDING
+    jingle = effect.jingle
+    if jingle.action != "transport-info":
+        return jingle.action not in LIGHT_ACTIONS
+    return not any(c.transport and c.transport.candidates for c in jingle.contents)  # new credentials, not a candidate
 
 
 def row(state: CallState) -> CallState | None:
@@ -71,7 +71,7 @@ class Gate:
         keep = bool(changed) and any(map(binds, effects))
         if not keep:
             self._later(changed)
-        ahead = {id(b): b for key in changed if (b := self._last.get(key)) is not None}
+        ahead = {id(b): b for key in changed if (b := self._last.get(key)) is not None} if self._last else {}
         if not keep and not ahead:
             self._run(effects)
             then()
@@ -99,8 +99,10 @@ class Gate:
             self._advance(follower)
 
     def _later(self, changed: Changed) -> None:
+        if not changed:
+            return
         self._dirty.update(changed)
-        if self._dirty and self._timer is None:
+        if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH, self.flush)
 
     def flush(self) -> None:

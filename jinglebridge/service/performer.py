@@ -8,11 +8,10 @@ Spec: DESIGN §4 (effects, Journal).
 from __future__ import annotations
 
 import asyncio
-import secrets
 import xml.etree.ElementTree as ET
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -29,7 +28,7 @@ from jinglebridge.service.metrics import Metrics
 from jinglebridge.store.journal import Journal
 from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.requests import TIMEOUT, Requests
-from jinglebridge.xmpp.stanza import Send, message, written
+from jinglebridge.xmpp.stanza import Send, message, new_id, written
 
 log = structlog.get_logger()
 
@@ -67,8 +66,8 @@ class Performer:
         self._requests = requests
         self._presence = presence
         self._clock = clock
-        self._book = book
         self._metrics = metrics
+        self._book = book
         self._timers: dict[fx.CallKey, dict[str, asyncio.TimerHandle]] = {}
         self._messages: OrderedDict[str, fx.CallKey] = OrderedDict()
         self._withheld: OrderedDict[fx.CallKey, None] = OrderedDict()  # calls that ring nowhere, and do not know it
@@ -76,6 +75,17 @@ class Performer:
         self.blocked: Callable[[str, str], bool] = lambda own, peer: False  # does the peer want to hear nothing of this user of ours?
         self.leaves: Callable[[str, str], None] = lambda sender, to: None  # a call between these two begins to ring
         self.listener_of: Callable[[str], Listener | None] = lambda jid: None
+        self._acts: dict[type[fx.Effect], Callable[[Any], None]] = {  # what is not here is told to an endpoint
+            fx.SendJmi: self._send_jmi,
+            fx.SendJingle: self._send_jingle,
+            fx.SendReceipt: self._send_receipt,
+            fx.ShowPresence: self._show,
+            fx.TellPeerMissed: self._tell_missed,
+            fx.Recorded: lambda effect: book.keep(effect.record),
+            fx.StartTimer: self._start,
+            fx.StopTimers: self._stop,
+            fx.Note: self._note,
+        }
 
     def perform(self, effects: Iterable[fx.Effect], then: Callable[[], None] = lambda: None) -> None:
         """Carry out what one event led to, and then `then`. You must call this once after each event, before the next."""
@@ -96,37 +106,32 @@ class Performer:
         return self._messages.pop(id, None)
 
     def _one(self, effect: fx.Effect) -> None:
-        match effect:
-            case fx.SendJmi():
-                self._send_jmi(effect)
-            case fx.SendJingle():
-                self._send_jingle(effect)
-            case fx.SendReceipt():
-                received = ET.Element(RECEIVED, {"id": effect.id})
-                self._send(message(effect.sender, effect.to, secrets.token_urlsafe(16), received, ET.Element(STORE_HINT)))
-            case fx.ShowPresence():
-                if self.silent(effect.sender, effect.to):
-                    return
-                self._presence.direct(effect.sender, effect.to)
-            case fx.TellPeerMissed():
-                if self.blocked(effect.own, effect.peer):
-                    return
-                self._book.tell_missed(effect)
-            case fx.Recorded():
-                self._book.keep(effect.record)
-            case fx.StartTimer():
-                self._start(effect)
-            case fx.StopTimers():
-                for timer in self._timers.pop(effect.key, {}).values():
-                    timer.cancel()
-            case fx.Note():
-                self._metrics.note(effect)
-                log.info(effect.event, call=effect.call, sid=effect.sid, detail=effect.detail)
-            case _:
-                self._tell(effect)
+        self._acts.get(type(effect), self._tell)(effect)
+
+    def _send_receipt(self, effect: fx.SendReceipt) -> None:
+        received = ET.Element(RECEIVED, {"id": effect.id})
+        self._send(message(effect.sender, effect.to, new_id(), received, ET.Element(STORE_HINT)))
+
+    def _show(self, effect: fx.ShowPresence) -> None:
+        if not self.silent(effect.sender, effect.to):
+            self._presence.direct(effect.sender, effect.to)
+
+    def _tell_missed(self, effect: fx.TellPeerMissed) -> None:
+        if not self.blocked(effect.own, effect.peer):
+            self._book.tell_missed(effect)
+
+    def _stop(self, effect: fx.StopTimers) -> None:
+        for timer in self._timers.pop(effect.key, {}).values():
+            timer.cancel()
+
+    def _note(self, effect: fx.Note) -> None:
+        self._metrics.note(effect)
+        log.info(effect.event, call=effect.call, sid=effect.sid, detail=effect.detail)
 
     def _withhold(self, effect: fx.SendJmi | fx.SendJingle, sid: str, *, begins: bool) -> bool:
         """Is this of a call that nobody shall hear of? Decided when the call begins, so that one that rings is also told to stop."""
+        if not begins and not self._withheld:
+            return False
         key = (bare(effect.sender), bare(effect.to), sid)
         if begins and self.silent(effect.sender, effect.to):
             self._withheld[key] = None
@@ -142,7 +147,7 @@ class Performer:
     def _send_jmi(self, effect: fx.SendJmi) -> None:
         if self._withhold(effect, effect.jmi.id, begins=isinstance(effect.jmi, Propose)):
             return
-        id = secrets.token_urlsafe(16)
+        id = new_id()
         self._messages[id] = (bare(effect.sender), bare(effect.to), effect.jmi.id)
         if len(self._messages) > MAX_REMEMBERED:
             self._messages.popitem(last=False)

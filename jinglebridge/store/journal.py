@@ -34,6 +34,8 @@ log = structlog.get_logger()
 Rows = Mapping[CallKey, CallState | None]
 Done = Callable[[], None]
 Write = tuple[str, tuple[object, ...]]
+LOG = 4 * 1024 * 1024  # characters of rows in the log until it is copied into the database
+STATEMENT = 16 * 1024  # what a statement counts beside its row: pages that it frees are overwritten in the log too
 CALLS = "CREATE TABLE IF NOT EXISTS call (own TEXT, peer TEXT, sid TEXT, state TEXT NOT NULL, PRIMARY KEY (own, peer, sid)) WITHOUT ROWID"
 
 
@@ -169,11 +171,16 @@ class SqliteJournal:
         self._thread.join()
 
     def _write_all(self) -> None:
-        """The writer: whatever is queued goes into one transaction."""
+        """The writer: whatever is queued goes into one transaction.
+
+        The log is copied into the database, which waits for the disk, after the effects of a commit may go: SQLite itself would do it
+        inside the commit that makes the log too long, and the call that it belongs to would wait.
+        """
         database = sqlite3.connect(self._path)
+        database.execute("PRAGMA wal_autocheckpoint=0")
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute("PRAGMA secure_delete=ON")
-        running = True
+        running, logged = True, 0
         while running:
             batch = [self._queue.get()]
             while not self._queue.empty():
@@ -188,6 +195,11 @@ class SqliteJournal:
             except Exception:  # a full disk must not end the calls that are up
                 log.exception("journal-write-failed", rows=len(writes))
             self._tell([done for _, done in writes if done is not None])
+            logged += sum(STATEMENT + sum(map(len, map(str, values))) for statements, _ in writes for _, values in statements)
+            if logged >= LOG:
+                logged = 0
+                with contextlib.suppress(sqlite3.Error):  # the next one may succeed
+                    database.execute("PRAGMA wal_checkpoint(PASSIVE)")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         database.close()
 

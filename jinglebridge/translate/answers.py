@@ -24,10 +24,13 @@ def fit(answered: RtpDescription, payloads: Payloads, offered: RtpDescription, w
     by_id = {payload.id: payload for payload in usable(offered)}
     feedback = _Level(answered.feedback, frozenset(offered.feedback))
     intervals = _Level(answered.trr_int, frozenset(offered.trr_int))
+    each = not answered.feedback and not answered.trr_int  # what is said of a payload type is said with it
     kept: list[PayloadType] = []
     for payload in payloads:
         twin = by_id.get(payload.id)
-        if twin is not None and _same(payload, twin):
+        if each and payload == twin and _distinct(payload.feedback) and _distinct(payload.trr_int):
+            kept.append(payload)  # as most are: a browser answers with what it was offered
+        elif twin is not None and _same(payload, twin):
             items, times = feedback.of(payload.feedback, twin.feedback), intervals.of(payload.trr_int, twin.trr_int)
             same = (items, times) == (payload.feedback, payload.trr_int)
             kept.append(payload if same else payload._replace(feedback=items, trr_int=times))
@@ -40,6 +43,10 @@ def fit(answered: RtpDescription, payloads: Payloads, offered: RtpDescription, w
     free = {item.uri for item in offered.header_extensions if item.id >= OFFERED_ID}
     extensions = tuple([item for item in answered.header_extensions if item.uri in free or (item.uri, item.id) in ids])
     return replace(answered, feedback=feedback.common, trr_int=intervals.common, header_extensions=extensions), fitted
+
+
+def _distinct(items: tuple[Item, ...]) -> bool:
+    return len(items) < 2 or len(set(items)) == len(items)
 
 
 class _Level(NamedTuple, Generic[Item]):
@@ -88,5 +95,7 @@ def _same(answered: PayloadType, offered: PayloadType) -> bool:
         return False
     if any((answered.get(key) or absent) != (offered.get(key) or absent) for key, absent in _KEYS.get(name, ())):
         return False
+    if name != "h264":
+        return True
     one, two = (payload.get("profile-level-id") or "" for payload in (answered, offered))
-    return name != "h264" or not one or not two or one[:2].lower() == two[:2].lower()
+    return not one or not two or one[:2].lower() == two[:2].lower()

@@ -108,7 +108,8 @@ class Outline:
 
     def _info(self, part: Part, late: Late) -> tuple[Jingle, Late]:
         transport = IceUdpTransport(part.ufrag, part.pwd, candidates=late.candidates, gathering_complete=late.complete)
-        content = Content(part.name, part.creator, transport=transport, unknown=written(SdpExtras(candidates=late.tails)))
+        unknown = written(SdpExtras(candidates=late.tails)) if late.tails else ()
+        content = Content(part.name, part.creator, transport=transport, unknown=unknown)
         return Jingle("transport-info", self.sid, contents=(content,)), late
 
     def _section(self, init: Init) -> Part | None:

@@ -125,6 +125,8 @@ def _plain(description: RtpDescription) -> RtpDescription:
 
 
 def _plain_payload(payload: PayloadType) -> PayloadType | None:
+    if not payload.parameters:
+        return payload
     kept = tuple(p for p in payload.parameters if p.value and len(p.value.split()) == len(p.name.split() or [""]) == 1)
     if len(kept) > 1:
         kept = tuple(p for p in kept if p.name)

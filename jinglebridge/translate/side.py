@@ -192,7 +192,7 @@ def _fits(sdp: SessionDescription) -> None:
     """Stanza by stanza a peer can tell more than a description may hold that is read again. Raises Refused. J-244"""
     sections = (sdp, *sdp.media)
     lines = sum(len(section.lines) for section in sections)
-    if lines > MAX_LINES or sum(len(line.encode()) + 2 for section in sections for line in section.lines) > MAX_BYTES:
+    if lines > MAX_LINES or 2 * lines + sum(len("".join(section.lines).encode()) for section in sections) > MAX_BYTES:
         raise Refused("the other side describes more than an SDP can hold", rule="J-244")
 
 

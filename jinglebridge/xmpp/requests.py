@@ -6,13 +6,12 @@ Spec: RFC 6120 §8.1.3, §8.2.3; J-010.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import xml.etree.ElementTree as ET
 from collections import deque
 from collections.abc import Callable
 
 from jinglebridge.xml import to_text
-from jinglebridge.xmpp.stanza import NS, Send, Stanza, read_error, written
+from jinglebridge.xmpp.stanza import NS, Send, Stanza, new_id, read_error, written
 
 Answer = Callable[[ET.Element | None, str | None, str | None], None]  # (payload, condition, Jingle condition)
 
@@ -40,7 +39,7 @@ class Requests:
 
         ``timeout`` is the condition after `timeout` seconds of silence, ``offline`` if there is no connection.
         """
-        id, loop = secrets.token_urlsafe(16), asyncio.get_running_loop()
+        id, loop = new_id(), asyncio.get_running_loop()
         if not self._send(written("iq", kind, sender, to, id, payload if isinstance(payload, str) else to_text(payload, NS))):
             loop.call_soon(answer, None, "offline", None)
             return

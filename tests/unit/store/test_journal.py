@@ -163,6 +163,18 @@ class TestSqlite(JournalTests):
         with logged() as lines:
             assert list(reopen().sessions()) == [] and lines == []
 
+    async def test_its_log_is_copied_now_and_then(self, reopen: Reopen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        """SQLite does not do it by itself here: that would keep one call's effects waiting for the disk."""
+        monkeypatch.setattr("jinglebridge.store.journal.LOG", 1024 * 1024)
+        journal = reopen()
+        for number in range(200):
+            kept: list[int] = []
+            journal.write({KEY: call(number, peer_xml="x" * 50_000)}, lambda number=number, kept=kept: kept.append(number))
+            await until(lambda kept=kept: bool(kept))
+        log = (tmp_path / "journal.db-wal").stat().st_size
+        assert log < 5 * 1024 * 1024, "10 MB and more were written"
+        assert [state.call for state in reopen().calls()] == ["c199"]
+
     async def test_garbage_is_set_aside(self, reopen: Reopen, tmp_path: Path):
         (tmp_path / "journal.db").write_bytes(b"not a database " * 100)
         with logged() as lines:
