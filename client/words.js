@@ -66,6 +66,33 @@ export const DOORSTEP = {
   'bad-version': 'This page is out of date. Reload it; if that does not help, tell the operator.',
 }
 
+/**
+ * Why a guest link does not let anybody call, by what `POST /link` says; `gone`: the link is good, this guest is not wanted any more.
+ * `again`: it may be good later. @type {Record<string, {title: string, text: string, again?: boolean}>}
+ */
+export const LINK = {
+  unknown: { title: 'This link does not work', text: 'It was taken back, or it is not complete. Ask the person who gave it to you for another one.' },
+  expired: { title: 'This link has expired', text: 'Ask the person who gave it to you for a new one.' },
+  spent: { title: 'This link was used', text: 'It was good for one call. Ask the person who gave it to you for a new one.' },
+  busy: { title: 'Too many wrong links', text: 'Too many wrong links were opened from your network. Wait a minute, then try again.', again: true },
+  unusable: { title: 'No calls at the moment', text: 'This service cannot connect guests at the moment. Try again later.', again: true },
+  offline: { title: 'No connection', text: 'The service cannot be reached at the moment. Check your connection, then try again.', again: true },
+  gone: { title: 'This call page was closed', text: 'The person you called has closed it.' },
+}
+
+/** What a guest reads of whether the other one is there; nothing, if that is not shown. @type {Record<string, string>} */
+export const GUEST_PRESENCE = {
+  available: 'Available now',
+  away: 'Away',
+  dnd: 'Busy',
+  offline: 'Not available now',
+}
+
+export const GUEST = {
+  title: (/** @type {string} */ name) => `Call ${name}`,
+  name: 'Type your name first, so that they know who is calling.',
+}
+
 /** What is said while somebody proves an address. `errors` by the code of an error frame. */
 export const PROOF = {
   asked: (/** @type {string} */ jid) => `If ${jid} exists, a message is on its way there. Say yes to it in your chat program, or type the code that it holds.`,

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "doctor": ("commands.operate", "add_config", "doctor", "look whether everything works, and say what to do"),
     "token": ("commands.token", "add_arguments", "run", "make a token or a device credential that lets a person connect"),
     "devices": ("commands.devices", "add_arguments", "run", "list the devices that are signed in, or sign one out"),
+    "link": ("commands.link", "add_arguments", "run", "make, list and take back guest links"),
     "calls": (
         "commands.operate",
         "add_calls_arguments",

@@ -89,6 +89,12 @@ class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
     servers: Annotated[list[str], _doc("Domains whose users may call web users. Default: xmpp.server.")] = []
     everyone: Annotated[bool, _doc("Users of any server may call web users.")] = False
+    link_days: Annotated[int, Meta(ge=0), _doc("Days that a guest link may be good for at most; 0: also for ever.")] = 30
+    links_per_person: Annotated[int, Meta(ge=0), _doc("Guest links that one IM user may have; 0: none are offered.")] = 50
+    guests_relay_only: Annotated[bool, _doc("Guests use the TURN relay only, where there is one: hides their address.")] = True
+    guests_without_turn: Annotated[
+        bool, _doc("Offer guest links also without a TURN server; the guest's network address is then shown to the one who is called.")
+    ] = False
     outgoing: Annotated[
         Literal["contacts", "servers", "everyone"],
         _doc("Whom web users may call: contacts and those named in the token; also everybody on policy.servers; or everyone."),
@@ -180,6 +186,11 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     def server(self) -> str:
         """Domain of the XMPP server's own users."""
         return self.xmpp.server or self.xmpp.domain.partition(".")[2] or self.xmpp.domain
+
+    @property
+    def servers(self) -> frozenset[str]:
+        """Domains whose users the bridge is for."""
+        return frozenset(self.policy.servers or [self.server])
 
     @property
     def longest_call(self) -> float:

@@ -13,6 +13,9 @@
      |   +- UnsupportedInfo      cancel/feature-not-implemented + <unsupported-info/>
      |   +- ServiceUnavailable   cancel/service-unavailable
      |   +- ResourceConstraint   wait/resource-constraint: one of our limits was reached
+     |   +- Forbidden            auth/forbidden: not for this sender
+     |   +- CommandError         an ad-hoc command cannot go on: modify/bad-request + a condition of XEP-0050
+     |   |   +- SessionExpired   cancel/not-allowed + <session-expired/>
      |   +- Refused              the description cannot be carried; names the Jingle reason to send
      |   |   +- SdpError         an SDP is malformed or too big; knows the line number
      |   +- EndpointError        a frame of the web side is wrong; carries the stable `code`
@@ -44,6 +47,7 @@ class ProtocolError(JingleBridgeError):
     type = "modify"
     condition = "bad-request"
     jingle: str | None = None
+    command: str | None = None  # condition in ``http://jabber.org/protocol/commands`` (XEP-0050 §4.6)
     code = "bad-frame"
 
 
@@ -86,6 +90,25 @@ class ServiceUnavailable(ProtocolError):
 
 class ResourceConstraint(ProtocolError):
     type, condition, code = "wait", "resource-constraint", "rate-limited"
+
+
+class Forbidden(ProtocolError):
+    type, condition, code = "auth", "forbidden", "forbidden"
+
+
+class CommandError(ProtocolError):
+    """`command`: malformed-action, bad-action, bad-payload or bad-sessionid."""
+
+    def __init__(self, command: str, message: str = "") -> None:
+        super().__init__(message)
+        self.command = command
+
+
+class SessionExpired(CommandError):
+    type, condition = "cancel", "not-allowed"
+
+    def __init__(self) -> None:
+        super().__init__("session-expired", "this was begun too long ago: start the command again")
 
 
 class Refused(ProtocolError):

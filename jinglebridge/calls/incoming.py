@@ -196,7 +196,10 @@ def _may_ring(registry: Registry, own: str, sender: str, pages: Pages, now: floa
     """Raises ResourceConstraint above the limits. J-105."""
     if own == bare(sender):
         return False  # another page of the same person: the two sides of the call would be one key
-    return registry.admission.incoming(bare(sender), _contacts(pages), registry.ringing_for(own), now)
+    contacts = _contacts(pages)
+    if bare(sender) not in contacts and any(page.private for page in pages.values()):
+        return False
+    return registry.admission.incoming(bare(sender), contacts, registry.ringing_for(own), now)
 
 
 def _contacts(pages: Pages) -> frozenset[str]:

@@ -74,6 +74,7 @@ class Endpoint:
     contacts: frozenset[str] = frozenset()  # bare JIDs it may call
     anyone: bool = False  # may call whomever the operator's policy allows
     dnd: bool = False  # does not ring
+    private: bool = False  # to anybody but its contacts it is as if it were not there: a guest
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class Ejabberd(Server):
         self.shaper = shaper
         self.c2s, self.component_port, self.http, self.stun, self.epmd_port = (free_port() for _ in range(5))
         self.relays = free_port(RELAYS)
+        self.turn = IP  # where STUN and TURN listen, and what is relayed comes from
         self.cookie = secrets.token_hex(12)
         self.node = f"lab{secrets.token_hex(4)}@localhost"
         self.epmd: subprocess.Popen[bytes] | None = None
@@ -68,7 +69,7 @@ class Ejabberd(Server):
             recipe("ejabberd/ejabberd.yml"),
             {
                 "call.example.org": self.component, "CHANGE-THIS-SECRET": self.secret, "port: 5347": f"port: {self.component_port}",
-                "port: 3478": f"port: {self.stun}", 'ip: "0.0.0.0"': f'ip: "{IP}"', "203.0.113.5": IP,
+                "port: 3478": f"port: {self.stun}", 'ip: "0.0.0.0"': f'ip: "{self.turn}"', "203.0.113.5": self.turn,
                 "turn_min_port: 49152": f"turn_min_port: {self.relays}",
                 "turn_max_port: 65535": f"turn_max_port: {self.relays + RELAYS - 1}", '    - "127.0.0.0/8"\n': "",
             },

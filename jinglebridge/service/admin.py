@@ -87,6 +87,10 @@ class AdminSocket:
                 from jinglebridge.service.doctor import examine
 
                 return {"ok": True, "checks": [check.to_dict() for check in await examine(bridge)]}
+            case "link":
+                from jinglebridge.service.link_admin import carry_out
+
+                return carry_out(bridge.reception.links, request)
             case command if command in OPERATIONS:
                 return operate(bridge.devices, request)
             case "backup":

@@ -38,6 +38,7 @@ from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Listener, Performer
 from jinglebridge.service.proof import Proofs
+from jinglebridge.service.reception import Reception
 from jinglebridge.service.tellings import SessionListener
 from jinglebridge.store import lock, sqlite
 from jinglebridge.store.journal import SqliteJournal
@@ -112,22 +113,27 @@ class Bridge:
             lambda: self.link.ready, self.door, Contacts(self.sessions, self.presence, self.peers), self.book,
         )  # fmt: skip
         self.devices.end, self.devices.blocked = self.desk.revoke, self.router.blocked
-        provable = frozenset(config.policy.servers or [config.server]) if config.policy.prove else frozenset()
+        provable = config.servers if config.policy.prove else frozenset()
         self.proofs = Proofs(
             self.devices, self.component.send, lambda: self.link.ready, time.time,
             domain=domain, url=config.public_url, servers=provable,
+        )  # fmt: skip
+        self.reception = Reception(
+            config, self._store, self.sessions, self.registry, self.performer, self.ice, self.component.send, time.time,
+            self.presence.received, self.devices,
         )  # fmt: skip
         self._connect_parts()
 
     def _registry(self) -> Registry:
         config = self.config
-        servers = frozenset(config.policy.servers or [config.server])
         limits = Limits(
             calls_per_identity=config.limits.calls_per_person,
             attempts_per_caller=config.limits.calls_per_minute,
             attempts_per_domain=config.limits.calls_per_minute_domain,
         )
-        policy = Policy(config.xmpp.domain, servers, config.policy.everyone, config.policy.outgoing, frozenset(config.policy.blocked))
+        policy = Policy(
+            config.xmpp.domain, config.servers, config.policy.everyone, config.policy.outgoing, frozenset(config.policy.blocked)
+        )
         self.router.blocked = policy.blocks
         timers = Timers(ring=config.limits.ring, longest=config.longest_call, longest_guest=config.longest_guest_call)
         timeline = Timeline(texts=config.admin.texts)
@@ -137,13 +143,14 @@ class Bridge:
         domain = self.config.xmpp.domain
         echo = f"echo@{domain}"
         items = (echo,) if self.config.policy.echo else ()
-        Disco(domain, self.desk, self.presence.subscribed, items).register(self.router)
+        disco = Disco(domain, self.desk, self.presence.subscribed, items)
+        disco.register(self.router)
+        self.reception.connect(self.router, disco, self.desk, self.door)
         Ears(self.registry, self.performer, time.time).register(self.router)
         self.router.message[NONCE] = self.link.nonce_received
         for namespace in xep_0356.NAMESPACES:
             self.router.message[f"{{{namespace}}}privilege"] = self.privileges.received
         self.proofs.register(self.router)
-        self.router.presence = self.presence.received
         self.router.shuns = self.presence.roster.blocked
         VCards(domain, self.presence.shown_to, self.presence.roster.person, self._picture).register(self.router)
         self.peers.on_resource = lambda jid, available: self.performer.perform(self.registry.peer_presence(jid, available, time.time()))
@@ -191,7 +198,7 @@ class Bridge:
             return self.media[jid]
         if "/" in jid:
             session = self.sessions.by_jid.get(jid)
-            return SessionListener(session) if session is not None else None
+            return self.reception.guests.listener(session) if session is not None else None
         return SessionListener(*self.sessions.of(jid))
 
     async def backup(self, path: Path) -> None:
@@ -218,6 +225,7 @@ class Bridge:
         """Take up the sessions and the calls of the last run. What they owe leaves when the server is there."""
         assert self._journal is not None
         self.desk.restore()
+        self.reception.sweep()  # a link may have been taken back while no bridge ran
         for id in {s.identity.device for s in self.sessions.by_jid.values()} - {""}:
             if id not in self.devices:  # revoked or blocked while no bridge ran
                 self.desk.revoke(f"device:{id}")
@@ -236,6 +244,7 @@ class Bridge:
             allowed_origins=config.web.allowed_origins,
             trusted_proxies=config.web.trusted_proxies,
             sockets_per_ip=config.limits.sockets_per_ip,
+            links=self.reception.links,
             desk=self.proofs,
         )
         await self.web.start(*split_address(config.web.listen, "[web] listen"), self._tls)
@@ -320,6 +329,7 @@ class Bridge:
                 session.wire.close(1001, "the bridge is being stopped")
         for jid in self.media:
             self.presence.offline(jid)
+        self.reception.leaving()
 
     async def _peers_know(self) -> None:
         """Give peers a moment to answer; what they do not answer is in the journal."""
@@ -331,6 +341,7 @@ class Bridge:
     async def _ready(self) -> None:
         """The server is there and we are alone: everybody hears of everybody. J-005."""
         await self.presence.announce()
+        self.reception.connected()
         self.performer.perform(self.registry.reconnected(time.time()))
         await self.ice.servers(f"echo@{self.config.xmpp.domain}/echo")
         if not self.ice.has_turn:
@@ -345,6 +356,7 @@ class Bridge:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             self.registry.sweep(time.time())
+            self.reception.sweep()
             self.performer.perform(self.registry.zombies(time.time()))
             self.door.sweep(time.time())
             self.proofs.sweep(time.time())

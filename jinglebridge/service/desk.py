@@ -20,6 +20,7 @@ from jinglebridge.service.askings import event_of
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.door import Door
+from jinglebridge.service.guests import Guests
 from jinglebridge.service.ice import NO_TURN, IceSource
 from jinglebridge.service.pages import Pages, restored, saved
 from jinglebridge.service.performer import Clock, Performer
@@ -75,6 +76,7 @@ class Desk:
         self._book = book
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.guests: Guests  # set by the reception
         self.draining = False
         self.services: dict[str, bool] = {}  # full JIDs of our own contacts -> can take video
         sessions.on_secret = self._save
@@ -132,7 +134,7 @@ class Desk:
         welcome = m.Welcome(
             jid=session.jid,
             name=session.name,
-            contacts=self._contacts.first(session),
+            contacts=self.guests.contacts(session) if session.identity.guest else self._contacts.first(session),
             limits=m.Limits(
                 frame=frames.MAX_FRAME, calls=self._config.limits.calls_per_person, resume=int(self._config.limits.resume), ping=10
             ),
@@ -201,14 +203,18 @@ class Desk:
         self._performer.perform(self._registry.offline(session.jid, self._clock()), lambda: self._left(session))
 
     def revoke(self, way: str) -> int:
-        """End all sessions that came in this way (`Identity.way`). Returns how many there were."""
+        """End all sessions that came in this way (`Identity.way`): how many there were."""
         found = [s for s in self._sessions.by_jid.values() if s.identity.way == way]
         for session in found:
-            if session.wire is not None:
-                session.wire.close(4002, "revoked")
-                session.wire = None
-            self.end(session)
+            self.dismiss(session)
         return len(found)
+
+    def dismiss(self, session: Session) -> None:
+        """End a session that may go on no more, and its socket."""
+        if session.wire is not None:
+            session.wire.close(4002, "revoked")
+            session.wire = None
+        self.end(session)
 
     def _left(self, session: Session) -> None:
         self._presence.offline(session.jid)
@@ -222,6 +228,8 @@ class Desk:
     def request(self, session: Session, frame: m.Request) -> None:
         if not session.allowance.take(asyncio.get_running_loop().time(), COSTS.get(type(frame), 1.0)):
             raise EndpointError("rate-limited", "too many requests; slow down")
+        if session.identity.guest:
+            self.guests.permit(session, frame)
         if isinstance(frame, (m.Devices, m.DevicesRevoke)):
             answer = self._door.devices.request(session.identity, frame)
             if answer is not None and session.wire is not None:

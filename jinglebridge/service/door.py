@@ -11,6 +11,7 @@ import hashlib
 import ipaddress
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -26,6 +27,9 @@ from jinglebridge.web.jwks import KeySet
 from jinglebridge.web.keys import Keys, Secret, Source
 from jinglebridge.xmpp.stanza import bare_jid
 
+if TYPE_CHECKING:
+    from jinglebridge.service.links import Links
+
 log = structlog.get_logger()
 
 MAX_FAILURES = 30  # wrong tokens, devices and codes of one client address …
@@ -37,6 +41,7 @@ class Door:
 
     def __init__(self, config: Config, store: Store, devices: Devices, clock: Callable[[], float]) -> None:
         self._config = config
+        self.links: Links | None = None  # set by the reception
         self._store = store
         self.devices = devices
         self._clock = clock
@@ -51,16 +56,16 @@ class Door:
         if self._failures.full(place, self._clock()):
             raise EndpointError("rate-limited", "too many wrong credentials came from this address; wait some minutes")
         try:
-            return await self._admit(frame)
+            return await self._admit(frame, address)
         except EndpointError as error:
             if error.code == "not-authorized" and (frame.token, frame.device, frame.code) != (None, None, None):
                 self._failures.note(place, self._clock())
                 log.info("not-let-in", why=str(error))
             raise
 
-    async def _admit(self, frame: m.Hello) -> tokens.Identity:
-        if frame.code is not None:
-            raise EndpointError("not-supported", "guest links come later")
+    async def _admit(self, frame: m.Hello, address: str) -> tokens.Identity:
+        if frame.code is not None and self.links is not None:
+            return self.links.admit(frame.code, frame.name, address)
         if frame.device is not None:
             return self._prepared(self.devices.admit(frame.device))
         if frame.token is not None:

@@ -7,7 +7,6 @@ Spec: J-051, J-070, J-073, J-077.
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 
 from jinglebridge.calls import events as ev
@@ -17,12 +16,11 @@ from jinglebridge.jingle import JMI_TAGS, parse_jingle, parse_jmi, plain_jingle
 from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.xml import to_text
 from jinglebridge.xmpp.router import Answer, Router
-from jinglebridge.xmpp.stanza import Stanza, read_error
+from jinglebridge.xmpp.stanza import Stanza, age, read_error
 
 JINGLE = "{urn:xmpp:jingle:1}jingle"
 SMALL = MAX_XML // 20  # counted characters: written out, the worst element (`<a xmlns=""></a>`) is not twenty times that
 RECEIPT = "{urn:xmpp:receipts}request"
-DELAY = "{urn:xmpp:delay}delay"
 
 
 class Ears:
@@ -62,7 +60,7 @@ class Ears:
         except BadRequest:
             return  # a message gets no error
         event = ev.JmiReceived(
-            jmi, stanza.sender, stanza.to, stanza.id, stanza.element.find(RECEIPT) is not None, self._age(stanza.element)
+            jmi, stanza.sender, stanza.to, stanza.id, stanza.element.find(RECEIPT) is not None, age(stanza.element, datetime.now(UTC))
         )
         self._performer.perform(self._registry.from_peer_message(event, self._clock()))
 
@@ -72,15 +70,3 @@ class Ears:
         key = self._performer.sent_message(stanza.id)
         if key is not None and key[1] == stanza.sender.partition("/")[0]:
             self._performer.perform(self._registry.handle(key, ev.Bounced(condition), self._clock()))
-
-    @staticmethod
-    def _age(message: ET.Element) -> float:
-        """Seconds since the message was sent, by its XEP-0203 stamp; 0 without one. J-070."""
-        delay = message.find(DELAY)
-        try:
-            stamp = datetime.fromisoformat(delay.get("stamp", "")) if delay is not None else None
-        except ValueError:
-            return 0.0
-        if stamp is None:
-            return 0.0
-        return max(0.0, (datetime.now(UTC) - (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC))).total_seconds())

@@ -36,7 +36,9 @@ class IceSource:
         servers, self.problem = await extdisco.ask(self._requests, jid, self._server, datetime.now(UTC))
         if not any(s.urls[0].startswith("turn") for s in servers):
             servers = extdisco.limit(servers + self._configured(jid, self._lifetime(guest)))
-        self.has_turn = any(s.urls[0].startswith("turn") for s in servers)
+        found = any(s.urls[0].startswith("turn") for s in servers)
+        if found or self.problem not in ("timeout", "offline"):  # no answer is no news
+            self.has_turn = found
         return servers
 
     def _lifetime(self, guest: bool) -> int:

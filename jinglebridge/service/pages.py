@@ -54,8 +54,8 @@ class Pages:
 
     def _enlist(self, session: Session) -> None:
         callable = self._contacts.callable(session)
-        dnd = session.show == "dnd"
-        self._registry.online(Endpoint(session.jid, session.name, session.video, callable, session.identity.anyone, dnd))
+        i, dnd = session.identity, session.show == "dnd"
+        self._registry.online(Endpoint(session.jid, session.name, session.video, callable, i.anyone, dnd, i.guest))
 
     def _met(self, own: str) -> None:
         """This person has other contacts than before."""

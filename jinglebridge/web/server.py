@@ -19,6 +19,7 @@ from aiohttp import web
 from jinglebridge.errors import OperatorError
 from jinglebridge.web import messages as m
 from jinglebridge.web import proofs, websocket
+from jinglebridge.web.guest_pages import GuestPages, Looker
 from jinglebridge.web.socket import Gate, Sockets
 
 log = structlog.get_logger()
@@ -51,6 +52,7 @@ class WebServer:
         allowed_origins: list[str],
         trusted_proxies: list[str],
         sockets_per_ip: int,
+        links: Looker | None = None,
         desk: proofs.Desk | None = None,
     ) -> None:
         """`desk`: for the proof of an address; None: nobody can prove one here."""
@@ -65,6 +67,7 @@ class WebServer:
         self._headers = security_headers(public_url)
         self._runner: web.AppRunner | None = None
         self._folder = client_folder()
+        self._guests = GuestPages(links, self._folder / "guest.html", self.address_of, self._check_origin) if links is not None else None
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024)
@@ -76,6 +79,8 @@ class WebServer:
         app.router.add_get("/client/{name:[a-z0-9_.-]+}", self.file)
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
+        if self._guests is not None:
+            self._guests.register(app)
         app.on_response_prepare.append(self._add_headers)
         return app
 

@@ -30,6 +30,7 @@ PULSE = 2.5  # seconds between looks at who is silent
 PING_AFTER = 7.5  # of silence
 DEAD_AFTER = 12.5
 TURN = 32  # messages of one socket that are handled before others have their turn
+PACE, BURST = 50.0, 400.0  # messages a second that are handled of one socket, and how many at once; what is above waits
 
 
 class Gate(Protocol):
@@ -58,8 +59,8 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_address", "_backlog", "_closing", "_ended", "_gate", "_greeting", "_on_end", "_out", "_paused", "_reader", "_size", "_timer",
-        "_transport", "heard_at", "session",
+        "_address", "_backlog", "_closing", "_ended", "_gate", "_greeting", "_on_end", "_out", "_paid", "_paused", "_reader", "_size",
+        "_timer", "_transport", "heard_at", "session",
     )  # fmt: skip
 
     def __init__(self, gate: Gate, address: str, on_end: Callable[[Connection], None] = lambda connection: None) -> None:
@@ -74,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._closing = False  # we have said so
         self._paused = False  # reading, until what was read is handled
         self._ended = False  # nothing is read any more
+        self._paid = 0.0  # until then this socket has used up its pace
         self._greeting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.session: Session | None = None
@@ -168,12 +170,20 @@ class Connection(asyncio.Protocol):
         del self._backlog[:done]
         if self._ended:
             self._backlog.clear()
-        if not self._backlog or self._transport is None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._paid = max(self._paid, now) + done / PACE
+        wait = self._paid - now - BURST / PACE
+        if self._transport is None or (not self._backlog and wait <= 0):
             self._read_on(True)
             return
         self._read_on(False)
-        if self._greeting is None:
-            asyncio.get_running_loop().call_soon(self._work)
+        if self._greeting is not None:
+            return
+        if wait > 0:
+            loop.call_later(wait, self._work)
+        else:
+            loop.call_soon(self._work)
 
     def _read_on(self, on: bool) -> None:
         transport = self._transport

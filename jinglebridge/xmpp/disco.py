@@ -19,7 +19,7 @@ from jinglebridge.jingle.private import NS as NS_BRIDGE
 from jinglebridge.xmpp import caps
 from jinglebridge.xmpp.caps import DiscoInfo, Identity
 from jinglebridge.xmpp.router import Answer, Router
-from jinglebridge.xmpp.stanza import Stanza
+from jinglebridge.xmpp.stanza import COMMANDS, Stanza
 
 ITEMS = "http://jabber.org/protocol/disco#items"
 VERSION = "jabber:iq:version"
@@ -52,9 +52,17 @@ _SESSION = {
 }
 GATEWAY = DiscoInfo(
     (Identity("component", "generic", "", "jinglebridge"), Identity("gateway", "webrtc", "", "jinglebridge")),
-    BASE | {ITEMS, VERSION, "vcard-temp", "jid\\20escaping"},
+    BASE | {ITEMS, VERSION, "vcard-temp", "jid\\20escaping", COMMANDS, "jabber:x:data"},
 )
 ACCOUNT = DiscoInfo((Identity("account", "registered"),), frozenset({caps.INFO, ITEMS, PING, "vcard-temp"}))
+
+
+class Nodes(Protocol):
+    """Nodes of the gateway's address. None: no such node."""
+
+    def info(self, stanza: Stanza, node: str) -> DiscoInfo | None: ...
+
+    def items(self, stanza: Stanza, node: str) -> list[dict[str, str]] | None: ...
 
 
 class Disco:
@@ -65,6 +73,7 @@ class Disco:
         self._directory = directory
         self._subscribed = subscribed
         self._items = items
+        self.nodes: Nodes | None = None
 
     def register(self, router: Router) -> None:
         router.iq["get", f"{{{caps.INFO}}}query"] = self.info
@@ -76,6 +85,10 @@ class Disco:
         """disco#info, with and without the caps node. J-019 … J-023."""
         assert stanza.payload is not None
         node = stanza.payload.get("node")
+        if node is not None and stanza.to == self._domain and self.nodes is not None:
+            found = self.nodes.info(stanza, node)
+            if found is not None:
+                return Answer(found.build(node))
         known = self._known(stanza.to)
         if node is not None and node != f"{NODE}#{known.ver()}":
             raise ItemNotFound("no such node")
@@ -83,7 +96,16 @@ class Disco:
 
     def items(self, stanza: Stanza) -> Answer:
         """The gateway lists its public services; a user's sessions are for subscribers only. J-024."""
-        query = ET.Element(f"{{{ITEMS}}}query")
+        assert stanza.payload is not None
+        node = stanza.payload.get("node")
+        query = ET.Element(f"{{{ITEMS}}}query", {} if node is None else {"node": node})
+        if node is not None and stanza.to == self._domain and self.nodes is not None:
+            items = self.nodes.items(stanza, node)
+            if items is None:
+                raise ItemNotFound("no such node")
+            for attributes in items:
+                ET.SubElement(query, f"{{{ITEMS}}}item", attributes)
+            return Answer(query)
         listed: list[str] = []
         if stanza.to == self._domain:
             listed = list(self._items)

@@ -42,6 +42,7 @@ class Answer:
 IqHandler = Callable[[Stanza], Answer]
 Handler = Callable[[Stanza], None]
 TextHandler = Callable[[Stanza, str], Answer | None]  # None: the text is not plain enough
+BODY = f"{{{NS}}}body"
 NOTHING = ET.Element("nothing")  # the element of a stanza that came as text
 
 
@@ -59,6 +60,8 @@ class Router:
         self.message: dict[str, Handler] = {}
         self.message_errors: dict[str, Handler] = {}  # by child tag; all others go to `message_error`
         self.message_error: Handler = lambda stanza: None
+        self.text: Handler = lambda stanza: None  # a message to the domain itself that says something
+        self.hidden: Callable[[Stanza], bool] = lambda stanza: False  # must the addressee look to this sender as if it were not there?
         self.presence: Handler = lambda stanza: None
         self.shuns: Callable[[str, str], bool] = lambda own, peer: False  # does this user (bare) block that one?
         self.blocked: Callable[[str], bool] = lambda jid: False  # full or bare JID: such a sender is not heard
@@ -192,6 +195,8 @@ class Router:
             raise BadRequest("an IQ request has exactly one payload")
         payload = stanza.payload = stanza.element[0]
         handler = self.iq.get((stanza.type, payload.tag))
+        if self.hidden(stanza):  # it is asked of an address of the same kind that nobody has
+            stanza = replace(stanza, to=f"guest--@{self.domain}{'/-' if '/' in stanza.to else ''}")
         if handler is not None:
             return handler(stanza)
         if any(tag == payload.tag for _, tag in self.iq):
@@ -210,3 +215,5 @@ class Router:
                 return
         if stanza.type == "error":
             self.message_error(stanza)
+        if stanza.to == self.domain and stanza.element.find(BODY) is not None:
+            self.text(stanza)

@@ -9,6 +9,7 @@ import secrets
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from jinglebridge.xml import escaped
 
 NS = "jabber:component:accept"
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+COMMANDS = "http://jabber.org/protocol/commands"
+DELAY = "{urn:xmpp:delay}delay"
 CHILDREN_OF_ERRORS = frozenset({f"{{{NS}}}error", "{jabber:client}error"})
 
 
@@ -118,15 +121,29 @@ def text_child(name: str, text: str) -> ET.Element:
 
 def error_reply(stanza: Stanza, error: ProtocolError | None) -> ET.Element:
     """The answer to a request that failed; None is a bug of ours, whose text the peer does not see. J-078."""
-    reply = ET.Element(f"{{{NS}}}iq", {"type": "error", "id": stanza.id, "from": stanza.to, "to": stanza.sender})
+    reply = ET.Element(f"{{{NS}}}{stanza.kind}", {"type": "error", "id": stanza.id, "from": stanza.to, "to": stanza.sender})
     kind, condition = (error.type, error.condition) if error is not None else ("cancel", "internal-server-error")
     child = ET.SubElement(reply, f"{{{NS}}}error", {"type": kind})
     ET.SubElement(child, f"{{{STANZAS}}}{condition}")
     if error is not None and error.jingle:
         ET.SubElement(child, f"{{{NS_JINGLE_ERRORS}}}{error.jingle}")
+    if error is not None and error.command:
+        ET.SubElement(child, f"{{{COMMANDS}}}{error.command}")
     if error is not None and str(error):
         ET.SubElement(child, f"{{{STANZAS}}}text").text = str(error)[:200]
     return reply
+
+
+def age(element: ET.Element, now: datetime) -> float:
+    """Seconds since a message was sent, by its XEP-0203 stamp; 0 without one. J-070."""
+    delay = element.find(DELAY)
+    try:
+        stamp = datetime.fromisoformat(delay.get("stamp", "")) if delay is not None else None
+    except ValueError:
+        return 0.0
+    if stamp is None:
+        return 0.0
+    return max(0.0, (now - (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC))).total_seconds())
 
 
 def read_error(element: ET.Element) -> tuple[str, str | None]:

@@ -32,6 +32,14 @@ DTLS = "{urn:xmpp:jingle:apps:dtls:0}"
 GROUP = "{urn:xmpp:jingle:apps:grouping:0}group"
 CONTENT = ".//{urn:xmpp:jingle:1}content"
 
+# How the page's media goes, and what of it the other side may have been told.
+PATH = """async () => {
+  const stats = [...(await window.jinglebridge.call.peerConnection.getStats()).values()]
+  const pair = stats.find((r) => r.type === 'candidate-pair' && r.nominated && r.state === 'succeeded')
+  const local = stats.filter((r) => r.type === 'local-candidate').map((r) => r.candidateType)
+  return { used: stats.find((r) => r.id === pair.localCandidateId).candidateType, local }
+}"""
+
 # What of the page's picture went out, and when the other side last said how much of it came in.
 SENT = """async () => {
   const stats = [...(await window.jinglebridge.call.peerConnection.getStats()).values()].filter((r) => r.kind === 'video')
@@ -273,6 +281,41 @@ def test_mute_both_ways(alice: tuple[Person, str], dino: Dino) -> None:
     page.gone(f"{dino.name} is muted")
     page.hears_tone(TONES[1])
     page_hangs_up(page, dino, since)
+
+
+def test_a_guest_link_from_dinos_chat_rings_dino_through_turn_only(bridge: BridgeProcess, chromium: Person, dino: Dino) -> None:
+    """Issue 5: the link is made by a line in Dino's chat, and opened by somebody who has nothing but the link."""
+    page, gateway = chromium.page, dino.server.component
+    answer = dino.writes(gateway, "link Shop audio 2 days")
+    (url,) = [word for word in answer.split() if word.startswith(bridge.url)]
+    since = dino.mark()
+    page.goto(url)
+    for text in (f"Call {dino.name}", "Shop"):
+        chromium.sees(text)
+    assert not bridge.calls(), "opening it does nothing"
+    page.get_by_label("Your name").fill("Anna Blume")
+    for button in ("Call", "Call again", "Call again"):  # as in `in_call`
+        chromium.press(button)
+        dino.accepts(dino.rings("guest-anna-blume-", video=False, begins=True))
+        chromium.connected()
+        if dino.takes_microphone(since):
+            break
+        chromium.press("Hang up")
+        dino.closes_the_window()
+    path: dict[str, Any] = page.evaluate(PATH)
+    assert path["used"] == "relay" and set(path["local"]) == {"relay"}, path
+    both_hear(chromium, dino)
+    told = dino.chat("IN", gateway, since)
+    assert len(told) == 1 and told[0].startswith("Anna Blume calls you by your guest link “Shop”, from the address guest-anna-blume-"), told
+    seen = [ET.tostring(s, encoding="unicode") for d, s in dino.stanzas(since) if d == "IN"]
+    assert any('type="relay"' in xml for xml in seen)
+    assert not any('type="host"' in xml or 'type="srflx"' in xml for xml in seen), "the guest's own address is not shown"
+    page_hangs_up(chromium, dino, since)
+    chromium.offers("Call again")
+    assert "“Shop”" in dino.writes(gateway, "revoke Shop")
+    chromium.sees("This link does not work")
+    assert [p for p in chromium.problems if "404" not in p] == []
+    chromium.problems.clear()
 
 
 @pytest.mark.long

@@ -14,7 +14,19 @@ from tests.unit.cases import small
 
 
 def test_the_commands_of_the_design():
-    assert set(cli.COMMANDS) == {"run", "demo", "check-config", "doctor", "token", "devices", "calls", "backup", "stop", "translate"}
+    assert set(cli.COMMANDS) == {
+        "run",
+        "demo",
+        "check-config",
+        "doctor",
+        "token",
+        "devices",
+        "link",
+        "calls",
+        "backup",
+        "stop",
+        "translate",
+    }
 
 
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in cli.COMMANDS), ["token", "create", "--help"]])

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from jinglebridge.calls.reasons import END_REASONS
-from jinglebridge.web import messages
+from jinglebridge.web import guest_pages, messages
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "client"
@@ -39,6 +39,12 @@ def test_every_end_reason_has_words(node: str) -> None:
     assert run.stdout.split() == list(END_REASONS)
 
 
+def test_every_refusal_of_a_link_has_words(node: str) -> None:
+    script = "import(process.argv[1]).then(({ LINK }) => console.log(Object.keys(LINK).join(' ')))"
+    run = subprocess.run([node, "-e", script, (CLIENT / "words.js").as_uri()], capture_output=True, text=True, timeout=30, check=True)
+    assert set(run.stdout.split()) == {*guest_pages.STATUS, "offline", "gone"}
+
+
 def union(name: str) -> set[str]:
     """The members of a string union of index.d.ts."""
     match = re.search(rf"export type {name} =(.*?)\n\n", (CLIENT / "index.d.ts").read_text(), re.DOTALL)
@@ -59,8 +65,8 @@ def test_requests_are_those_of_the_protocol() -> None:
 
 
 def test_page_needs_nothing_that_the_content_security_policy_forbids() -> None:
-    page = (CLIENT / "index.html").read_text()
-    assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script(?![^>]*\ssrc=)", page)
+    for page in ("index.html", "guest.html"):
+        assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script(?![^>]*\ssrc=)", (CLIENT / page).read_text()), page
     for path in MODULES:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", path.read_text()), path.name
 

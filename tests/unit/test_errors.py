@@ -6,7 +6,7 @@ import inspect
 import re
 
 from jinglebridge import errors
-from jinglebridge.errors import EndpointError, JingleBridgeError, Refused, SdpError
+from jinglebridge.errors import CommandError, EndpointError, JingleBridgeError, Refused, SdpError, SessionExpired
 
 
 def test_the_drawing_names_every_class():
@@ -19,3 +19,8 @@ def test_errors_carry_their_answer():
     assert Refused("x", reason="security-error").reason == "security-error"
     refused = EndpointError("not-negotiable", "why", what="add")
     assert (refused.code, refused.what, str(refused)) == ("not-negotiable", "add", "why")
+
+
+def test_errors_of_commands_name_their_condition():
+    assert CommandError("bad-payload", "why").command == "bad-payload" and SessionExpired().command == "session-expired"
+    assert (SessionExpired.type, SessionExpired.condition, CommandError.condition) == ("cancel", "not-allowed", "bad-request")

@@ -192,10 +192,32 @@ class Dino:
     def has_picture(self, hash: str) -> bool:
         return (self._database.parent / "avatars" / hash).exists()
 
-    def rings(self, jid: str, *, video: bool) -> Json:
-        """Wait for the ringing; the notification with its buttons."""
+    def writes(self, to: str, line: str) -> str:
+        """A line in the chat with `to`; what comes back."""
+        since = self.mark()
+        self.desktop.run("gapplication", "launch", "im.dino.Dino", f"xmpp:{to}?message")
+        for _ in range(5):  # what is just being shown takes no key
+            self.desktop.run("xdotool", "sleep", "0.5", "type", "--delay", "25", line)
+            self.desktop.run("xdotool", "key", "Return")
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                if self.chat("OUT", to, since):
+                    assert self.chat("OUT", to, since) == [line]
+                    return str(wait_for(f"{to} answers {line!r}", lambda: self.chat("IN", to, since))[0])
+                time.sleep(0.05)
+        raise AssertionError(f"Dino did not send {line!r}")
+
+    def chat(self, direction: str, other: str, since: int) -> list[str]:
+        """What was written ("OUT") to an address, or came ("IN") from it, since then."""
+        end = "to" if direction == "OUT" else "from"
+        found = (s for d, s in self.stanzas(since) if d == direction and s.get(end, "").partition("/")[0] == other)
+        return [text for s in found for child in s if child.tag.endswith("}body") and (text := judge.printed_text(child.text or ""))]
+
+    def rings(self, jid: str, *, video: bool, begins: bool = False) -> Json:
+        """Wait for the ringing; the notification with its buttons. `begins`: `jid` is how the address begins."""
         self._old_windows = set(self.desktop.windows("Dino"))
-        ring = self.desktop.notified(lambda n: n.get("title") == jid and "reject" in n["actions"])
+        title = (lambda n: n.get("title", "").startswith(jid)) if begins else (lambda n: n.get("title") == jid)
+        ring = self.desktop.notified(lambda n: title(n) and "reject" in n["actions"])
         assert ring["body"] == ("Incoming video call" if video else "Incoming call"), ring
         return ring
 

@@ -99,6 +99,11 @@ def call_words(direction: str, stanza: ET.Element) -> Iterator[str]:
         yield " ".join([direction, action, *said])
 
 
+def printed_text(text: str) -> str:
+    """A text as it was before Dino printed it, which indents it."""
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
 def printed_stanzas(log: str) -> list[tuple[str, ET.Element]]:
     """Stanzas out of what `dino-im --print-xmpp` prints: one tag a line, every name as ``{namespace}:name``."""
     found = []

@@ -10,7 +10,7 @@ from jinglebridge.demo.lab import Ejabberd
 
 from .client import Dino
 from .desktop import Desktop
-from .namespace import own_network
+from .namespace import ADDRESS, own_network
 
 C2S = 5222  # Dino tries SRV records, which nobody has here, and then this port
 
@@ -21,6 +21,7 @@ def lab(folder: Path, hz: int, user: str = "dina") -> Iterator[Dino]:
     with own_network():
         server = Ejabberd(folder / "ejabberd", shaper="none")
         server.c2s = C2S
+        server.turn = ADDRESS  # Dino has no way to 127.0.0.1
         desktop = Desktop(folder / "desktop", hz)
         try:
             server.start()

@@ -192,7 +192,9 @@ def test_a_rate_limited_direct_call_looks_like_nobody():
 
 def test_window_slides_and_forgets():
     window = Window(2)
+    assert not window.full("a", 0)
     assert window.admit("a", 0) and window.admit("a", 30) and not window.admit("a", 59)
+    assert window.full("a", 59) and not window.full("a", 60)
     assert window.admit("a", 60) and not window.admit("a", 61)
     window.forget(119)
     assert window.seen

@@ -95,6 +95,20 @@ def test_do_not_disturb_and_a_direct_call_that_crosses_ours():
     assert "page: incoming audio,video from romeo instead of c1" in w.sends(offer_of_peer("a"))
 
 
+# --- guests
+
+
+def test_a_guest_is_there_for_its_contacts_only():
+    """Users of the bridge's own server may call any web user, but no guest: DESIGN §2."""
+    w = World()
+    w.page(private=True, contacts=frozenset({"other@im.test"}))
+    assert w.messages(Propose("s1", AV), to=JULIET) == [] and w.quiet
+    with pytest.raises(ServiceUnavailable):
+        w.sends(offer_of_peer("s1"))
+    w.page(private=True, contacts=CONTACT)
+    assert any("incoming" in told for told in w.messages(Propose("s2", AV), to=JULIET))
+
+
 # --- limits
 
 

@@ -57,7 +57,6 @@ async def test_who_is_not_let_in(world: World):
     assert await code(world, token=None) == "not-authorized"
     assert await code(world, token=good[:-3]) == "not-authorized"
     assert await code(world, token=tokens.create("t" * 40, "anna", DOMAIN)) == "not-authorized"
-    assert await code(world, token=None, code="x") == "not-supported"
     assert await code(world, token=None, device="x") == "not-authorized"
     assert await code(world, token=None, resume=m.Resume(secret="unknown")) == "not-authorized"
     world.desk.draining = True

@@ -20,12 +20,14 @@ from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.service.performer import Performer
+from jinglebridge.service.reception import Reception
 from jinglebridge.service.tellings import SessionListener
 from jinglebridge.store.journal import MemoryJournal
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.web import messages as m
 from jinglebridge.web import tokens
 from jinglebridge.web.sessions import Session, Sessions
+from jinglebridge.xmpp.disco import Disco
 from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.requests import Requests
@@ -66,7 +68,6 @@ class World:
         self.router = Router(DOMAIN, self.sent, self.requests)
         self.peers = Peers(self.requests)
         self.presence = PresenceKeeper(self.sent, self.peers, self.store)
-        self.router.presence = self.presence.received
         self.router.shuns = self.presence.roster.blocked
         ids = itertools.count(1)
         admission = Admission(Policy(DOMAIN, frozenset({"im.test"})), Limits())
@@ -86,6 +87,21 @@ class World:
             self.config, self.sessions, self.registry, self.performer, self.presence, self.ice, self.journal, time.time,
             lambda: self.online, self.door, self.contacts, self.book,
         )  # fmt: skip
+        disco = Disco(DOMAIN, self.desk, self.presence.subscribed)
+        disco.register(self.router)
+        self.reception = Reception(
+            self.config,
+            self.store,
+            self.sessions,
+            self.registry,
+            self.performer,
+            self.ice,
+            self.sent,
+            time.time,
+            self.presence.received,
+            self.devices,
+        )
+        self.reception.connect(self.router, disco, self.desk, self.door)
         self.devices.end = self.desk.revoke
         Ears(self.registry, self.performer, time.time).register(self.router)
 
@@ -93,7 +109,7 @@ class World:
         if "/" not in jid:
             return SessionListener(*self.sessions.of(jid))
         session = self.sessions.by_jid.get(jid)
-        return SessionListener(session) if session else None
+        return self.reception.guests.listener(session) if session else None
 
     async def hello(self, user: str = "anna", *contacts: str, **fields: Any) -> tuple[Session, FakeWire, dict[str, Any]]:
         """A page opens: (its session, its wire, the welcome frame)."""

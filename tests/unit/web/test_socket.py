@@ -471,6 +471,19 @@ async def test_who_sends_much_at_once_waits_for_their_turn(piped: Piped, gate: F
     assert [r.id for r in gate.requests] == [*map(str, range(many)), "last"], "in order"
 
 
+async def test_who_goes_on_sending_much_is_read_slowly(piped: Piped, gate: FakeGate, monkeypatch: pytest.MonkeyPatch):
+    """A turn for each is not enough against somebody who never stops: the others would share what is left."""
+    monkeypatch.setattr(module, "BURST", 40.0)
+    monkeypatch.setattr(module, "PACE", 200.0)
+    connection, pipe, _ = await greeted(piped, gate)
+    began = asyncio.get_running_loop().time()
+    connection.data_received(b"".join(masked(f'{{"type":"accept","id":"{n}","call":"c"}}') for n in range(80)))
+    await until(lambda: len(gate.requests) == 80)
+    assert not pipe.reading, "what it sent is handled, and it has to wait before more is read"
+    await until(lambda: pipe.reading)
+    assert asyncio.get_running_loop().time() - began > 0.15
+
+
 async def test_frames_behind_the_hello_wait_for_it(piped: Piped, gate: FakeGate):
     pipe = Pipe(reads=True)
     connection = piped(pipe)
