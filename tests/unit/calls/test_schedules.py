@@ -132,6 +132,8 @@ class Witness:
                     assert self.seen[who] is False, "nothing after the end"
                     if isinstance(effect, fx.TellDescription | fx.TellCandidate):
                         assert who in self.willing, "no address before acceptance"
+                case fx.Note("call-started" | "branch-started", _, sid):
+                    self.over = {key for key in self.over if key[2] != sid}  # the peer may use it again, also for a call that ends at once
                 case fx.StartTimer(key):
                     assert key not in self.over, "no timer after the end"
                 case fx.StopTimers(key):
