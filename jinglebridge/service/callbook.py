@@ -32,6 +32,7 @@ class CallBook:
         self._domain = domain
         self._days = days
         self._name_of = name_of
+        self.told: Callable[[str], bool] = lambda own: False  # does the peer know of this guest's call already?
 
     def keep(self, record: CallRecord) -> None:
         """A guest has no list, and neither have our services."""
@@ -47,6 +48,8 @@ class CallBook:
             return
         name = self._name_of(effect.own) or effect.own.partition("@")[0]
         guest = effect.own.startswith("guest-")
+        if guest and self.told(effect.own):
+            return  # one message is enough
         sender = self._domain if guest else effect.own  # an answer to a guest would reach nobody
         kind = "video call" if "video" in effect.media else "call"
         text = f"Missed {kind} from {name}, who used a guest link of yours." if guest else f"Missed {kind} from {name}."

@@ -128,6 +128,10 @@ class Guests:
         text = f"{name} calls you by {by}, from the address {session.bare}."
         self._send(message(self._config.xmpp.domain, bare(to), secrets.token_urlsafe(16), text_child("body", text)))
 
+    def told(self, own: str) -> bool:
+        """Did the maker of the link get a message about this guest (bare JID)?"""
+        return any(bare(jid) == own for jid in self._told)
+
     def _blocked(self, owner: str, jid: str) -> None:
         """What runs already ends."""
         for state in list(self._registry.between(jid, owner)):

@@ -102,3 +102,6 @@ async def test_a_guests_call_is_told_by_the_gateway(world: World):
     book.tell_missed(fx.TellPeerMissed(f"guest-x@{DOMAIN}", BOB, ("audio",), 0.0))
     (message,) = world.stanzas("message")
     assert message.get("from") == DOMAIN and message.findtext(BODY) == "Missed call from Carl, who used a guest link of yours."
+    book.told = lambda own: own == f"guest-x@{DOMAIN}"
+    book.tell_missed(fx.TellPeerMissed(f"guest-x@{DOMAIN}", BOB, ("audio",), 0.0))
+    assert world.stanzas("message") == [], "the gateway said who calls when the call began"

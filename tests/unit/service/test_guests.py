@@ -91,6 +91,7 @@ async def test_the_maker_reads_who_calls_once(lab: Lab):
     messages = lab.stanzas("message")
     note, propose = messages
     assert note.findtext(f"{{{NS}}}body") == f"Anna calls you by your guest link “Shop”, from the address {guest.bare}."
+    assert lab.reception.guests.told(guest.bare) and not lab.reception.guests.told("guest-other@x")
     assert (note.get("from"), note.get("to"), propose.get("to"), propose.get("from")) == (DOMAIN, BOB, BOB, guest.jid)
     lab.desk.request(guest, m.Hangup(id="h", call="c1"))
     lab.sent.take()
