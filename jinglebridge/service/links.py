@@ -33,6 +33,7 @@ DEFAULT_DAYS = 7
 MAX_NAME = 64  # characters of a guest's name
 MAX_LABEL = 64
 MAX_SLUG = 20
+MAX_DAYS = 36_500  # also where there is no other limit: calendars end in the year 9999
 GUESSES = 20  # wrong codes a minute from one address
 VISITS = 30  # guests let in by one link a minute
 CALLS = 6  # calls by one link a minute
@@ -100,6 +101,8 @@ class Links:
             raise ValueError(f"You have {self._policy.links_per_person} links already: take one back first (links, revoke).")
         if wish.days < 0 or (self.most_days and not 1 <= wish.days <= self.most_days):
             raise ValueError(f"A link is good for 1 to {self.most_days} days." if self.most_days else "Days cannot be negative.")
+        if wish.days > MAX_DAYS:
+            raise ValueError(f"A link is good for at most {MAX_DAYS} days; 0 days is for ever.")
         now = self._clock()
         code, id = secrets.token_urlsafe(24), secrets.token_hex(4)
         while id in self._by_id:
@@ -237,8 +240,9 @@ def slug(name: str) -> str:
     """A readable piece of an address made of a name: its letters and digits in lower case with a dash behind, or nothing."""
     words = "".join(c if c.isalnum() else " " for c in unicodedata.normalize("NFKC", name).casefold()).split()
     short = "-".join(words)[:MAX_SLUG].strip("-")
-    ready = bare_jid(f"{short}@x") if short else None
-    return f"{ready.removesuffix('@x')}-" if ready else ""
+    # Looked at as a whole: a name that is written from right to left must not stand beside our Latin letters (RFC 3454 §6).
+    ready = bare_jid(f"guest-{short}-0@x") if short else None
+    return ready.removeprefix("guest-").removesuffix("0@x") if ready else ""
 
 
 def name_of(owner: str) -> str:
