@@ -81,7 +81,7 @@ class GuestPages:
         try:
             body = await request.content.readexactly(length) if 0 < (length := request.content_length or 0) <= MAX_BODY else b""
             code = _reader.decode(body).code
-        except (msgspec.DecodeError, EOFError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, EOFError, RecursionError):
             raise web.HTTPBadRequest(text="not a question about a link\n", headers=HEADERS) from None
         try:
             view = self._links.look(code, self._address_of(request))

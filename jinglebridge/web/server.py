@@ -71,7 +71,7 @@ class WebServer:
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024)
-        app.router.add_get("/ws", self.websocket)
+        app.router.add_get("/ws", self.websocket, allow_head=False)
         if self._desk is not None:
             app.router.add_post("/proof", self.begin_proof)
             app.router.add_post("/proof/answer", self.answer_proof)
@@ -127,7 +127,8 @@ class WebServer:
         if self._open[address] >= self._sockets_per_ip:
             raise web.HTTPTooManyRequests(text="too many connections from this address\n")
         key = request.headers.get("Sec-WebSocket-Key", "")
-        if request.headers.get("Upgrade", "").lower() != "websocket" or request.headers.get("Sec-WebSocket-Version") != "13" or not key:
+        upgrade, version = request.headers.get("Upgrade", "").lower(), request.headers.get("Sec-WebSocket-Version")
+        if upgrade != "websocket" or version != "13" or not websocket.is_key(key) or request.body_exists:
             raise web.HTTPBadRequest(text="this is for WebSockets (RFC 6455) only\n", headers={"Sec-WebSocket-Version": "13"})
         transport = _taken(request)
         transport.write(websocket.accept(key, m.PROTOCOL))

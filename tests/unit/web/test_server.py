@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,26 @@ async def test_behind_a_proxy_the_real_clients_are_counted(client: Client):
 def test_forwarded_addresses_are_believed_of_trusted_proxies_only(peer: str, forwarded: str, proxies: list[str], address: str):
     request = make_mocked_request("GET", "/ws", headers={"X-Forwarded-For": forwarded}).clone(remote=peer)
     assert server(trusted_proxies=proxies).address_of(request) == address
+
+
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    (KEY, b"Sec-WebSocket-Key: x"), (KEY, b"Sec-WebSocket-Key: \xff"), (KEY, b"Sec-WebSocket-Key: " + b"\xff" * 24),
+    (KEY, KEY + b"\r\nContent-Length: 5"), (KEY, KEY + b"\r\nTransfer-Encoding: chunked"), (b"GET", b"HEAD"),
+])  # fmt: skip
+async def test_a_handshake_that_is_none_is_refused_and_holds_nothing(client: Client, old: bytes, new: bytes):
+    """RFC 6455 §4.2.1. The connection is still HTTP's, which ends it."""
+    there = await client()
+    lines = (b"GET /ws HTTP/1.1", b"Host: x", b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", KEY)
+    request = b"\r\n".join((*lines, b"Sec-WebSocket-Protocol: " + m.PROTOCOL.encode(), b"", b""))
+    for sent, status in ((request, b"101"), (request.replace(old, new), b"405" if new == b"HEAD" else b"400")):
+        reader, writer = await asyncio.open_connection(there.host, there.port)
+        writer.write(sent)
+        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 " + status)
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_page_modules_and_security_headers(client: Client):
