@@ -341,6 +341,9 @@ def _check(config: Config, path: Path) -> None:
             ipaddress.ip_network(proxy, strict=False)
         except ValueError:
             raise ConfigError(f"{path}: [web] trusted_proxies: {proxy!r} is not an address or network") from None
+    for domain in config.policy.servers:
+        if not domain or domain != domain.lower() or any(c in "@/*" or c.isspace() for c in domain):
+            raise ConfigError(f"{path}: [policy] servers: {domain!r} is not a domain in lower case (all servers: everyone = true)")
     for address in config.policy.blocked:
         if not address or address != address.lower() or any(c in "/*" or c.isspace() for c in address) or address.count("@") > 1:
             raise ConfigError(f"{path}: [policy] blocked: {address!r} is not a domain or an address like eve@example.org, in lower case")
