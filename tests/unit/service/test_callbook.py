@@ -74,6 +74,7 @@ async def test_who_has_no_list(world: World):
 
 
 async def test_old_calls_are_forgotten(world: World):
+    world.presence.roster.admitted(ANNA, "Anna")
     world.book.keep(record("old", 1000.0))
     world.book.keep(record("new", 1001.0))
     world.book.forget_old(1000.5 + 30 * 86400)
