@@ -40,14 +40,13 @@ class Line:
 
 
 class Catalogue:
-    """`show(owner)` is called when a link is to tell whether its maker is available."""
+    """`echo`: is there a test contact; `devices`: None where nobody can prove an address."""
 
-    def __init__(self, links: Links, owners: Owners, domain: str, echo: bool, devices: Devices | None, show: Callable[[str], None]) -> None:
+    def __init__(self, links: Links, owners: Owners, domain: str, echo: bool, devices: Devices | None) -> None:
         self._links = links
         self._owners = owners
         self._domain = domain
         self._devices = devices
-        self._show = show
         self.commands: dict[str, Command] = {}
         self.lines: dict[str, Line] = {}
         self._add(
@@ -106,8 +105,6 @@ class Catalogue:
             raise ValueError(f"The name of a link has at most {MAX_LABEL} characters.")
         wish = Wish(label, int(days), values.get("once") == "1", values.get("video", "1") == "1", values.get("presence") == "1")
         link, url = self._links.make(asker, wish)
-        if link.shows_presence:
-            self._show(asker)
         text = f"Guest link {described(link)}:\n{url}\nWhoever has it can call you. {SEEN} Take it back with: revoke {link.id}"
         return Result(text, (Field("url", "Guest link", value=url), Field("id", "For taking it back", value=link.id)))
 

@@ -51,7 +51,8 @@ class Wish:
 
 
 class Links:
-    """All links. `has_turn`, `availability` (of an owner's bare JID) and `revoked` (called with a link's way in) are set by the bridge."""
+    """All links. Set by the bridge: `has_turn`; `availability` (of an owner's bare JID); `revoked`, called with a link's way in; `shows`,
+    called with the owner of a new link that tells whether they are available."""
 
     def __init__(self, store: Store, policy: Policy, servers: frozenset[str], public_url: str, clock: Callable[[], float]) -> None:
         self._store = store
@@ -68,6 +69,7 @@ class Links:
         self.has_turn: Callable[[], bool] = lambda: False
         self.availability: Callable[[str], str] = lambda owner: "unknown"
         self.revoked: Callable[[str], object] = lambda way: None
+        self.shows: Callable[[str], object] = lambda owner: None
         for link in sorted(store.rows(Link), key=lambda row: row.created):
             self._keep(link)
 
@@ -113,6 +115,8 @@ class Links:
         self._keep(link)
         self._store.save(link)
         log.info("link-made", link=id, owner=owner, days=wish.days, once=wish.once)
+        if link.shows_presence:
+            self.shows(owner)
         return link, f"{self._url}/c/{code}"
 
     def of(self, owner: str | None = None) -> list[Link]:

@@ -94,3 +94,14 @@ async def test_what_is_no_request():
     assert not carry_out(links, {"do": "dance"})["ok"]
     wish = {"do": "create", "jid": "romeo@im.test", "label": "", "days": "x", "once": 0, "video": 0, "presence": 0}
     assert carry_out(links, wish)["error"]
+
+
+async def test_a_link_that_tells_asks_its_owner_whoever_makes_it():
+    """Else the bridge never sees whether they are available."""
+    world = World()
+    world.ice.has_turn = True
+    wish = {"do": "create", "jid": "romeo@im.test", "label": "", "days": 1, "once": False, "video": True, "presence": False}
+    assert carry_out(world.reception.links, wish)["ok"] and world.stanzas("presence") == []
+    assert carry_out(world.reception.links, wish | {"presence": True})["ok"]
+    (asked,) = world.stanzas("presence")
+    assert (asked.get("type"), asked.get("to")) == ("subscribe", "romeo@im.test")
