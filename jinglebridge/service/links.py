@@ -20,9 +20,9 @@ from jinglebridge.calls.admission import Window, domain_of
 from jinglebridge.calls.people import Link
 from jinglebridge.config import Policy
 from jinglebridge.errors import EndpointError
-from jinglebridge.service.door import network_of
 from jinglebridge.store.base import Store
 from jinglebridge.web.guest_pages import LinkRefused, LinkView
+from jinglebridge.web.places import network_of
 from jinglebridge.web.tokens import Identity
 from jinglebridge.xmpp.stanza import bare_jid
 

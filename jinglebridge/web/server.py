@@ -20,6 +20,7 @@ from jinglebridge.errors import OperatorError
 from jinglebridge.web import messages as m
 from jinglebridge.web import proofs, websocket
 from jinglebridge.web.guest_pages import GuestPages, Looker
+from jinglebridge.web.places import network_of
 from jinglebridge.web.socket import Gate, Sockets
 
 log = structlog.get_logger()
@@ -124,7 +125,8 @@ class WebServer:
         if m.PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","):
             raise web.HTTPBadRequest(text=f"this is a WebSocket of subprotocol {m.PROTOCOL}\n")
         address = self.address_of(request)
-        if self._open[address] >= self._sockets_per_ip:
+        place = network_of(address)
+        if self._open[place] >= self._sockets_per_ip:
             raise web.HTTPTooManyRequests(text="too many connections from this address\n")
         key = request.headers.get("Sec-WebSocket-Key", "")
         upgrade, version = request.headers.get("Upgrade", "").lower(), request.headers.get("Sec-WebSocket-Version")
@@ -132,14 +134,14 @@ class WebServer:
             raise web.HTTPBadRequest(text="this is for WebSockets (RFC 6455) only\n", headers={"Sec-WebSocket-Version": "13"})
         transport = _taken(request)
         transport.write(websocket.accept(key, m.PROTOCOL))
-        self._open[address] += 1
-        self._sockets.open(transport, address, lambda: self._left(address))
+        self._open[place] += 1
+        self._sockets.open(transport, address, lambda: self._left(place))
         return web.Response()  # nobody gets it: the connection is not aiohttp's any more
 
-    def _left(self, address: str) -> None:
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
+    def _left(self, place: str) -> None:
+        self._open[place] -= 1
+        if not self._open[place]:
+            del self._open[place]
 
     def address_of(self, request: web.Request) -> str:
         """The client's address: the last one in X-Forwarded-For that is not a trusted proxy of ours."""

@@ -127,6 +127,15 @@ def test_forwarded_addresses_are_believed_of_trusted_proxies_only(peer: str, for
 KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 
 
+async def test_the_addresses_of_one_client_count_together(client: Client):
+    """Whoever has IPv6 has 2^64 of them."""
+    there = await client(trusted_proxies=["127.0.0.1"])
+    for n in range(3):
+        await there.ws_connect("/ws", protocols=(m.PROTOCOL,), headers={"X-Forwarded-For": f"2001:db8::{n}"})
+    await refused(there, 429, headers={"X-Forwarded-For": "2001:db8::ffff:1"})
+    await there.ws_connect("/ws", protocols=(m.PROTOCOL,), headers={"X-Forwarded-For": "2001:db8:0:1::1"})
+
+
 @pytest.mark.parametrize(("old", "new"), [
     (KEY, b"Sec-WebSocket-Key: x"), (KEY, b"Sec-WebSocket-Key: \xff"), (KEY, b"Sec-WebSocket-Key: " + b"\xff" * 24),
     (KEY, KEY + b"\r\nContent-Length: 5"), (KEY, KEY + b"\r\nTransfer-Encoding: chunked"), (b"GET", b"HEAD"),
