@@ -219,6 +219,8 @@ class Desk:
 
     def _left(self, session: Session) -> None:
         self._presence.offline(session.jid)
+        # Once more: who it may call may have changed meanwhile, and that enlists all pages of the person.
+        self._performer.perform(self._registry.offline(session.jid, self._clock()))
         self._sessions.remove(session)
         self._journal.delete_session(session.jid)
         self._contacts.left(session)

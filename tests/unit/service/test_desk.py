@@ -354,6 +354,7 @@ async def test_who_is_sent_away_does_not_come_back_while_the_end_of_the_call_is_
     world.desk.dismiss(session)
     assert wire.closed == (4002, "revoked") and journal.waiting, "its call ends, and that is not on the disk yet"
     assert await code(world, resume=m.Resume(secret=welcome["resume"], lastSeq=0)) == "not-authorized"
+    world.presence.roster.on_met(session.bare)  # a subscription at that very moment
     journal.finish()
     assert not world.sessions.by_jid and not world.registry.endpoints and not world.presence.shows(session.jid)
     assert world.sessions.find(welcome["resume"]) is None and not list(journal.sessions())
