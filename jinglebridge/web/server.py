@@ -25,6 +25,8 @@ from jinglebridge.web.socket import Gate, Sockets
 
 log = structlog.get_logger()
 
+IDLE = 75.0  # seconds that a connection may be silent before a request; longer than proxies keep theirs
+
 TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -87,7 +89,7 @@ class WebServer:
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Raises OperatorError if the port is in use."""
-        self._runner = web.AppRunner(self.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(self.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0, keepalive_timeout=IDLE)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port, ssl_context=tls, reuse_address=True).start()

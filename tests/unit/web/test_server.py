@@ -24,6 +24,19 @@ class ClosedGate:
         raise AssertionError("nobody gets that far here")
 
 
+class NoLinks:
+    def look(self, code: str, address: str) -> Any:
+        raise AssertionError("no question gets that far here")
+
+
+class NoDesk:
+    def begin(self, jid: str, label: str, address: str) -> Any:
+        raise AssertionError("no question gets that far here")
+
+    async def answer(self, handle: str, code: str | None) -> Any:
+        raise AssertionError("no question gets that far here")
+
+
 def server(**options: Any) -> WebServer:
     base: dict[str, Any] = {
         "public_url": "https://call.example.org", "allowed_origins": [], "trusted_proxies": [], "sockets_per_ip": 3
@@ -122,6 +135,25 @@ async def test_behind_a_proxy_the_real_clients_are_counted(client: Client):
 def test_forwarded_addresses_are_believed_of_trusted_proxies_only(peer: str, forwarded: str, proxies: list[str], address: str):
     request = make_mocked_request("GET", "/ws", headers={"X-Forwarded-For": forwarded}).clone(remote=peer)
     assert server(trusted_proxies=proxies).address_of(request) == address
+
+
+async def test_who_says_nothing_or_never_ends_is_not_kept(monkeypatch: pytest.MonkeyPatch):
+    """A connection costs a file; aiohttp would keep one that asks nothing for an hour."""
+    monkeypatch.setattr("jinglebridge.web.server.IDLE", 0.2)
+    monkeypatch.setattr("jinglebridge.web.guest_pages.BODY_WITHIN", 0.2)
+    monkeypatch.setattr("jinglebridge.web.proofs.BODY_WITHIN", 0.2)
+    made, port = server(links=NoLinks(), desk=NoDesk()), free_port()
+    await made.start("127.0.0.1", port, None)
+    head = b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{"
+    try:
+        for sent, answer in ((b"", b""), (b"GET / HTTP/1.1\r\nHo", b""), (b"POST /link" + head, b"408"), (b"POST /proof" + head, b"408")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            line = await asyncio.wait_for(reader.readline(), 5)
+            assert answer in line and bool(answer) == bool(line)
+            writer.close()
+    finally:
+        await made.stop()
 
 
 KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
