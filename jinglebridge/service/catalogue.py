@@ -14,7 +14,7 @@ from typing import Protocol
 
 from jinglebridge.calls.people import Device, Link
 from jinglebridge.jid import escape
-from jinglebridge.service.links import DEFAULT_DAYS, MAX_LABEL, Links, Wish
+from jinglebridge.service.links import MAX_LABEL, Links, Wish
 from jinglebridge.service.owners import Owners
 from jinglebridge.xmpp.stanza import bare_jid
 from jinglebridge.xmpp.xep_0004 import Field, Form
@@ -83,21 +83,18 @@ class Catalogue:
     # --- links
 
     def _link_form(self, asker: str) -> Form:
-        most = self._links.most_days
+        most, usual = self._links.most_days, str(self._links.usual_days)
         fields = (
             Field("label", "Name of the link, which the guest sees too"),
-            Field("days", f"Days until it ends (1 to {most})" if most else "Days until it ends (0: never)", value=self._days()),
+            Field("days", f"Days until it ends (1 to {most})" if most else "Days until it ends (0: never)", value=usual),
             Field("once", "Good for one call only", "boolean", "0"),
             Field("video", "With video", "boolean", "1"),
             Field("presence", "Guests see whether I am available", "boolean", "0"),
         )
         return Form("Make a guest link", f"Whoever has the link can call you, and nobody else here. {SEEN}", fields)
 
-    def _days(self) -> str:
-        return str(min(DEFAULT_DAYS, self._links.most_days or DEFAULT_DAYS))
-
     def _link(self, asker: str, values: Values) -> Result:
-        days = values.get("days") or self._days()
+        days = values.get("days") or str(self._links.usual_days)
         if not days.isascii() or not days.isdecimal() or len(days) > 9:
             raise ValueError("Days: a number is needed.")
         label = values.get("label", "")

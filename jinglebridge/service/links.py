@@ -85,6 +85,11 @@ class Links:
         return self._policy.link_days
 
     @property
+    def usual_days(self) -> int:
+        """Where nothing is said."""
+        return min(DEFAULT_DAYS, self.most_days or DEFAULT_DAYS)
+
+    @property
     def usable(self) -> bool:
         """Can guests call at all? Without TURN their address would be shown, so the operator must have allowed that."""
         return self.has_turn() or self._policy.guests_without_turn

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jinglebridge import cli
+from jinglebridge.config import Policy
 from jinglebridge.service.admin import AdminSocket
 from jinglebridge.service.link_admin import carry_out
 from jinglebridge.store import lock
@@ -105,3 +106,14 @@ async def test_a_link_that_tells_asks_its_owner_whoever_makes_it():
     assert carry_out(world.reception.links, wish | {"presence": True})["ok"]
     (asked,) = world.stanzas("presence")
     assert (asked.get("type"), asked.get("to")) == ("subscribe", "romeo@im.test")
+
+
+async def test_without_days_a_link_is_good_as_long_as_it_may_be():
+    """The default must not be refused where the operator allows less."""
+    links = World().reception.links
+    links.has_turn = lambda: True
+    wish = {"do": "create", "jid": "romeo@im.test", "label": "", "days": None, "once": False, "video": True, "presence": False}
+    for most, days in ((30, 7), (3, 3), (0, 7)):
+        links._policy = Policy(link_days=most)
+        link = carry_out(links, wish)["link"]
+        assert link["expires"] - link["created"] == days * 86400
