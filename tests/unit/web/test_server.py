@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,19 @@ Client = Callable[..., Awaitable[TestClient[Any, Any]]]
 class ClosedGate:
     async def hello(self, frame: Any, wire: Any, address: str) -> Any:
         raise AssertionError("nobody gets that far here")
+
+
+class NoLinks:
+    def look(self, code: str, address: str) -> Any:
+        raise AssertionError("no question gets that far here")
+
+
+class NoDesk:
+    def begin(self, jid: str, label: str, address: str) -> Any:
+        raise AssertionError("no question gets that far here")
+
+    async def answer(self, handle: str, code: str | None) -> Any:
+        raise AssertionError("no question gets that far here")
 
 
 def server(**options: Any) -> WebServer:
@@ -121,6 +135,54 @@ async def test_behind_a_proxy_the_real_clients_are_counted(client: Client):
 def test_forwarded_addresses_are_believed_of_trusted_proxies_only(peer: str, forwarded: str, proxies: list[str], address: str):
     request = make_mocked_request("GET", "/ws", headers={"X-Forwarded-For": forwarded}).clone(remote=peer)
     assert server(trusted_proxies=proxies).address_of(request) == address
+
+
+async def test_who_says_nothing_or_never_ends_is_not_kept(monkeypatch: pytest.MonkeyPatch):
+    """A connection costs a file; aiohttp would keep one that asks nothing for an hour."""
+    monkeypatch.setattr("jinglebridge.web.server.IDLE", 0.2)
+    monkeypatch.setattr("jinglebridge.web.guest_pages.BODY_WITHIN", 0.2)
+    monkeypatch.setattr("jinglebridge.web.proofs.BODY_WITHIN", 0.2)
+    made, port = server(links=NoLinks(), desk=NoDesk()), free_port()
+    await made.start("127.0.0.1", port, None)
+    head = b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{"
+    try:
+        for sent, answer in ((b"", b""), (b"GET / HTTP/1.1\r\nHo", b""), (b"POST /link" + head, b"408"), (b"POST /proof" + head, b"408")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            line = await asyncio.wait_for(reader.readline(), 5)
+            assert answer in line and bool(answer) == bool(line)
+            writer.close()
+    finally:
+        await made.stop()
+
+
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+
+
+async def test_the_addresses_of_one_client_count_together(client: Client):
+    """Whoever has IPv6 has 2^64 of them."""
+    there = await client(trusted_proxies=["127.0.0.1"])
+    for n in range(3):
+        await there.ws_connect("/ws", protocols=(m.PROTOCOL,), headers={"X-Forwarded-For": f"2001:db8::{n}"})
+    await refused(there, 429, headers={"X-Forwarded-For": "2001:db8::ffff:1"})
+    await there.ws_connect("/ws", protocols=(m.PROTOCOL,), headers={"X-Forwarded-For": "2001:db8:0:1::1"})
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    (KEY, b"Sec-WebSocket-Key: x"), (KEY, b"Sec-WebSocket-Key: \xff"), (KEY, b"Sec-WebSocket-Key: " + b"\xff" * 24),
+    (KEY, KEY + b"\r\nContent-Length: 5"), (KEY, KEY + b"\r\nTransfer-Encoding: chunked"), (b"GET", b"HEAD"),
+])  # fmt: skip
+async def test_a_handshake_that_is_none_is_refused_and_holds_nothing(client: Client, old: bytes, new: bytes):
+    """RFC 6455 §4.2.1. The connection is still HTTP's, which ends it."""
+    there = await client()
+    lines = (b"GET /ws HTTP/1.1", b"Host: x", b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", KEY)
+    request = b"\r\n".join((*lines, b"Sec-WebSocket-Protocol: " + m.PROTOCOL.encode(), b"", b""))
+    for sent, status in ((request, b"101"), (request.replace(old, new), b"405" if new == b"HEAD" else b"400")):
+        reader, writer = await asyncio.open_connection(there.host, there.port)
+        writer.write(sent)
+        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 " + status)
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_page_modules_and_security_headers(client: Client):
