@@ -93,6 +93,31 @@ export const GUEST = {
   name: 'Type your name first, so that they know who is calling.',
 }
 
+/** What `<jingle-call>` says. `error` by the code of a BridgeError, where the page would say something else. */
+export const BUTTON = {
+  call: (/** @type {string} */ name) => `Call ${name}`,
+  answer: 'Answer',
+  decline: 'Decline',
+  hangUp: 'Hang up',
+  mute: 'Mute',
+  camera: 'Camera',
+  retrying: 'The call service cannot be reached. Trying again…',
+  unreachable: 'The call service cannot be reached. Try again later.',
+  /** @type {Record<string, (name: string) => string>} */
+  presence: {
+    available: (name) => `${name} is online`,
+    away: (name) => `${name} is away`,
+    dnd: (name) => `${name} is busy`,
+    offline: (name) => `${name} is offline`,
+  },
+  /** @type {Record<string, string>} */
+  error: {
+    'not-authorized': 'You cannot call from here. Log in again, or reload the page.',
+    'token-expired': 'You cannot call from here. Log in again, or reload the page.',
+    forbidden: 'You may not call from here.',
+  },
+}
+
 /** What is said while somebody proves an address. `errors` by the code of an error frame. */
 export const PROOF = {
   asked: (/** @type {string} */ jid) => `If ${jid} exists, a message is on its way there. Say yes to it in your chat program, or type the code that it holds.`,

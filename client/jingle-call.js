@@ -1,0 +1,308 @@
+/**
+ * `<jingle-call to="alice@example.org" token-url="/call-token">`: a button that calls, in a page of any site that the bridge allows.
+ * See README.md for its attributes, events and parts. The strictest CSP allows it: no inline style, and text by `textContent` only.
+ * @module
+ */
+
+import { BridgeError } from './base.js'
+import { Bridge } from './jinglebridge.js'
+import { BUTTON, clock, ENDED, problem, STATE } from './words.js'
+
+const PATIENCE = 20_000 // ms that a press waits for the bridge
+
+/**
+ * A token of the page's site: text, a JSON string, or `{"token": "…"}`. By GET, since it changes nothing there, with cookies.
+ * @param {string} url
+ * @returns {Promise<string>}
+ * @throws {BridgeError} not-authorized
+ * @throws {TypeError} to be tried again: the site is down
+ */
+export async function fetchToken(url) {
+  const reply = await fetch(url, { credentials: 'include', cache: 'no-store' })
+  if (reply.status >= 500) throw new TypeError(url)
+  const text = (await reply.text()).trim()
+  const said = reply.ok && /^["{]/.test(text) ? JSON.parse(text) : text
+  const token = said.token ?? said
+  if (reply.ok && /^[\w.-]+$/.test(token)) return token // and no login page, for example
+  throw new BridgeError('not-authorized', `${url} gave no token (${reply.status}).`)
+}
+
+const CSS = `
+:host { display: inline-flex; flex-wrap: wrap; align-items: center; gap: .5em }
+[part=bar] { display: inherit; flex-wrap: inherit; align-items: inherit; gap: inherit }
+:host([hidden]), [hidden] { display: none !important }
+button { font: inherit; padding: .6em 1.1em; border: 1px solid; border-radius: var(--jingle-call-radius, .5em); color: inherit; background: none }
+[part~=call], [part~=answer] { color: var(--jingle-call-text, #fff); background: var(--jingle-call-color, #0b6e4f) }
+[part~=hang-up] { color: #fff; background: var(--jingle-call-danger, #b3261e) }
+[aria-pressed=true] { box-shadow: inset 0 -.25em }
+:disabled { opacity: .5 }
+:focus-visible { outline: 3px solid; outline-offset: 2px }
+[part~=presence]::before { content: '● '; color: #777 }
+[part~=available]::before { color: #1a8a3c }
+video { width: var(--jingle-call-video, 20em); max-width: 100% }
+[part=self] { width: 6em }
+`
+/** @type {CSSStyleSheet | undefined} */
+let sheet
+
+/**
+ * @param {string} tag
+ * @param {string} part
+ * @param {object} [fields]
+ * @param {Node[]} inside
+ * @returns {any}
+ */
+function make(tag, part, fields, ...inside) {
+  const element = Object.assign(document.createElement(tag), fields)
+  element.setAttribute('part', part)
+  element.append(...inside)
+  return element
+}
+
+/** @param {string} part @param {() => void} onclick */
+const knob = (part, onclick) => make('button', `button ${part}`, { type: 'button', onclick })
+
+/** @param {HTMLElement} element @param {any} text none: hidden */
+function say(element, text) {
+  text ||= ''
+  if (element.textContent !== text) element.textContent = text // a live region reads each change
+  element.hidden = !text
+}
+
+/** @param {HTMLMediaElement} element @param {any} stream */
+function attach(element, stream) {
+  stream ||= null
+  if (element.srcObject !== stream) element.srcObject = stream
+  if (stream && element.paused) element.play().catch(() => {}) // also after the element was moved
+}
+
+// On a server that renders pages this module can be imported all the same.
+const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {})
+
+/** Events, which bubble: `call` (Call), `ended` ({reason, text, error, call}), `error` (BridgeError). */
+export class JingleCall extends Base {
+  static observedAttributes = ['to', 'token-url', 'url', 'name', 'label', 'video', 'presence', 'disabled']
+  /** @type {any} */
+  #call = null
+  /** @type {Bridge | null} */
+  #bridge = null
+  /** @type {any} */
+  #provider = null
+  #note = ''
+  #stale = false // the session is not that of the attributes any more
+  #ticking = 0
+
+  #label = make('slot', 'label')
+  #button = knob('call', () => this.dial())
+  #presence = make('span', 'presence', { id: 'presence' })
+  #picture = make('video', 'video', { muted: true, playsInline: true })
+  #self = make('video', 'self', { muted: true, playsInline: true })
+  #audio = make('audio', 'audio')
+  #timer = make('span', 'timer')
+  #answer = knob('answer', () => this.#call.accept({ video: this.hasAttribute('video') }).catch(this.#problem))
+  #mute = knob('mute', () => this.#call.mute(!this.#call.muted))
+  #camera = knob('camera', () => this.#call.camera(!this.#call.cameraOn).catch(this.#problem))
+  #hangUp = knob('hang-up', () => this.hangUp())
+  #bar = make('div', 'bar', { role: 'group' }, this.#picture, this.#self, this.#audio, this.#timer, this.#answer, this.#mute, this.#camera, this.#hangUp)
+  #status = make('span', 'status', { role: 'status' })
+
+  constructor() {
+    super()
+    this.#button.append(this.#label)
+    this.#button.setAttribute('aria-describedby', 'presence')
+    const root = this.attachShadow({ mode: 'open', delegatesFocus: true })
+    if (!sheet) (sheet = new CSSStyleSheet()).replaceSync(CSS)
+    root.adoptedStyleSheets = [sheet]
+    root.append(this.#button, this.#presence, this.#bar, this.#status)
+  }
+
+  /** The one that goes on, or null. */
+  get call() {
+    return this.#call
+  }
+
+  get tokenProvider() {
+    return this.#provider
+  }
+
+  set tokenProvider(provider) {
+    this.#provider = provider
+    this.#update() // a session that is there stays: frameworks set a new function each time
+  }
+
+  /** What a press does. */
+  dial() {
+    if (this.#call || this.#button.disabled) return
+    try {
+      const bridge = this.#connect()
+      const call = bridge.call(this.#to, { video: this.hasAttribute('video') })
+      this.#take(call)
+      setTimeout(() => call.state === 'preparing' && bridge.state !== 'online' && call.leave('unreachable', { error: new BridgeError('offline', BUTTON.unreachable) }), PATIENCE)
+    } catch (cause) {
+      this.#problem(new BridgeError('bad-url', 'The address of the call service is wrong.', { cause }))
+    }
+  }
+
+  hangUp() {
+    this.#call?.hangUp()
+  }
+
+  connectedCallback() {
+    if (Object.hasOwn(this, 'tokenProvider')) { // set before this module was there
+      this.#provider = this.tokenProvider
+      Reflect.deleteProperty(this, 'tokenProvider')
+    }
+    this.#update()
+  }
+
+  disconnectedCallback() {
+    setTimeout(() => { // not if it was only moved
+      if (this.isConnected) return
+      this.hangUp()
+      this.#leave()
+    })
+  }
+
+  /** @param {string} name */
+  attributeChangedCallback(name) {
+    this.#stale ||= /url|presence/.test(name)
+    if (!this.#call && this.#stale) this.#leave()
+    this.#update()
+  }
+
+  // --- inside -----------------------------------------------------------------------------------------------------
+
+  get #to() {
+    return (this.getAttribute('to') ?? '').trim().toLowerCase()
+  }
+
+  get #contact() {
+    return this.#bridge?.contacts.find(({ jid }) => jid === this.#to)
+  }
+
+  get #name() {
+    return this.getAttribute('name') || this.#contact?.name || this.#to.split('@')[0]
+  }
+
+  #connect() {
+    if (this.#bridge) return this.#bridge
+    const token = this.#provider ?? (() => fetchToken(this.getAttribute('token-url') ?? ''))
+    const bridge = this.#bridge = new Bridge({ url: this.getAttribute('url') ?? undefined, token })
+    this.#stale = false
+    this.#on(bridge, 'contacts', () => this.#paint())
+    this.#on(bridge, 'connection', ({ state, error }) => {
+      this.#note = state !== 'online' && this.#call?.state === 'preparing' ? BUTTON.retrying : ''
+      if (state === 'offline') this.#leave()
+      this.#paint()
+      if (state === 'offline' && error) this.#emit('error', error) // nobody has pressed: nothing is said
+    })
+    this.#on(bridge, 'incoming', (call) => !this.#call && call.peer.split('/')[0] === this.#to && this.#take(call))
+    bridge.open().catch(() => {}) // the event tells it
+    return bridge
+  }
+
+  /**
+   * Hears events of the current bridge or call.
+   * @param {EventTarget} target
+   * @param {string} type
+   * @param {(detail: any) => void} run
+   */
+  #on(target, type, run) {
+    target.addEventListener(type, (/** @type {any} */ { detail }) => (target === this.#call || target === this.#bridge) && run(detail))
+  }
+
+  #leave() {
+    const bridge = this.#bridge
+    this.#bridge = null
+    bridge?.close()
+  }
+
+  #update() {
+    if (!this.isConnected) return
+    this.#paint()
+    if (this.hasAttribute('presence') && !this.#button.disabled) try { this.#connect() } catch {} // a press says it
+  }
+
+  /** @param {any} call */
+  #take(call) {
+    this.#call = call
+    this.#note = ''
+    for (const type of ['state', 'streams', 'mute', 'abilities']) this.#on(call, type, () => this.#paint())
+    this.#on(call, 'problem', this.#problem)
+    this.#on(call, 'moved', (next) => this.#take(next))
+    this.#on(call, 'ended', (detail) => {
+      const { reason, error } = detail
+      this.#note = error ? this.#words(error) : ENDED[reason]({ name: this.#name, direction: call.direction, talked: call.connectedAt !== null })
+      this.#call = null
+      if (!this.hasAttribute('presence') || this.#stale) this.#leave()
+      this.#update()
+      if (error) this.#emit('error', error)
+      this.#emit('ended', { ...detail, call })
+    })
+    this.#paint()
+    this.#emit('call', call)
+  }
+
+  /** @param {any} error */
+  #words(error) {
+    return BUTTON.error[error.code] ?? problem(error)
+  }
+
+  /** @param {any} error that ends nothing */
+  #problem = (error) => {
+    this.#note = this.#words(error)
+    this.#paint()
+    this.#emit('error', error)
+  }
+
+  /** @param {string} type @param {any} detail */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }))
+  }
+
+  #paint() {
+    const call = this.#call
+    const state = call?.state ?? 'idle'
+    const incoming = state === 'incoming'
+    const focused = this.shadowRoot?.activeElement
+    const show = this.#contact?.presence
+    this.setAttribute('state', state)
+    this.#label.textContent = this.getAttribute('label') ?? BUTTON.call(this.#name)
+    this.#button.disabled = this.hasAttribute('disabled') || !this.#to || !(this.#provider ?? this.getAttribute('token-url'))
+    this.#button.hidden = Boolean(call)
+    this.#presence.setAttribute('part', `presence ${show}`)
+    say(this.#presence, !call && BUTTON.presence[show]?.(this.#name))
+    say(this.#status, [STATE[state], this.#note].filter(Boolean).join(' '))
+    this.#status.hidden = false // else it may not be read when it changes
+    this.#bar.hidden = !call
+    this.#bar.ariaLabel = this.#name
+    say(this.#answer, incoming && BUTTON.answer)
+    say(this.#mute, incoming ? '' : BUTTON.mute)
+    this.#mute.ariaPressed = Boolean(call?.muted)
+    say(this.#camera, call?.cameraPossible && (call.cameraOn || this.hasAttribute('video')) && BUTTON.camera)
+    this.#camera.ariaPressed = Boolean(call?.cameraOn)
+    say(this.#hangUp, incoming ? BUTTON.decline : BUTTON.hangUp)
+    this.#paintMedia(call)
+    if (focused?.closest('[hidden]')) (incoming ? this.#answer : call ? this.#hangUp : this.#button).focus()
+  }
+
+  /** @param {any} call */
+  #paintMedia(call) {
+    const since = call?.connectedAt
+    const tick = () => say(this.#timer, since && clock((Date.now() - since) / 1000))
+    clearInterval(this.#ticking)
+    if (since) this.#ticking = setInterval(tick, 1000)
+    tick()
+    const remote = call?.remoteStream
+    const pictures = remote?.getVideoTracks() ?? []
+    for (const track of pictures) track.onmute = track.onunmute = () => this.#paint()
+    const seen = since && !call.remoteCameraOff && pictures.some((/** @type {any} */ track) => track.readyState === 'live' && !track.muted)
+    this.#picture.hidden = !seen
+    this.#self.hidden = !call?.cameraOn
+    attach(this.#audio, remote)
+    attach(this.#picture, seen && remote)
+    attach(this.#self, call?.cameraOn && call.localStream)
+  }
+}
+
+if (globalThis.customElements && !customElements.get('jingle-call')) customElements.define('jingle-call', JingleCall)
