@@ -37,7 +37,7 @@ button { font: inherit; padding: .6em 1.1em; border: 1px solid; border-radius: v
 [aria-pressed=true] { box-shadow: inset 0 -.25em }
 :disabled { opacity: .5 }
 :focus-visible { outline: 3px solid; outline-offset: 2px }
-[part~=presence]::before { content: '● '; color: #777 }
+[part~=presence]::before { content: '● '; content: '● ' / ''; color: #777 }
 [part~=available]::before { color: #1a8a3c }
 video { width: var(--jingle-call-video, 20em); max-width: 100% }
 [part=self] { width: 6em }
@@ -166,8 +166,8 @@ export class JingleCall extends Base {
   /** @param {string} name */
   attributeChangedCallback(name) {
     this.#stale ||= /url|presence/.test(name)
-    if (!this.#call && this.#stale) this.#leave()
-    this.#update()
+    this.#paint()
+    queueMicrotask(() => this.#update()) // one session, though many attributes change together
   }
 
   // --- inside -----------------------------------------------------------------------------------------------------
@@ -219,6 +219,7 @@ export class JingleCall extends Base {
 
   #update() {
     if (!this.isConnected) return
+    if (!this.#call && this.#stale) this.#leave()
     this.#paint()
     if (this.hasAttribute('presence') && !this.#button.disabled) try { this.#connect() } catch {} // a press says it
   }
@@ -234,7 +235,7 @@ export class JingleCall extends Base {
       const { reason, error } = detail
       this.#note = error ? this.#words(error) : ENDED[reason]({ name: this.#name, direction: call.direction, talked: call.connectedAt !== null })
       this.#call = null
-      if (!this.hasAttribute('presence') || this.#stale) this.#leave()
+      if (!this.hasAttribute('presence')) this.#leave()
       this.#update()
       if (error) this.#emit('error', error)
       this.#emit('ended', { ...detail, call })

@@ -1,0 +1,161 @@
+"""`<jingle-call>` in a page of another site: its own strict CSP, its own token endpoint, modules from the bridge; and a site that is not allowed."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from playwright.sync_api import Playwright, expect, sync_playwright
+
+from jinglebridge.demo.lab import Ejabberd, free_port
+
+from .bridge import BridgeProcess, wait_for
+from .browser import Person, person
+from .servers import HandsetFactory, unique_user
+from .test_contact import hears
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="/shop.css">
+<script type="module" src="{bridge}/client/jingle-call.js"></script><script type="module" src="/shop.js"></script>
+<main><jingle-call to="{to}" name="Alice" token-url="/call-token" presence></jingle-call></main>"""
+
+# What happens is told to whoever listens far above the element.
+SCRIPT = """
+window.told = []
+for (const type of ['call', 'ended', 'error']) {
+  document.querySelector('main').addEventListener(type, (event) => {
+    told.push(type === 'ended' ? `ended ${event.detail.reason}` : type === 'error' ? `error ${event.detail.code}` : type)
+    if (type === 'call') window.jinglebridge = { call: event.detail }
+  })
+}
+"""
+STYLE = "jingle-call { --jingle-call-color: rgb(1, 2, 3) } jingle-call::part(status) { font-weight: 700 }"
+CSP = (
+    "default-src 'none'; script-src 'self' {bridge}; connect-src 'self' {bridge} {socket}; style-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+
+REFUSED = """(url) => new Promise((done) => {
+  const socket = new WebSocket(url, ['jinglebridge.v1'])
+  socket.onopen = () => done('open')
+  socket.onclose = () => done('closed')
+})"""
+
+
+class Shop:
+    """A small site of somebody else. `token` is what its endpoint gives to whoever has its cookie."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.token = ""
+        self.asked: list[tuple[str, bool]] = []  # method, with the cookie
+        self.answers: dict[str, tuple[str, str]] = {}
+        self.csp = ""
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        shop = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                kind, body = shop.answers.get(self.path, ("", ""))
+                if self.path == "/call-token":
+                    logged_in = "user=anna" in self.headers.get("Cookie", "")
+                    shop.asked.append((self.command, logged_in))
+                    kind, body = ("application/json", f'{{"token": "{shop.token}"}}') if logged_in else ("", "")
+                self.send_response(200 if kind else 403)
+                self.send_header("Content-Type", kind or "text/plain")
+                self.send_header("Content-Length", str(len(body.encode())))
+                self.send_header("Content-Security-Policy", shop.csp)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+def reads(who: Person, text: str) -> None:
+    """Inside the element, where `innerText` does not look."""
+    expect(who.page.get_by_text(re.compile(f"^{text}"))).to_be_visible(timeout=20000)
+
+
+def furnish(shop: Shop, bridge: BridgeProcess, to: str) -> None:
+    shop.csp = CSP.format(bridge=bridge.url, socket=bridge.url.replace("http", "ws"))
+    shop.answers = {
+        "/": ("text/html", PAGE.format(bridge=bridge.url, to=to)),
+        "/shop.js": ("text/javascript", SCRIPT),
+        "/shop.css": ("text/css", STYLE),
+    }
+
+
+def allowed(playwright: Playwright, shop: Shop, bridge: BridgeProcess, handset: HandsetFactory, server: Ejabberd, folder: Path) -> None:
+    alice = handset(server, unique_user("alice"), "--tone", "1100")
+    user = unique_user("anna")
+    shop.token = bridge.token(user, alice.jid, name="Anna")
+    furnish(shop, bridge, alice.jid)
+    folder.mkdir()
+    with person(playwright, folder, 700) as anna:
+        anna.page.context.add_cookies([{"name": "user", "value": "anna", "url": f"http://localhost:{shop.port}"}])
+        anna.page.goto(f"http://localhost:{shop.port}/")
+        reads(anna, "Alice is online")
+        button = anna.page.get_by_role("button", name="Call Alice")
+        expect(button).to_have_css("background-color", "rgb(1, 2, 3)")
+        expect(anna.page.get_by_role("status")).to_have_css("font-weight", "700")
+        button.focus()
+        anna.page.keyboard.press("Enter")
+        anna.connected()
+        expect(anna.page.get_by_role("status")).to_have_text("Connected")
+        expect(anna.page.get_by_role("button", name="Hang up")).to_be_focused()
+        reads(anna, r"0:0\d")
+        anna.hears_tone(1100)
+        anna.media_grows(video=False)
+        assert anna.page.evaluate("(async () => { const a = document.querySelector('jingle-call').shadowRoot.querySelector('audio')"
+                                  "; return !a.paused && a.currentTime > 0 })()"), "the person hears it"  # fmt: skip
+        alice.until(hears(700))  # type: ignore[arg-type]
+        mute = anna.page.get_by_role("button", name="Mute")
+        mute.click()
+        expect(mute).to_have_attribute("aria-pressed", "true")
+        alice.until(lambda report: report["heard"]["silence"])
+        anna.press("Hang up")
+        assert alice.wait("ended")["reason"] == "peer: success"
+        anna.offers("Call Alice")
+        expect(button).to_be_focused()
+        reads(anna, "Call with Alice ended")
+        assert anna.page.evaluate("told") == ["call", "ended ended"]
+        assert shop.asked == [("GET", True)], "one session for presence and the call"
+        assert anna.problems == [], "no error, nothing against the site's CSP"
+
+
+def refused(playwright: Playwright, shop: Shop, bridge: BridgeProcess, folder: Path) -> None:
+    """The same page at another address: an origin that the bridge does not know."""
+    with person(playwright, folder) as eve:
+        eve.page.goto(f"http://127.0.0.1:{shop.port}/")
+        wait_for("the browser keeps the module from the page", lambda: [p for p in eve.problems if "CORS" in p] or eve.page.wait_for_timeout(50))
+        assert eve.page.evaluate("customElements.get('jingle-call') === undefined")
+        assert eve.page.evaluate(REFUSED, bridge.url.replace("http", "ws") + "/ws") == "closed"
+        assert f"http://127.0.0.1:{shop.port}" in bridge.log() and "origin-refused" in bridge.log()
+
+
+def test_a_call_button_in_the_page_of_another_site(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
+    shop = Shop()
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, web={"allowed_origins": [f"http://localhost:{shop.port}"]})
+    try:
+        with shop.open(), sync_playwright() as playwright:
+            allowed(playwright, shop, bridge, handset, ejabberd, tmp_path / "anna")
+            refused(playwright, shop, bridge, tmp_path / "eve")
+    finally:
+        bridge.close()
