@@ -191,7 +191,7 @@ export class JingleCall extends Base {
     this.#stale = false
     this.#on(bridge, 'contacts', () => this.#paint())
     this.#on(bridge, 'connection', ({ state, error }) => {
-      this.#note = state !== 'online' && this.#call?.state === 'preparing' ? BUTTON.retrying : ''
+      if (this.#call?.state === 'preparing') this.#note = state === 'online' ? '' : BUTTON.retrying
       if (state === 'offline') this.#leave()
       this.#paint()
       if (state === 'offline' && error) this.#emit('error', error) // nobody has pressed: nothing is said
@@ -235,8 +235,9 @@ export class JingleCall extends Base {
       const { reason, error } = detail
       this.#note = error ? this.#words(error) : ENDED[reason]({ name: this.#name, direction: call.direction, talked: call.connectedAt !== null })
       this.#call = null
-      if (!this.hasAttribute('presence')) this.#leave()
-      this.#update()
+      if (!this.hasAttribute('presence') || this.#bridge?.state === 'offline') this.#leave()
+      if (this.#bridge) this.#update()
+      else this.#paint()
       if (error) this.#emit('error', error)
       this.#emit('ended', { ...detail, call })
     })
