@@ -1,4 +1,4 @@
-"""`<jingle-call>` in a page of another site: its own strict CSP, its own token endpoint, modules from the bridge; and a site that is not allowed."""
+"""`<jingle-call>` in a page of another site: its own strict CSP and token endpoint, modules of the bridge. And a site that is not allowed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Playwright, expect, sync_playwright
 
 from jinglebridge.demo.lab import Ejabberd, free_port
 
-from .bridge import BridgeProcess, wait_for
+from .bridge import BridgeProcess
 from .browser import Person, person
 from .servers import HandsetFactory, unique_user
 from .test_contact import hears
@@ -38,6 +38,11 @@ CSP = (
     "default-src 'none'; script-src 'self' {bridge}; connect-src 'self' {bridge} {socket}; style-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
+
+PLAYING = """() => {
+  const audio = document.querySelector('jingle-call').shadowRoot.querySelector('audio')
+  return !audio.paused && audio.currentTime > 0
+}"""
 
 REFUSED = """(url) => new Promise((done) => {
   const socket = new WebSocket(url, ['jinglebridge.v1'])
@@ -123,8 +128,7 @@ def allowed(playwright: Playwright, shop: Shop, bridge: BridgeProcess, handset: 
         reads(anna, r"0:0\d")
         anna.hears_tone(1100)
         anna.media_grows(video=False)
-        assert anna.page.evaluate("(async () => { const a = document.querySelector('jingle-call').shadowRoot.querySelector('audio')"
-                                  "; return !a.paused && a.currentTime > 0 })()"), "the person hears it"  # fmt: skip
+        assert anna.page.evaluate(PLAYING), "the person hears it"
         alice.until(hears(700))  # type: ignore[arg-type]
         mute = anna.page.get_by_role("button", name="Mute")
         mute.click()
@@ -144,7 +148,12 @@ def refused(playwright: Playwright, shop: Shop, bridge: BridgeProcess, folder: P
     """The same page at another address: an origin that the bridge does not know."""
     with person(playwright, folder) as eve:
         eve.page.goto(f"http://127.0.0.1:{shop.port}/")
-        wait_for("the browser keeps the module from the page", lambda: [p for p in eve.problems if "CORS" in p] or eve.page.wait_for_timeout(50))
+        for _ in range(100):
+            if any("CORS" in problem for problem in eve.problems):
+                break
+            eve.page.wait_for_timeout(50)
+        else:
+            raise AssertionError(f"the browser gave the module to the page: {eve.problems}")
         assert eve.page.evaluate("customElements.get('jingle-call') === undefined")
         assert eve.page.evaluate(REFUSED, bridge.url.replace("http", "ws") + "/ws") == "closed"
         assert f"http://127.0.0.1:{shop.port}" in bridge.log() and "origin-refused" in bridge.log()

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import pytest_asyncio
-from fake_server import FakeBridge
-from playwright.async_api import Browser, Locator, Page, expect
+from fake_server import FakeBridge, contact
+from playwright.async_api import Locator, Page, expect
 from test_call_page import bridge, browser, enter, press
 
 from jinglebridge.web import messages as m
@@ -24,7 +24,9 @@ LISTEN = """() => {
     addEventListener(type, ({ detail }) => detail && told.push([type, detail.reason ?? detail.code ?? detail.direction].join(' ')))
   }
 }"""
-PLAYING = "(() => { const a = document.querySelector('jingle-call').shadowRoot.querySelector('audio'); return !a.paused && a.currentTime > 0 })()"
+INSIDE = "document.querySelector('jingle-call').shadowRoot.querySelector"
+PLAYING = f"{INSIDE}('audio').currentTime > 0 && !{INSIDE}('audio').paused"
+SHOWN = f"{INSIDE}('video').getVideoPlaybackQuality().totalVideoFrames > 5"
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -92,10 +94,10 @@ async def test_presence_and_names_are_text(bridge: FakeBridge, shop: Open) -> No
     carol = '<jingle-call to="carol@call.example.org" token-url="/my-token" presence></jingle-call>'
     page = await shop(carol)
     await expect(page.get_by_text("Carol <b>Danvers</b> is away")).to_be_visible()
-    await expect(page.get_by_role("button", name="Call Carol <b>Danvers</b>")).to_have_accessible_description("Carol <b>Danvers</b> is away")
+    button = page.get_by_role("button", name="Call Carol <b>Danvers</b>")
+    await expect(button).to_have_accessible_description("Carol <b>Danvers</b> is away")
     alice = next(s for s in bridge.sessions if s.user == "alice")
-    about = m.Contact(jid="carol@call.example.org", name="Carol", presence="available", status="", media=m.Media(audio=True, video=True), subscription="both")
-    await alice.event(m.ContactEvent(contact=about))
+    await alice.event(m.ContactEvent(contact=contact("carol", "Carol", "available", "")))
     await expect(page.get_by_text("Carol is online")).to_be_visible()
     await page.evaluate("document.querySelector('jingle-call').setAttribute('name', '<i>Sales</i>')")
     await expect(page.get_by_role("button", name="Call <i>Sales</i>")).to_be_visible()
@@ -109,7 +111,7 @@ async def test_video(enter: Open, shop: Open) -> None:
     await press(bob, "Accept with video")
     picture = page.locator("jingle-call video").first
     await expect(picture).to_be_visible()
-    await until(page, "document.querySelector('jingle-call').shadowRoot.querySelector('video').getVideoPlaybackQuality().totalVideoFrames > 5")
+    await until(page, SHOWN)
     await page.get_by_role("button", name="Camera", pressed=True).click()
     await expect(page.get_by_role("button", name="Camera", pressed=False)).to_be_visible()
     await expect(page.locator("jingle-call video").nth(1)).to_be_hidden()
