@@ -1,21 +1,17 @@
 /**
- * `<jingle-call to="alice@example.org" token-url="/call-token">`: a button that calls, in a page of any site that the bridge allows.
- * See README.md for its attributes, events and parts. The strictest CSP allows it: no inline style, and text by `textContent` only.
+ * `<jingle-call to="alice@example.org" token-url="/call-token">`: a call button for any site that the bridge allows, under any CSP.
  * @module
  */
 
 import { BridgeError } from './base.js'
 import { Bridge } from './jinglebridge.js'
-import { BUTTON, clock, ENDED, problem, STATE } from './words.js'
-
-const PATIENCE = 20_000 // ms that a press waits for the bridge
+import { BUTTON, buttonProblem, clock, ENDED, STATE } from './words.js'
 
 /**
- * A token of the page's site: text, a JSON string, or `{"token": "…"}`. By GET, since it changes nothing there, with cookies.
+ * A token of the page's site: text, a JSON string, or `{"token": "…"}`. By GET, since it changes nothing there.
  * @param {string} url
  * @returns {Promise<string>}
- * @throws {BridgeError} not-authorized
- * @throws {TypeError} to be tried again: the site is down
+ * @throws {BridgeError | TypeError} TypeError: to be tried again
  */
 export async function fetchToken(url) {
   const reply = await fetch(url, { credentials: 'include', cache: 'no-store' })
@@ -29,11 +25,11 @@ export async function fetchToken(url) {
 
 const CSS = `
 :host { display: inline-flex; flex-wrap: wrap; align-items: center; gap: .5em }
-[part=bar] { display: inherit; flex-wrap: inherit; align-items: inherit; gap: inherit }
+[part=bar] { display: contents }
 :host([hidden]), [hidden] { display: none !important }
 button { font: inherit; padding: .6em 1.1em; border: 1px solid; border-radius: var(--jingle-call-radius, .5em); color: inherit; background: none }
-[part~=call], [part~=answer] { color: var(--jingle-call-text, #fff); background: var(--jingle-call-color, #0b6e4f) }
-[part~=hang-up] { color: #fff; background: var(--jingle-call-danger, #b3261e) }
+[part~=call], [part~=answer], [part~=hang-up] { color: var(--jingle-call-text, #fff); background: var(--jingle-call-color, #0b6e4f) }
+[part~=hang-up] { background: var(--jingle-call-danger, #b3261e) }
 [aria-pressed=true] { box-shadow: inset 0 -.25em }
 :disabled { opacity: .5 }
 :focus-visible { outline: 3px solid; outline-offset: 2px }
@@ -45,43 +41,35 @@ video { width: var(--jingle-call-video, 20em); max-width: 100% }
 /** @type {CSSStyleSheet | undefined} */
 let sheet
 
-/**
- * @param {string} tag
- * @param {string} part
- * @param {object} [fields]
- * @param {Node[]} inside
- * @returns {any}
- */
-function make(tag, part, fields, ...inside) {
-  const element = Object.assign(document.createElement(tag), fields)
-  element.setAttribute('part', part)
+/** @type {(tag: string, part: string, fields?: object, ...inside: Node[]) => any} */
+const make = (tag, part, fields, ...inside) => {
+  const element = Object.assign(document.createElement(tag), { part, ...fields })
   element.append(...inside)
   return element
 }
 
-/** @param {string} part @param {() => void} onclick */
+/** @type {(part: string, onclick: () => void) => any} */
 const knob = (part, onclick) => make('button', `button ${part}`, { type: 'button', onclick })
 
-/** @param {HTMLElement} element @param {any} text none: hidden */
-function say(element, text) {
-  text ||= ''
-  if (element.textContent !== text) element.textContent = text // a live region reads each change
+/** @type {(element: HTMLElement, text: any) => void} */
+const say = (element, text) => {
   element.hidden = !text
+  if (element.textContent !== (text || '')) element.textContent = text || '' // a live region reads each change
 }
 
-/** @param {HTMLMediaElement} element @param {any} stream */
-function attach(element, stream) {
-  stream ||= null
-  if (element.srcObject !== stream) element.srcObject = stream
+/** @type {(element: HTMLMediaElement, stream: any) => void} */
+const attach = (element, stream) => {
+  element.hidden = !stream
+  if (element.srcObject !== (stream || null)) element.srcObject = stream || null
   if (stream && element.paused) element.play().catch(() => {}) // also after the element was moved
 }
 
-// On a server that renders pages this module can be imported all the same.
+// Where pages are rendered on a server, there is no DOM.
 const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {})
 
-/** Events, which bubble: `call` (Call), `ended` ({reason, text, error, call}), `error` (BridgeError). */
+/** See jingle-call.d.ts. */
 export class JingleCall extends Base {
-  static observedAttributes = ['to', 'token-url', 'url', 'name', 'label', 'video', 'presence', 'disabled']
+  static observedAttributes = ['to', 'token-url', 'url', 'name', 'label', 'presence', 'disabled']
   /** @type {any} */
   #call = null
   /** @type {Bridge | null} */
@@ -89,8 +77,8 @@ export class JingleCall extends Base {
   /** @type {any} */
   #provider = null
   #note = ''
-  #stale = false // the session is not that of the attributes any more
-  #ticking = 0
+  #stale = false // another session is wanted
+  #clock = 0
 
   #label = make('slot', 'label')
   #button = knob('call', () => this.dial())
@@ -116,7 +104,6 @@ export class JingleCall extends Base {
     root.append(this.#button, this.#presence, this.#bar, this.#status)
   }
 
-  /** The one that goes on, or null. */
   get call() {
     return this.#call
   }
@@ -127,20 +114,15 @@ export class JingleCall extends Base {
 
   set tokenProvider(provider) {
     this.#provider = provider
-    this.#update() // a session that is there stays: frameworks set a new function each time
+    this.#update() // a session stays: frameworks set a new function each time
   }
 
-  /** What a press does. */
   dial() {
     if (this.#call || this.#button.disabled) return
-    try {
-      const bridge = this.#connect()
-      const call = bridge.call(this.#to, { video: this.hasAttribute('video') })
-      this.#take(call)
-      setTimeout(() => call.state === 'preparing' && bridge.state !== 'online' && call.leave('unreachable', { error: new BridgeError('offline', BUTTON.unreachable) }), PATIENCE)
-    } catch (cause) {
-      this.#problem(new BridgeError('bad-url', 'The address of the call service is wrong.', { cause }))
-    }
+    const bridge = this.#connect()
+    const call = bridge.call(this.#to, { video: this.hasAttribute('video') })
+    this.#take(call)
+    setTimeout(() => call.state === 'preparing' && bridge.state !== 'online' && call.leave('unreachable'), 20_000)
   }
 
   hangUp() {
@@ -167,10 +149,8 @@ export class JingleCall extends Base {
   attributeChangedCallback(name) {
     this.#stale ||= /url|presence/.test(name)
     this.#paint()
-    queueMicrotask(() => this.#update()) // one session, though many attributes change together
+    queueMicrotask(() => this.#update()) // once, though many change together
   }
-
-  // --- inside -----------------------------------------------------------------------------------------------------
 
   get #to() {
     return (this.getAttribute('to') ?? '').trim().toLowerCase()
@@ -201,13 +181,8 @@ export class JingleCall extends Base {
     return bridge
   }
 
-  /**
-   * Hears events of the current bridge or call.
-   * @param {EventTarget} target
-   * @param {string} type
-   * @param {(detail: any) => void} run
-   */
-  #on(target, type, run) {
+  /** @type {(target: any, type: string, run: (detail: any) => void) => void} while it is the current bridge or call */
+  #on = (target, type, run) => {
     target.addEventListener(type, (/** @type {any} */ { detail }) => (target === this.#call || target === this.#bridge) && run(detail))
   }
 
@@ -221,20 +196,23 @@ export class JingleCall extends Base {
     if (!this.isConnected) return
     if (!this.#call && this.#stale) this.#leave()
     this.#paint()
-    if (this.hasAttribute('presence') && !this.#button.disabled) try { this.#connect() } catch {} // a press says it
+    if (this.hasAttribute('presence') && !this.#button.disabled) this.#connect()
   }
 
   /** @param {any} call */
   #take(call) {
     this.#call = call
     this.#note = ''
+    clearInterval(this.#clock)
+    this.#clock = setInterval(() => this.#paint(), 1000)
     for (const type of ['state', 'streams', 'mute', 'abilities']) this.#on(call, type, () => this.#paint())
     this.#on(call, 'problem', this.#problem)
     this.#on(call, 'moved', (next) => this.#take(next))
     this.#on(call, 'ended', (detail) => {
       const { reason, error } = detail
-      this.#note = error ? this.#words(error) : ENDED[reason]({ name: this.#name, direction: call.direction, talked: call.connectedAt !== null })
+      this.#note = error ? buttonProblem(error) : ENDED[reason]({ name: this.#name, direction: call.direction, talked: call.connectedAt !== null })
       this.#call = null
+      clearInterval(this.#clock)
       if (!this.hasAttribute('presence') || this.#bridge?.state === 'offline') this.#leave()
       if (this.#bridge) this.#update()
       else this.#paint()
@@ -245,22 +223,15 @@ export class JingleCall extends Base {
     this.#emit('call', call)
   }
 
-  /** @param {any} error */
-  #words(error) {
-    return BUTTON.error[error.code] ?? problem(error)
-  }
-
   /** @param {any} error that ends nothing */
   #problem = (error) => {
-    this.#note = this.#words(error)
+    this.#note = buttonProblem(error)
     this.#paint()
     this.#emit('error', error)
   }
 
-  /** @param {string} type @param {any} detail */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }))
-  }
+  /** @type {(type: string, detail: any) => boolean} */
+  #emit = (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }))
 
   #paint() {
     const call = this.#call
@@ -272,7 +243,7 @@ export class JingleCall extends Base {
     this.#label.textContent = this.getAttribute('label') ?? BUTTON.call(this.#name)
     this.#button.disabled = this.hasAttribute('disabled') || !this.#to || !(this.#provider ?? this.getAttribute('token-url'))
     this.#button.hidden = Boolean(call)
-    this.#presence.setAttribute('part', `presence ${show}`)
+    this.#presence.part = `presence ${show}`
     say(this.#presence, !call && BUTTON.presence[show]?.(this.#name))
     say(this.#status, [STATE[state], this.#note].filter(Boolean).join(' '))
     this.#status.hidden = false // else it may not be read when it changes
@@ -291,16 +262,9 @@ export class JingleCall extends Base {
   /** @param {any} call */
   #paintMedia(call) {
     const since = call?.connectedAt
-    const tick = () => say(this.#timer, since && clock((Date.now() - since) / 1000))
-    clearInterval(this.#ticking)
-    if (since) this.#ticking = setInterval(tick, 1000)
-    tick()
     const remote = call?.remoteStream
-    const pictures = remote?.getVideoTracks() ?? []
-    for (const track of pictures) track.onmute = track.onunmute = () => this.#paint()
-    const seen = since && !call.remoteCameraOff && pictures.some((/** @type {any} */ track) => track.readyState === 'live' && !track.muted)
-    this.#picture.hidden = !seen
-    this.#self.hidden = !call?.cameraOn
+    const seen = since && !call.remoteCameraOff && remote?.getVideoTracks().some((/** @type {any} */ track) => track.readyState === 'live' && !track.muted)
+    say(this.#timer, since && clock((Date.now() - since) / 1000))
     attach(this.#audio, remote)
     attach(this.#picture, seen && remote)
     attach(this.#self, call?.cameraOn && call.localStream)

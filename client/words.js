@@ -102,7 +102,6 @@ export const BUTTON = {
   mute: 'Mute',
   camera: 'Camera',
   retrying: 'The call service cannot be reached. Trying again…',
-  unreachable: 'The call service cannot be reached. Try again later.',
   /** @type {Record<string, (name: string) => string>} */
   presence: {
     available: (name) => `${name} is online`,
@@ -117,6 +116,9 @@ export const BUTTON = {
     forbidden: 'You may not call from here.',
   },
 }
+
+/** @param {{code?: string, message: string}} error of a `<jingle-call>` */
+export const buttonProblem = (error) => BUTTON.error[error.code ?? ''] ?? problem(error)
 
 /** What is said while somebody proves an address. `errors` by the code of an error frame. */
 export const PROOF = {

@@ -1,4 +1,4 @@
-"""`<jingle-call>` in a page of another site: its own strict CSP and token endpoint, modules of the bridge. And a site that is not allowed."""
+"""`<jingle-call>` in a page of another site: its own strict CSP and token endpoint, modules of the bridge; and a site that may not."""
 
 from __future__ import annotations
 

@@ -204,10 +204,3 @@ async def test_moved_in_the_page_and_taken_out_of_it(bridge: FakeBridge, enter: 
     await expect(status(page)).to_have_text("Connected")
     await page.evaluate("document.querySelector('jingle-call').remove()")
     await expect(bob.get_by_text("Call with Alice Liddell ended.")).to_be_visible()
-
-
-async def test_a_wrong_address_of_the_bridge(shop: Open) -> None:
-    page = await shop(BOB.format('url="http://" presence'))
-    await press(page, "Call bob")
-    await expect(status(page)).to_have_text("The address of the call service is wrong.")
-    assert await told(page) == ["error bad-url"]
