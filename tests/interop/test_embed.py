@@ -1,4 +1,4 @@
-"""`<jingle-call>` in a page of another site: its own strict CSP and token endpoint, modules of the bridge; and a site that may not."""
+"""The call button of docs/how-to/embed.md in a page of another site, which has a strict CSP and gives tokens; and a site that may not."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ from .browser import Person, person
 from .servers import HandsetFactory, unique_user
 from .test_contact import hears
 
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop</title>
-<link rel="icon" href="data:,"><link rel="stylesheet" href="/shop.css">
-<script type="module" src="{bridge}/client/jingle-call.js"></script><script type="module" src="/shop.js"></script>
-<main><jingle-call to="{to}" name="Alice" token-url="/call-token" presence></jingle-call></main>"""
+GUIDE = (Path(__file__).parents[2] / "docs/how-to/embed.md").read_text().partition("## 2b.")[2]
+PAGE, STYLE = (GUIDE.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("html", "css"))
+CSP = next(line for line in GUIDE.splitlines() if line.startswith("script-src "))
+MORE = '<link rel="icon" href="data:,"><link rel="stylesheet" href="/shop.css"><script type="module" src="/shop.js"></script><title>'
 
 # What happens is told to whoever listens far above the element.
 SCRIPT = """
 window.told = []
 for (const type of ['call', 'ended', 'error']) {
-  document.querySelector('main').addEventListener(type, (event) => {
+  document.addEventListener(type, (event) => {
     told.push(type === 'ended' ? `ended ${event.detail.reason}` : type === 'error' ? `error ${event.detail.code}` : type)
     if (type === 'call') window.jinglebridge = { call: event.detail }
   })
 }
 """
-STYLE = "jingle-call { --jingle-call-color: rgb(1, 2, 3) } jingle-call::part(status) { font-weight: 700 }"
-CSP = (
-    "default-src 'none'; script-src 'self' {bridge}; connect-src 'self' {bridge} {socket}; style-src 'self'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+STRICT = (
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; "
 )
 
 PLAYING = """() => {
@@ -99,9 +98,13 @@ def reads(who: Person, text: str) -> None:
 
 
 def furnish(shop: Shop, bridge: BridgeProcess, to: str) -> None:
-    shop.csp = CSP.format(bridge=bridge.url, socket=bridge.url.replace("http", "ws"))
+    def ours(text: str) -> str:
+        example = text.replace("wss://call.example.org", bridge.url.replace("http", "ws")).replace("https://call.example.org", bridge.url)
+        return example.replace("support@example.org", to)
+
+    shop.csp = STRICT + ours(CSP)
     shop.answers = {
-        "/": ("text/html", PAGE.format(bridge=bridge.url, to=to)),
+        "/": ("text/html", ours(PAGE).replace("<title>", MORE)),
         "/shop.js": ("text/javascript", SCRIPT),
         "/shop.css": ("text/css", STYLE),
     }
@@ -116,9 +119,9 @@ def allowed(playwright: Playwright, shop: Shop, bridge: BridgeProcess, handset: 
     with person(playwright, folder, 700) as anna:
         anna.page.context.add_cookies([{"name": "user", "value": "anna", "url": f"http://localhost:{shop.port}"}])
         anna.page.goto(f"http://localhost:{shop.port}/")
-        reads(anna, "Alice is online")
-        button = anna.page.get_by_role("button", name="Call Alice")
-        expect(button).to_have_css("background-color", "rgb(1, 2, 3)")
+        reads(anna, "Support is online")
+        button = anna.page.get_by_role("button", name="Call Support")
+        expect(button).to_have_css("background-color", "rgb(0, 87, 183)")
         expect(anna.page.get_by_role("status")).to_have_css("font-weight", "700")
         button.focus()
         anna.page.keyboard.press("Enter")
@@ -136,9 +139,9 @@ def allowed(playwright: Playwright, shop: Shop, bridge: BridgeProcess, handset: 
         alice.until(lambda report: report["heard"]["silence"])
         anna.press("Hang up")
         assert alice.wait("ended")["reason"] == "peer: success"
-        anna.offers("Call Alice")
+        anna.offers("Call Support")
         expect(button).to_be_focused()
-        reads(anna, "Call with Alice ended")
+        reads(anna, "Call with Support ended")
         assert anna.page.evaluate("told") == ["call", "ended ended"]
         assert shop.asked == [("GET", True)], "one session for presence and the call"
         assert anna.problems == [], "no error, nothing against the site's CSP"

@@ -91,7 +91,7 @@ class FakeBridge:
 
     async def button(self, request: web.Request) -> web.Response:
         """The call button of the client's README, calling bob here."""
-        example = (CLIENT / "README.md").read_text().partition("```html\n")[2].partition("```")[0]
+        example = (CLIENT / "README.md").read_text().partition("in ten lines")[2].partition("```html\n")[2].partition("```")[0]
         page = example.replace("'https://call.example.org'", "location.origin").replace("alice@example.org", f"bob@{DOMAIN}")
         return web.Response(text=f"<!doctype html><title>Button</title>{page}", content_type="text/html")
 
