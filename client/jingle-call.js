@@ -1,26 +1,20 @@
 /**
- * `<jingle-call to="alice@example.org" token-url="/call-token">`: a call button for any site that the bridge allows, under any CSP.
+ * `<jingle-call to="alice@example.org" token-url="/call-token">`, a call button. Its types, with what they mean: jingle-call.d.ts.
  * @module
  */
 
 import { BridgeError } from './base.js'
 import { Bridge } from './jinglebridge.js'
-import { BUTTON, buttonProblem, clock, ENDED, STATE } from './words.js'
+import { BUTTON, buttonEnd, buttonProblem, clock, STATE } from './words.js'
 
-/**
- * A token of the page's site: text, a JSON string, or `{"token": "…"}`. By GET, since it changes nothing there.
- * @param {string} url
- * @returns {Promise<string>}
- * @throws {BridgeError | TypeError} TypeError: to be tried again
- */
-export async function fetchToken(url) {
+/** By GET: it changes nothing at the site. TypeError: to be tried again. @type {(url: string) => Promise<string>} */
+export const fetchToken = async (url) => {
   const reply = await fetch(url, { credentials: 'include', cache: 'no-store' })
   if (reply.status >= 500) throw new TypeError(url)
   const text = (await reply.text()).trim()
-  const said = reply.ok && /^["{]/.test(text) ? JSON.parse(text) : text
-  const token = said.token ?? said
-  if (reply.ok && /^[\w.-]+$/.test(token)) return token // and no login page, for example
-  throw new BridgeError('not-authorized', `${url} gave no token (${reply.status}).`)
+  const token = text[0] === '{' ? JSON.parse(text).token : text
+  if (reply.ok && /^[\w.-]+$/.test(token ?? '')) return token // no login page
+  throw new BridgeError('not-authorized')
 }
 
 const CSS = `
@@ -43,9 +37,9 @@ let sheet
 
 /** @type {(tag: string, part: string, fields?: object, ...inside: Node[]) => any} */
 const make = (tag, part, fields, ...inside) => {
-  const element = Object.assign(document.createElement(tag), { part, ...fields })
+  const element = document.createElement(tag)
   element.append(...inside)
-  return element
+  return Object.assign(element, { part }, fields)
 }
 
 /** @type {(part: string, onclick: () => void) => any} */
@@ -64,10 +58,9 @@ const attach = (element, stream) => {
   if (stream && element.paused) element.play().catch(() => {}) // also after the element was moved
 }
 
-// Where pages are rendered on a server, there is no DOM.
+// A server that renders pages has no DOM.
 const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {})
 
-/** See jingle-call.d.ts. */
 export class JingleCall extends Base {
   static observedAttributes = ['to', 'token-url', 'url', 'name', 'label', 'presence', 'disabled']
   /** @type {any} */
@@ -114,7 +107,7 @@ export class JingleCall extends Base {
 
   set tokenProvider(provider) {
     this.#provider = provider
-    this.#update() // a session stays: frameworks set a new function each time
+    this.#update() // the session stays: frameworks set it again and again
   }
 
   dial() {
@@ -149,7 +142,7 @@ export class JingleCall extends Base {
   attributeChangedCallback(name) {
     this.#stale ||= /url|presence/.test(name)
     this.#paint()
-    queueMicrotask(() => this.#update()) // once, though many change together
+    queueMicrotask(() => this.#update()) // once for many
   }
 
   get #to() {
@@ -166,7 +159,7 @@ export class JingleCall extends Base {
 
   #connect() {
     if (this.#bridge) return this.#bridge
-    const token = this.#provider ?? (() => fetchToken(this.getAttribute('token-url') ?? ''))
+    const token = () => this.#provider?.() ?? fetchToken(this.getAttribute('token-url') ?? '')
     const bridge = this.#bridge = new Bridge({ url: this.getAttribute('url') ?? undefined, token })
     this.#stale = false
     this.#on(bridge, 'contacts', () => this.#paint())
@@ -174,14 +167,14 @@ export class JingleCall extends Base {
       if (this.#call?.state === 'preparing') this.#note = state === 'online' ? '' : BUTTON.retrying
       if (state === 'offline') this.#leave()
       this.#paint()
-      if (state === 'offline' && error) this.#emit('error', error) // nobody has pressed: nothing is said
+      if (state === 'offline' && error) this.#emit('error', error)
     })
     this.#on(bridge, 'incoming', (call) => !this.#call && call.peer.split('/')[0] === this.#to && this.#take(call))
-    bridge.open().catch(() => {}) // the event tells it
+    bridge.open().catch(() => {})
     return bridge
   }
 
-  /** @type {(target: any, type: string, run: (detail: any) => void) => void} while it is the current bridge or call */
+  /** @type {(target: any, type: string, run: (detail: any) => void) => void} */
   #on = (target, type, run) => {
     target.addEventListener(type, (/** @type {any} */ { detail }) => (target === this.#call || target === this.#bridge) && run(detail))
   }
@@ -205,18 +198,17 @@ export class JingleCall extends Base {
     this.#note = ''
     clearInterval(this.#clock)
     this.#clock = setInterval(() => this.#paint(), 1000)
-    for (const type of ['state', 'streams', 'mute', 'abilities']) this.#on(call, type, () => this.#paint())
+    for (const type of ['state', 'streams', 'mute']) this.#on(call, type, () => this.#paint())
     this.#on(call, 'problem', this.#problem)
     this.#on(call, 'moved', (next) => this.#take(next))
     this.#on(call, 'ended', (detail) => {
-      const { reason, error } = detail
-      this.#note = error ? buttonProblem(error) : ENDED[reason]({ name: this.#name, direction: call.direction, talked: call.connectedAt !== null })
+      this.#note = buttonEnd(call, this.#name)
       this.#call = null
       clearInterval(this.#clock)
       if (!this.hasAttribute('presence') || this.#bridge?.state === 'offline') this.#leave()
       if (this.#bridge) this.#update()
       else this.#paint()
-      if (error) this.#emit('error', error)
+      if (call.error) this.#emit('error', call.error)
       this.#emit('ended', { ...detail, call })
     })
     this.#paint()
@@ -245,15 +237,15 @@ export class JingleCall extends Base {
     this.#button.hidden = Boolean(call)
     this.#presence.part = `presence ${show}`
     say(this.#presence, !call && BUTTON.presence[show]?.(this.#name))
-    say(this.#status, [STATE[state], this.#note].filter(Boolean).join(' '))
-    this.#status.hidden = false // else it may not be read when it changes
+    say(this.#status, `${STATE[state] ?? ''} ${this.#note}`.trim())
+    this.#status.hidden = false // else it may not be read
     this.#bar.hidden = !call
     this.#bar.ariaLabel = this.#name
     say(this.#answer, incoming && BUTTON.answer)
     say(this.#mute, incoming ? '' : BUTTON.mute)
-    this.#mute.ariaPressed = Boolean(call?.muted)
+    this.#mute.ariaPressed = call?.muted
     say(this.#camera, call?.cameraPossible && (call.cameraOn || this.hasAttribute('video')) && BUTTON.camera)
-    this.#camera.ariaPressed = Boolean(call?.cameraOn)
+    this.#camera.ariaPressed = call?.cameraOn
     say(this.#hangUp, incoming ? BUTTON.decline : BUTTON.hangUp)
     this.#paintMedia(call)
     if (focused?.closest('[hidden]')) (incoming ? this.#answer : call ? this.#hangUp : this.#button).focus()

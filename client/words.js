@@ -120,6 +120,13 @@ export const BUTTON = {
 /** @param {{code?: string, message: string}} error of a `<jingle-call>` */
 export const buttonProblem = (error) => BUTTON.error[error.code ?? ''] ?? problem(error)
 
+/**
+ * @param {any} call of a `<jingle-call>`, which has ended
+ * @param {string} name
+ */
+export const buttonEnd = ({ error, reason, direction, connectedAt }, name) =>
+  error ? buttonProblem(error) : (ENDED[reason] ?? ENDED.failed)({ name, direction, talked: connectedAt !== null })
+
 /** What is said while somebody proves an address. `errors` by the code of an error frame. */
 export const PROOF = {
   asked: (/** @type {string} */ jid) => `If ${jid} exists, a message is on its way there. Say yes to it in your chat program, or type the code that it holds.`,
