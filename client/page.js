@@ -10,6 +10,7 @@ import { hideCall, hideResult, showCall, showResult } from './page-call.js'
 import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './page-contacts.js'
 import { device, keepDevice, offerDevices } from './page-device.js'
 import { $, announce, say } from './page-dom.js'
+import { offerPicture } from './page-picture.js'
 import { showHistory } from './page-history.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
 import { offerProof } from './page-proof.js'
@@ -162,6 +163,7 @@ function online() {
   showWarnings(bridge.warnings)
   offerDevices(bridge, byDevice, signOut)
   recent()
+  offerPicture(bridge)
   show('home')
   keep()
 }
