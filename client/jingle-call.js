@@ -26,7 +26,7 @@ button { font: inherit; padding: .6em 1.1em; border: 1px solid; border-radius: v
 [part~=hang-up] { background: var(--jingle-call-danger, #b3261e) }
 [aria-pressed=true] { box-shadow: inset 0 -.25em }
 :disabled { opacity: .5 }
-:focus-visible { outline: 3px solid; outline-offset: 2px }
+:focus-visible { outline: 2px solid #000; outline-offset: 2px; box-shadow: 0 0 0 2px #fff }
 [part~=presence]::before { content: '● '; content: '● ' / ''; color: #777 }
 [part~=available]::before { color: #1a8a3c }
 video { width: var(--jingle-call-video, 20em); max-width: 100% }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Iterator
@@ -9,12 +10,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Playwright, expect, sync_playwright
 
 from jinglebridge.demo.lab import Ejabberd, free_port
 
 from .bridge import BridgeProcess
 from .browser import Person, person
+from .rtc import firefox
 from .servers import HandsetFactory, unique_user
 from .test_contact import hears
 
@@ -169,5 +172,39 @@ def test_a_call_button_in_the_page_of_another_site(ejabberd: Ejabberd, handset: 
         with shop.open(), sync_playwright() as playwright:
             allowed(playwright, shop, bridge, handset, ejabberd, tmp_path / "anna")
             refused(playwright, shop, bridge, tmp_path / "eve")
+    finally:
+        bridge.close()
+
+
+@pytest.mark.long
+async def test_the_button_in_firefox(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
+    shop = Shop()
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, web={"allowed_origins": [f"http://localhost:{shop.port}"]})
+    try:
+        alice = handset(ejabberd, unique_user("alice"), "--tone", "1100")
+        shop.token = bridge.token(unique_user("anna"), alice.jid, name="Anna")
+        furnish(shop, bridge, alice.jid)
+        (tmp_path / "anna").mkdir()
+        with shop.open():
+            async with firefox(f"http://localhost:{shop.port}/shop.css", tmp_path / "anna") as browser:
+                page = await browser.page()
+                await page.run("document.cookie = 'user=anna'")
+                page = await browser.page(f"http://localhost:{shop.port}/")
+
+                async def until(condition: str) -> None:
+                    inside = "const inside = document.querySelector('jingle-call').shadowRoot"
+                    loop = f"while (!({condition})) await new Promise((next) => setTimeout(next, 50))"
+                    await asyncio.wait_for(page.run(f"(async () => {{ {inside}; {loop} }})()"), 20)
+
+                await until("inside.textContent.includes('Support is online')")
+                await until("(inside.querySelector('button').click(), true)")
+                await until("inside.querySelector('[role=status]').textContent === 'Connected'")
+                await until("inside.querySelector('audio').currentTime > 0 && !inside.querySelector('audio').paused")
+                await asyncio.to_thread(alice.until, lambda report: report["heard"] and not report["heard"]["silence"])
+                await until("(inside.querySelector('[part~=mute]').click(), inside.querySelector('[part~=mute]').ariaPressed === 'true')")
+                await asyncio.to_thread(alice.until, lambda report: report["heard"]["silence"])
+                await until("(inside.querySelector('[part~=hang-up]').click(), true)")
+                await asyncio.to_thread(alice.wait, "ended")
+                await until("inside.activeElement === null && told.join() === 'call,ended ended'")
     finally:
         bridge.close()

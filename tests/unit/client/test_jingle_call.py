@@ -70,6 +70,7 @@ async def test_one_press_connects_calls_and_hangs_up(bridge: FakeBridge, enter: 
     assert len(bridge.sessions) == sessions, "without a press or presence nothing is connected"
     await page.keyboard.press("Tab")
     await expect(button).to_be_focused()
+    await expect(button).to_have_css("outline-color", "rgb(0, 0, 0)")  # and white beside it: seen on any ground
     await page.keyboard.press("Space")
     await expect(status(page)).to_have_text("Ringing…")
     await expect(page.get_by_role("group", name="Bob")).to_be_visible()
