@@ -7,15 +7,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from call_pages import Open, press
 from fake_server import FakeBridge, contact
 from playwright.async_api import Locator, Page, expect
-from test_call_page import bridge, browser, enter, press
 
 from jinglebridge.web import messages as m
 
-__all__ = ["bridge", "browser", "enter"]
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
-Open = Callable[..., Awaitable[Page]]
 
 PAGE = '<script type="module" src="/client/jingle-call.js"></script>{}<p>More</p>'
 LISTEN = """() => {
