@@ -58,7 +58,9 @@ class Web(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
             "Default: http:// + listen."
         ),
     ] = ""
-    allowed_origins: Annotated[list[str], _doc("Other sites that may open the WebSocket, e.g. https://www.example.org.")] = []
+    allowed_origins: Annotated[
+        list[str], _doc("Other sites whose pages may import the modules and open the WebSocket, e.g. https://www.example.org.")
+    ] = []
     tls_cert: Annotated[str, _doc("Certificate chain (PEM) when no proxy ends TLS; reloaded when the file changes.")] = ""
     tls_key: Annotated[str, _doc("Its private key (PEM).")] = ""
     trusted_proxies: Annotated[list[str], _doc("Addresses or networks whose X-Forwarded-For is believed.")] = []

@@ -62,7 +62,8 @@ class WebServer:
         self._gate = gate
         self._desk = desk
         self._ready = ready
-        self._origins = {origin_of(url) for url in (public_url, *allowed_origins)}
+        self._others = {origin_of(url) for url in allowed_origins}
+        self._origins = {origin_of(public_url), *self._others}
         self._proxies = [ipaddress.ip_network(p, strict=False) for p in trusted_proxies]
         self._sockets_per_ip = sockets_per_ip
         self._open: Counter[str] = Counter()
@@ -164,7 +165,15 @@ class WebServer:
         return self._file("index.html")
 
     async def file(self, request: web.Request) -> web.StreamResponse:
-        return self._file(request.match_info["name"])
+        """A module may be imported by pages of `allowed_origins`: a browser asks for it with CORS. No other site gets one."""
+        name = request.match_info["name"]
+        answer = self._file(name)
+        if name.endswith(".js") and self._others:
+            answer.headers["Vary"] = "Origin"
+            origin = origin_of(request.headers.get("Origin", ""))
+            if origin in self._others:
+                answer.headers["Access-Control-Allow-Origin"] = origin
+        return answer
 
     def _file(self, name: str) -> web.StreamResponse:
         path = self._folder / name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import shutil
 import subprocess
@@ -62,6 +64,22 @@ def test_requests_are_those_of_the_protocol() -> None:
     sent = set(re.findall(r"(?:request|send)\('([a-z.]+)'", source)) | set(re.findall(r"\{ type: '([a-z]+)', id", source))
     assert {"hello", "ice", "call", "accept", "description", "candidate", "hangup", "stats", "ping", "bye"} <= sent
     assert sent <= set(messages.CLIENT_TYPES)
+
+
+def test_modules_stay_small() -> None:
+    """As they are served, with their comments: there is no build step."""
+    names = ("base", "call", "jinglebridge", "media", "peer", "signalling", "jingle-call")
+    size = {name: len(gzip.compress((CLIENT / f"{name}.js").read_bytes(), 9)) for name in names}
+    assert sum(size.values()) <= 25 * 1024, size
+
+
+def test_the_package_has_every_file_that_its_modules_import() -> None:
+    package = json.loads((CLIENT / "package.json").read_text())
+    assert [name for name in package["files"] if not (CLIENT / name).is_file()] == []
+    for name in (name for name in package["files"] if name.endswith(".js")):
+        assert set(re.findall(r" from '\./(.*?)'", (CLIENT / name).read_text())) <= set(package["files"]), name
+    for way in package["exports"].values():
+        assert ({way} if isinstance(way, str) else set(way.values())) <= {f"./{name}" for name in (*package["files"], "package.json")}
 
 
 def test_page_needs_nothing_that_the_content_security_policy_forbids() -> None:

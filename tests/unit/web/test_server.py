@@ -84,6 +84,30 @@ async def test_origins_that_may_not(client: Client, origin: str):
     assert "Content-Security-Policy" in headers
 
 
+SITES = ["https://www.example.org/", "http://localhost:8001"]
+
+
+@pytest.mark.parametrize("origin", ["https://www.example.org", "http://localhost:8001"])
+async def test_modules_for_the_pages_of_allowed_sites(client: Client, origin: str):
+    made = await client(allowed_origins=SITES)
+    module = await made.get("/client/jingle-call.js", headers={"Origin": origin})
+    assert module.status == 200 and module.headers.getall("Access-Control-Allow-Origin") == [origin]
+    assert module.headers["Vary"] == "Origin" and "Access-Control-Allow-Credentials" not in module.headers
+    again = await made.get("/client/jingle-call.js", headers={"Origin": origin, "If-None-Match": module.headers["ETag"]})
+    assert again.status == 304 and again.headers["Access-Control-Allow-Origin"] == origin
+    for path in ("/", "/client/page.css", "/client/index.html", "/client/nothing.js", "/healthz"):
+        other = await made.get(path, headers={"Origin": origin})
+        assert "Access-Control-Allow-Origin" not in other.headers, path
+
+
+@pytest.mark.parametrize("origin", ["https://evil.test", "https://www.example.org.evil.test", "http://www.example.org", "null", "*", None])
+async def test_no_modules_for_the_pages_of_other_sites(client: Client, origin: str | None):
+    for sites in (SITES, []):
+        module = await (await client(allowed_origins=sites)).get("/client/jingle-call.js", headers={"Origin": origin} if origin else {})
+        assert module.status == 200 and "Access-Control-Allow-Origin" not in module.headers
+        assert module.headers.get("Vary") == ("Origin" if sites else None), "a cache must not hand this answer to an allowed site"
+
+
 @pytest.mark.parametrize("protocols", [(), ("other",), ("jinglebridge.v2", "jinglebridge.v10")])
 async def test_the_subprotocol_is_required(client: Client, protocols: tuple[str, ...]):
     await refused(await client(), 400, protocols=protocols)
