@@ -18,7 +18,7 @@ from jinglebridge.web import messages as m
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 ARGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync --use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
+    "--disable-sync --use-fake-ui-for-media-stream --use-fake-device-for-media-stream=device-count=2"
 ).split()
 NO_DEVICE = """kinds => {
   const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
@@ -284,9 +284,11 @@ async def test_keyboard_alone(enter: Open) -> None:
     await bob.keyboard.press("Enter")
     await connected(alice, bob)
     await expect(bob.locator("#call")).to_be_focused()
-    for _ in range(2):
+    await expect(bob.get_by_role("button", name="Keypad")).to_be_visible()
+    names = ("Mute", "Hold", "Keypad", "Devices", "Full screen", "Hang up")
+    for name in names:
         await bob.keyboard.press("Tab")
-    await expect(bob.get_by_role("button", name="Hang up")).to_be_focused()
+        await expect(bob.get_by_role("button", name=name, exact=True)).to_be_focused()
     await bob.keyboard.press("Enter")
     await expect(alice.locator("#result")).to_be_focused()
 
@@ -337,3 +339,141 @@ async def test_button_of_the_readme(bridge: FakeBridge, browser: Browser, enter:
     await button.click()
     await expect(button).to_have_text("Call Alice")
     assert await end_reason(bob) == "ended"
+
+
+async def received(page: Page) -> tuple[int, float]:
+    """Bytes of media that came so far, and the energy of the sound."""
+    found: list[float] = await page.evaluate("""async () => {
+      const report = [...(await window.jinglebridge.call.peerConnection.getStats()).values()].filter(({ type }) => type === 'inbound-rtp')
+      return [report.reduce((sum, item) => sum + item.bytesReceived, 0), report.reduce((sum, item) => sum + (item.totalAudioEnergy ?? 0), 0)]
+    }""")
+    return int(found[0]), found[1]
+
+
+async def pause(ask: Callable[[], Awaitable[tuple[int, float]]]) -> tuple[int, float]:
+    await asyncio.sleep(1.2)
+    return await ask()
+
+
+async def test_hold_stops_media_and_resume_brings_it_back(bridge: FakeBridge, enter: Open) -> None:
+    bridge.abilities = m.Abilities(modify=True)
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Video call Bob")
+    await press(bob, "Accept with video")
+    await connected(alice, bob)
+    await frames_grow(alice)
+    await press(alice, "Hold")
+    await expect(alice.locator("#call-state")).to_have_text("On hold. Neither of you hears the other.")
+    await expect(bob.locator("#call-state")).to_have_text("Alice Liddell has put you on hold.")
+    await expect(bob.locator("#remote-video")).to_be_hidden()
+
+    async def arrived() -> tuple[int, float]:
+        return (await received(alice))[0], round((await received(bob))[1], 5)
+
+    async with asyncio.timeout(8):  # what was under way arrives; then nothing does, though the microphone here beeps every second
+        before = await arrived()
+        while (now := await pause(arrived)) != before:
+            before = now
+    assert [frame.info for frame in bridge.seen(m.SendInfo)] == ["hold"]
+    await press(alice, "Resume")
+    await connected(alice, bob)
+    await frames_grow(alice)
+    await frames_grow(bob)
+    async with asyncio.timeout(5):
+        while (await received(bob))[1] - before[1] < 0.01:  # and the beep is heard again
+            await bob.wait_for_timeout(100)
+
+
+async def test_another_camera_in_the_call_and_one_that_is_unplugged(bridge: FakeBridge, enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Microphone and camera")
+    await expect(alice.locator("#preview")).to_be_visible()
+    await alice.evaluate("""async () => {
+      while (document.getElementById('level').value < 0.02) await new Promise((next) => setTimeout(next, 20))
+    }""")
+    await alice.get_by_label("Camera", exact=True).select_option(index=1)
+    await press(alice, "Done")
+    await press(alice, "Video call Bob")
+    await press(bob, "Accept with video")
+    await connected(alice, bob)
+    label = "window.jinglebridge.call.peerConnection.getSenders().find(({ track }) => track?.kind === 'video').track.label"
+    second = await alice.evaluate(label)
+    said = len(bridge.seen(m.SetDescription))
+    await press(alice, "Devices")
+    await expect(alice.get_by_label("Camera", exact=True)).to_have_value(
+        await alice.evaluate(label.replace(".label", ".getSettings().deviceId"))
+    )
+    await alice.get_by_label("Camera", exact=True).select_option(index=0)
+    async with asyncio.timeout(5):
+        while await alice.evaluate(label) == second:
+            await alice.wait_for_timeout(50)
+    await press(alice, "Done")
+    await frames_grow(bob)
+    assert len(bridge.seen(m.SetDescription)) == said, "nothing is negotiated"
+    await alice.evaluate("window.jinglebridge.call.localStream.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+    await expect(alice.locator("#call-note")).to_have_text("Your camera was unplugged. The call goes on without it.")
+    await expect(bob.locator("#remote-video")).to_be_hidden()
+    await press(alice, "Start video")
+    await frames_grow(bob)
+
+
+SEEN_WIDTH = "document.getElementById('remote-video').videoWidth"
+
+
+async def test_a_screen_takes_the_place_of_the_camera(bridge: FakeBridge, enter: Open) -> None:
+    bridge.abilities = m.Abilities(add=True)
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Call Bob")  # without video: the screen needs a section of its own
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    await press(alice, "Share screen")
+    await frames_grow(bob)
+    await expect(alice.locator("#local-video")).to_be_visible()
+    screen = await alice.evaluate("window.jinglebridge.call.screenStream.getVideoTracks()[0].getSettings().width")
+    assert await bob.evaluate(SEEN_WIDTH) == screen
+    await press(alice, "Start video")  # kept for later
+    assert await bob.evaluate(SEEN_WIDTH) == screen
+    await alice.evaluate("window.jinglebridge.call.screenStream.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+    await expect(alice.get_by_role("button", name="Share screen")).to_be_visible()
+    async with asyncio.timeout(5):
+        while await bob.evaluate(SEEN_WIDTH) == screen:  # the camera is smaller
+            await bob.wait_for_timeout(50)
+    await frames_grow(bob)
+
+
+async def test_keys_are_played_and_what_goes_wrong_is_said(enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await alice.evaluate("""() => {
+      navigator.mediaDevices.getUserMedia = async () => {  // somebody who never stops talking
+        const context = new AudioContext()
+        const [voice, out] = [context.createOscillator(), context.createMediaStreamDestination()]
+        voice.connect(out)
+        voice.start()
+        return out.stream
+      }
+    }""")
+    await press(alice, "Call Bob")
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    await alice.evaluate("""() => {
+      window.played = []
+      window.jinglebridge.call.peerConnection.getSenders()[0].dtmf.ontonechange = ({ tone }) => window.played.push(tone)
+    }""")
+    await press(alice, "Keypad")
+    await expect(alice.get_by_role("button", name="1", exact=True)).to_be_focused()
+    await press(alice, "4")
+    await press(alice, "Star")
+    await alice.keyboard.press("2")
+    await expect(alice.locator("#keys-typed")).to_have_text("4*2")
+    async with asyncio.timeout(5):
+        while (await alice.evaluate("window.played.join('')")) != "4*2":
+            await alice.wait_for_timeout(50)
+    await alice.keyboard.press("Escape")
+    await expect(alice.get_by_role("button", name="Keypad")).to_be_focused()
+    await bob.evaluate("window.jinglebridge.call.peerConnection.getSenders()[0].replaceTrack(null)")
+    await press(alice, "Mute")
+    await expect(alice.locator("#call-speaking")).to_have_text("You are muted: nobody hears what you say.")
+    await expect(alice.locator("#call-quality")).to_contain_text("Good connection, direct:")
+    await expect(alice.locator("#call-silence")).to_have_text("No sound arrives from Bob.", timeout=10_000)
+    await press(alice, "Unmute")
+    await expect(alice.locator("#call-speaking")).to_be_hidden()
