@@ -15,6 +15,8 @@ const LISTS = [['audioinput', 'mic-choice'], ['videoinput', 'camera-choice']]
 let chosen = stored()
 /** @type {import('./call.js').Call | null} the call that is on */
 let during = null
+/** Ids of the devices that are there, as far as the browser tells. @type {Set<string>} */
+let there = new Set()
 
 function stored() {
   try {
@@ -32,8 +34,8 @@ function keep() {
   }
 }
 
-/** @param {string | undefined} deviceId no longer there: the browser takes another one */
-const wish = (deviceId) => (deviceId ? { deviceId } : true)
+/** @param {string | undefined} id not known to be there: the browser may take another one */
+const wish = (id) => (id ? { deviceId: there.has(id) ? { exact: id } : id } : true)
 
 /**
  * @param {{audio?: boolean, video?: boolean}} wanted
@@ -45,9 +47,8 @@ export const withDevices = ({ audio = true, video = false }) => ({
 
 /** A camera that is turned on later in the call is the chosen one, too. @param {import('./call.js').Call} call */
 export function preferCamera(call) {
-  call.addEventListener('streams', async () => {
-    const known = (await navigator.mediaDevices.enumerateDevices()).some(({ deviceId }) => deviceId === chosen.videoinput)
-    if (known && !call.cameraOn) call.switchDevice({ videoinput: chosen.videoinput }).catch(() => {})
+  call.addEventListener('streams', () => {
+    if (chosen.videoinput && there.has(chosen.videoinput) && !call.cameraOn) call.switchDevice({ videoinput: chosen.videoinput }).catch(() => {})
   }, { once: true })
 }
 
@@ -64,8 +65,14 @@ async function look() {
   if (during.localStream) checkStream(during.localStream)
 }
 
-async function list() {
+async function known() {
   const devices = await navigator.mediaDevices?.enumerateDevices() ?? []
+  there = new Set(devices.map(({ deviceId }) => deviceId))
+  return devices
+}
+
+async function list() {
+  const devices = await known()
   for (const [kind, id] of LISTS) {
     const found = devices.filter((device) => device.kind === kind && device.deviceId)
     const used = during?.localStream?.getTracks().find((track) => `${track.kind}input` === kind)?.getSettings().deviceId ?? chosen[kind]
@@ -91,4 +98,5 @@ async function choose(kind, /** @type {string} */ deviceId) {
 for (const [kind, id] of LISTS) $(id).onchange = () => choose(kind, $(id).value)
 $('setup').addEventListener('close', stopCheck)
 $('setup-done').onclick = () => $('setup').close()
-navigator.mediaDevices?.addEventListener('devicechange', () => $('setup').open && list())
+navigator.mediaDevices?.addEventListener('devicechange', () => ($('setup').open ? list() : known()))
+known()

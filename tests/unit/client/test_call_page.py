@@ -345,7 +345,8 @@ async def received(page: Page) -> tuple[int, float]:
     """Bytes of media that came so far, and the energy of the sound."""
     found: list[float] = await page.evaluate("""async () => {
       const report = [...(await window.jinglebridge.call.peerConnection.getStats()).values()].filter(({ type }) => type === 'inbound-rtp')
-      return [report.reduce((sum, item) => sum + item.bytesReceived, 0), report.reduce((sum, item) => sum + (item.totalAudioEnergy ?? 0), 0)]
+      const all = (name) => report.reduce((sum, item) => sum + (item[name] ?? 0), 0)
+      return [all('bytesReceived'), all('totalAudioEnergy')]
     }""")
     return int(found[0]), found[1]
 
@@ -398,6 +399,7 @@ async def test_another_camera_in_the_call_and_one_that_is_unplugged(bridge: Fake
     await connected(alice, bob)
     label = "window.jinglebridge.call.peerConnection.getSenders().find(({ track }) => track?.kind === 'video').track.label"
     second = await alice.evaluate(label)
+    assert second == "fake_device_1"
     said = len(bridge.seen(m.SetDescription))
     await press(alice, "Devices")
     await expect(alice.get_by_label("Camera", exact=True)).to_have_value(
