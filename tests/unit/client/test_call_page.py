@@ -457,6 +457,7 @@ async def test_keys_are_played_and_what_goes_wrong_is_said(enter: Open) -> None:
     await press(alice, "Call Bob")
     await press(bob, "Accept")
     await connected(alice, bob)
+    await bob.evaluate("window.jinglebridge.call.peerConnection.getSenders()[0].replaceTrack(null)")
     await alice.evaluate("""() => {
       window.played = []
       window.jinglebridge.call.peerConnection.getSenders()[0].dtmf.ontonechange = ({ tone }) => window.played.push(tone)
@@ -472,7 +473,6 @@ async def test_keys_are_played_and_what_goes_wrong_is_said(enter: Open) -> None:
             await alice.wait_for_timeout(50)
     await alice.keyboard.press("Escape")
     await expect(alice.get_by_role("button", name="Keypad")).to_be_focused()
-    await bob.evaluate("window.jinglebridge.call.peerConnection.getSenders()[0].replaceTrack(null)")
     await press(alice, "Mute")
     await expect(alice.locator("#call-speaking")).to_have_text("You are muted: nobody hears what you say.")
     await expect(alice.locator("#call-quality")).to_contain_text("Good connection, direct:")
