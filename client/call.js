@@ -228,7 +228,7 @@ export class Call extends EventTarget {
   mute(on = true) {
     if (this.muted === on) return
     this.muted = on
-    this.#hush()
+    this.#hush('audio')
     this.#inform('audio', on)
     emit(this, 'mute', { kind: 'local', muted: on })
   }
@@ -403,7 +403,7 @@ export class Call extends EventTarget {
     const tracks = media.stream.getTracks()
     this.#ours = ours ?? new Set(stream ? [] : tracks)
     for (const track of tracks) this.#watch(track)
-    this.#hush()
+    this.#hushNew()
     const ice = this.ended ? null : await asked
     if (!ice || this.ended) {
       this.#release()
@@ -412,7 +412,7 @@ export class Call extends EventTarget {
     this.#peer = new Peer(ice, media.stream, {
       send: (type, fields) => this.#link.request(type, { call: this.id, ...fields }),
       changed: (state) => this.#changed(state),
-      arrived: () => { this.#hush(); emit(this, 'streams') },
+      arrived: () => { this.#hushNew(); emit(this, 'streams') },
       refused: (error, what) => this.#refused(error, what),
     })
     emit(this, 'streams')
@@ -434,11 +434,20 @@ export class Call extends EventTarget {
     return { peer: this.#peer, stream: this.localStream }
   }
 
-  /** Nothing of ours goes out while it is muted or somebody holds, and nothing of theirs is heard while we do. */
-  #hush() {
+  /** Tracks that join are on; what an application turned off stays so. */
+  #hushNew() {
+    if (this.muted) this.#hush('audio')
+    if (this.held || this.remoteHeld) this.#hush()
+  }
+
+  /**
+   * Nothing of ours goes out while it is muted or somebody holds, and nothing of theirs is heard while we do.
+   * @param {'audio'} [kind] only these
+   */
+  #hush(kind) {
     const open = !this.held && !this.remoteHeld
     for (const stream of [this.localStream, this.screenStream]) {
-      for (const track of stream?.getTracks() ?? []) track.enabled = open && !(this.muted && track.kind === 'audio')
+      for (const track of (kind ? stream?.getAudioTracks() : stream?.getTracks()) ?? []) track.enabled = open && !(this.muted && track.kind === 'audio')
     }
     for (const track of this.remoteStream?.getTracks() ?? []) track.enabled = !this.held
   }
@@ -466,7 +475,7 @@ export class Call extends EventTarget {
       this.#ours.add(track)
       this.localStream?.addTrack(track)
       this.#watch(track)
-      this.#hush()
+      this.#hushNew()
     }
     return !this.ended
   }

@@ -34,7 +34,7 @@ export const PROBLEMS = {
   'camera-refused': 'The browser does not let this page use your camera. They can hear you but not see you.',
   'camera-missing': 'No camera was found. They can hear you but not see you.',
   'camera-failed': 'Your camera could not be opened; another program may be using it. They can hear you but not see you.',
-  'microphone-lost': 'Your microphone was unplugged, so they cannot hear you. Choose another one under Devices.',
+  'microphone-lost': 'Your microphone was unplugged, so they cannot hear you. Choose another one, or call again.',
   'camera-lost': 'Your camera was unplugged. The call goes on without it.',
   'screen-refused': 'No screen is shared: none was chosen, or the browser does not allow it.',
   'screen-missing': 'There is no screen that could be shared.',

@@ -156,7 +156,7 @@ async def test_hold_and_resume(house: House, browsers: str, by: int) -> None:
     await over(*pair)
 
 
-@changes((CF, 0), (FC, 0))
+@changes((CF, 0))
 async def test_the_module_holds_and_goes_on(house: House, browsers: str, by: int) -> None:
     """J-208: nothing comes to the one who holds, and the other hears silence."""
     pair = await house.call(browsers)
