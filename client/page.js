@@ -11,6 +11,7 @@ import { showControls } from './page-controls.js'
 import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './page-contacts.js'
 import { device, keepDevice, offerDevices } from './page-device.js'
 import { $, announce, say } from './page-dom.js'
+import { offerPicture } from './page-picture.js'
 import { showHistory } from './page-history.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
 import { offerProof } from './page-proof.js'
@@ -164,6 +165,7 @@ function online() {
   showWarnings(bridge.warnings)
   offerDevices(bridge, byDevice, signOut)
   recent()
+  offerPicture(bridge)
   show('home')
   keep()
 }

@@ -125,6 +125,11 @@ export const DEVICES = {
   signedOut: (/** @type {string} */ name) => `${name} is signed out.`,
 }
 
+export const PICTURE = {
+  done: 'Your contacts see the new picture.',
+  failed: 'This file could not be used as a picture. Choose a PNG or JPEG file.',
+}
+
 /** @type {Record<string, string>} */
 export const PRESENCE = {
   available: 'Online',

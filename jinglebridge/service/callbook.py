@@ -52,7 +52,7 @@ class CallBook:
             return  # one message is enough
         sender = self._domain if guest else effect.own  # an answer to a guest would reach nobody
         kind = "video call" if "video" in effect.media else "call"
-        text = f"Missed {kind} from {name}, who used a guest link of yours." if guest else f"Missed {kind} from {name}."
+        text = f"Missed {kind} from {name}, who used a guest link of yours" if guest else f"Missed {kind} from {name}"
         nick = ET.Element(NICK)
         nick.text = name
         children = [text_child("body", text), ET.Element(STORE), *([] if guest else [nick])]

@@ -8,10 +8,12 @@ Spec: J-051, J-070, J-073, J-077.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
+from typing import NoReturn
 
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.registry import MAX_XML, Registry
-from jinglebridge.errors import BadRequest
+from jinglebridge.errors import BadRequest, TieBreak
 from jinglebridge.jingle import JMI_TAGS, parse_jingle, parse_jmi, plain_jingle
 from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.xml import to_text
@@ -49,8 +51,19 @@ class Ears:
         return None if jingle is None else self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, text))
 
     def _heard(self, event: ev.JingleReceived) -> Answer:
-        effects = self._registry.from_peer(event, self._clock())
+        try:
+            effects = self._registry.from_peer(event, self._clock())
+        except TieBreak as error:
+            if not len(self._performer.gate):
+                raise
+            return Answer(later=partial(self._lost, error))
         return Answer(then=lambda: self._performer.perform(effects))
+
+    async def _lost(self, error: TieBreak) -> NoReturn:
+        """What the peer's request lost against may wait for its commit still. It leaves first: Conversations takes an offer that comes
+        after the error for the answer to its own. J-221."""
+        await self._performer.gate.passed()
+        raise error
 
     def jmi(self, stanza: Stanza) -> None:
         if stanza.type == "groupchat" or stanza.payload is None:

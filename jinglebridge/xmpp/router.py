@@ -182,6 +182,8 @@ class Router:
         async def answer() -> None:
             try:
                 self._result(stanza, await later())
+            except ProtocolError as error:
+                self._send(error_reply(stanza, error))
             except Exception:
                 log.exception("iq-handler-failed")
                 self._send(error_reply(stanza, None))

@@ -5,6 +5,7 @@ Dino has no camera here, so pictures go from the page to Dino only. Needs root: 
 
 from __future__ import annotations
 
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -316,6 +317,28 @@ def test_a_guest_link_from_dinos_chat_rings_dino_through_turn_only(bridge: Bridg
     chromium.sees("This link does not work")
     assert [p for p in chromium.problems if "404" not in p] == []
     chromium.problems.clear()
+
+
+@pytest.mark.long
+def test_a_relayed_call_ends_with_a_reason_before_the_credentials_of_its_relay_do(
+    bridge: BridgeProcess, chromium: Person, dino: Dino, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Dino cannot renew its way through the relay. With credentials of 60 s no call takes longer than 30. DESIGN §5."""
+    bridge.close()  # one component has one bridge
+    short = BridgeProcess(tmp_path_factory.mktemp("short"), dino.server, turn={"relay_only": True, "lifetime": 60})
+    try:
+        user = unique_user("alice")
+        chromium.open(short.link(user, dino.jid))
+        began = time.monotonic()
+        in_call(call_dino, chromium, dino, short.jid(user), video=False)
+        assert chromium.page.evaluate(PATH)["used"] == "relay"
+        chromium.sees("reached the longest time", timeout=60)
+        assert time.monotonic() - began > 25
+        call = next(c for c in reversed(short.all_calls()) if c["with"] == dino.jid)
+        assert (call["reason"], call["by"], call["mediaSeen"], call["relayed"]) == ("too-long", "bridge", True, True), call
+    finally:
+        short.close()
+        bridge.start()
 
 
 @pytest.mark.long

@@ -75,6 +75,11 @@ class ImUser(RawXmpp):
         assert element is not None, f"no {type or 'presence'} of {sender}; {self.seen}"
         return element
 
+    def gets_until(self, sender: str, wanted: str, value: Callable[[ET.Element], str]) -> None:
+        """Wait for presence with this value: a server may probe whenever it likes, and get what was true before."""
+        shown = self.look(lambda e: e.tag == f"{CLIENT}presence" and e.get("from") == sender and value(e) == wanted, 10.0)
+        assert shown is not None, f"no {wanted} of {sender}; {self.seen}"
+
     def pours(self, stanzas: list[str]) -> None:
         """Send many, and take what comes back, without which the server would stop to listen."""
         for start in range(0, len(stanzas), 100):
@@ -215,13 +220,13 @@ async def test_an_im_user_adds_a_web_user(server: Server, bridge: BridgeProcess)
             assert rosa.subscription(page.jid) == "both"
 
             assert await page.do("presence", show="dnd", status="exam") == "ack"
-            assert rosa.gets("", page.full).findtext(f"{CLIENT}show") == "dnd"
+            rosa.gets_until(page.full, "dnd", lambda e: e.findtext(f"{CLIENT}show", ""))
             rosa.send("<presence><show>away</show></presence>")
             await page.sees(rosa.jid, presence="away")
 
             assert await page.do("avatar", media="image/png", data=base64.b64encode(PNG).decode()) == "ack"
-            hash = rosa.gets("", page.full).findtext(PHOTO)
-            assert hash == hashlib.sha1(PNG).hexdigest()
+            hash = hashlib.sha1(PNG).hexdigest()
+            rosa.gets_until(page.full, hash, lambda e: e.findtext(PHOTO, ""))
             card = rosa.ask("<vCard xmlns='vcard-temp'/>", to=page.jid, kind="get")
             assert card.findtext(".//{vcard-temp}FN") == wanda
             assert base64.b64decode(card.findtext(".//{vcard-temp}BINVAL", "")) == PNG

@@ -33,9 +33,9 @@ SETS_PICTURE = """async () => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def dino(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dino]:
-    with skipped_when_missing(), lab(tmp_path_factory.mktemp("dino"), TONES[1]) as dino:
+@pytest.fixture(scope="module", params=["ejabberd", pytest.param("prosody", marks=pytest.mark.long)])
+def dino(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dino]:
+    with skipped_when_missing(), lab(tmp_path_factory.mktemp("dino"), TONES[1], prosody=request.param == "prosody") as dino:
         yield dino
 
 
@@ -128,6 +128,6 @@ def test_dino_sees_the_truth_after_its_server_died(bridge: BridgeProcess, page: 
     bridge.signal(signal.SIGKILL)
     dino.server.start()
     bridge.start()
-    wait_for("Dino is back", lambda: dino.full in dino.server.api("connected_users"), 120)
+    wait_for("Dino is back", lambda: dino.online(since), 120)
     sees(dino, jid, since, "available", 5.0)
     page.sees("Online")

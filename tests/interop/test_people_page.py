@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
@@ -15,10 +19,12 @@ from jinglebridge.store.sqlite import SqliteStore
 
 from .bridge import BridgeProcess
 from .browser import Person, person
-from .raw import RawXmpp
+from .raw import CLIENT, RawXmpp
 from .servers import unique_user
 
 MANY = 5000
+PHOTO = "{vcard-temp:x:update}x/{vcard-temp:x:update}photo"
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "home.png"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,32 @@ def test_requests_are_decided_with_the_keyboard(bridge: BridgeProcess, ejabberd:
         field.press("Enter")
         mallory.wait(lambda e: e.get("type") == "subscribe" and e.get("from") == bridge.jid(user))
         page.sees("Has not answered yet")
+
+
+def test_a_picture_is_chosen_in_the_page_and_seen_by_a_contact(bridge: BridgeProcess, ejabberd: Ejabberd, page: Person) -> None:
+    """Cut to its middle and made small by the page: a contact gets a JPEG of 192 pixels, whatever was chosen."""
+    user = unique_user("wanda")
+    with RawXmpp(ejabberd, unique_user("rosa")) as rosa:
+        page.open(bridge.link(user, rosa.jid))
+        rosa.wait(lambda e: e.get("type") == "subscribe")
+        rosa.send(f"<presence type='subscribed' to='{bridge.jid(user)}'/><presence type='subscribe' to='{bridge.jid(user)}'/>")
+        page.sees("Online")
+        tab = page.page
+        with tab.expect_file_chooser() as chosen:
+            tab.get_by_role("button", name="Picture", exact=True).press("Enter")
+        chosen.value.set_files(PICTURE)
+        expect(tab.get_by_role("status").filter(has_text="Your contacts see the new picture")).to_have_count(1)
+        update = rosa.wait(lambda e: e.tag == f"{CLIENT}presence" and bool(e.findtext(PHOTO)))
+        data = base64.b64decode(
+            rosa.ask("<vCard xmlns='vcard-temp'/>", to=bridge.jid(user), kind="get").findtext(".//{vcard-temp}BINVAL", "")
+        )
+        assert hashlib.sha1(data).hexdigest() == update.findtext(PHOTO)
+        frame = av.open(io.BytesIO(data)).decode(video=0).__next__()
+        assert data[:3] == b"\xff\xd8\xff" and (frame.width, frame.height) == (192, 192)
+        with tab.expect_file_chooser() as chosen:
+            tab.get_by_role("button", name="Picture", exact=True).press("Enter")
+        chosen.value.set_files(Path(__file__))
+        expect(tab.get_by_role("alert").filter(has_text="could not be used as a picture")).to_have_count(1)
 
 
 def test_a_page_with_five_thousand_contacts_opens(bridge: BridgeProcess, page: Person) -> None:

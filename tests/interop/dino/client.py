@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from jinglebridge.demo.lab import Ejabberd, LabError
+from jinglebridge.demo.lab import Ejabberd, LabError, Prosody
 
 from ..bridge import wait_for
 from . import judge
@@ -34,7 +34,7 @@ BUTTONS = {"microphone": (-71, -53), "hang up": (69, -53)}  # y from the bottom 
 class Dino:
     """One account in one Dino. Raises LabError when it cannot be started, AssertionError when something does not happen."""
 
-    def __init__(self, desktop: Desktop, server: Ejabberd, user: str) -> None:
+    def __init__(self, desktop: Desktop, server: Ejabberd | Prosody, user: str) -> None:
         self.desktop, self.server = desktop, server
         self.name = user
         self.jid = f"{user}@{server.domain}"
@@ -58,8 +58,9 @@ class Dino:
         with closing(sqlite3.connect(self._database)) as db, db:
             columns = "bare_jid, resourcepart, password, alias, enabled"
             db.execute(f"insert into account({columns}) values(?, ?, ?, '', 1)", (self.jid, RESOURCE, password))
+        since = self.mark()
         self._launch()
-        wait_for(f"Dino is connected; see {self.log_file}", self._online, 60)
+        wait_for(f"Dino is connected; see {self.log_file}", lambda: self.online(since), 60)
 
     def _launch(self) -> None:
         folder = self.desktop.folder
@@ -82,8 +83,9 @@ class Dino:
             raise LabError(f"Dino ended: {self.log_file.read_text()[-2000:]}")
         return self._database.exists() and bool(self.desktop.windows("Dino"))
 
-    def _online(self) -> bool:
-        return self._up() and self.full in self.server.api("connected_users")
+    def online(self, since: int) -> bool:
+        """Since then its own presence came back to it: it is logged in, and the server has taken note."""
+        return self._up() and any(d == "IN" and s.tag.endswith("presence") and s.get("from") == self.full for d, s in self.stanzas(since))
 
     # --- what it knows
 

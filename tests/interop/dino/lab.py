@@ -1,4 +1,4 @@
-"""The lab: a network of its own, a private ejabberd in it, and one Dino that is logged in there."""
+"""The lab: a network of its own, a private server in it, and one Dino that is logged in there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jinglebridge.demo.lab import Ejabberd
+from jinglebridge.demo.lab import Ejabberd, Prosody
 
 from .client import Dino
 from .desktop import Desktop
@@ -16,12 +16,18 @@ C2S = 5222  # Dino tries SRV records, which nobody has here, and then this port
 
 
 @contextmanager
-def lab(folder: Path, hz: int, user: str = "dina") -> Iterator[Dino]:
-    """Whatever this thread starts inside (bridge, browser) is in the same network. The microphone plays `hz`. Raises LabError."""
+def lab(folder: Path, hz: int, user: str = "dina", *, prosody: bool = False) -> Iterator[Dino]:
+    """With ejabberd, or Prosody (which has no relay).
+
+    Whatever this thread starts inside (bridge, browser) is in the same network. The microphone plays `hz`. Raises LabError."""
     with own_network():
-        server = Ejabberd(folder / "ejabberd", shaper="none")
+        server: Ejabberd | Prosody
+        if prosody:
+            server = Prosody(folder / "prosody")
+        else:
+            server = Ejabberd(folder / "ejabberd", shaper="none")
+            server.turn = ADDRESS  # Dino has no way to 127.0.0.1
         server.c2s = C2S
-        server.turn = ADDRESS  # Dino has no way to 127.0.0.1
         desktop = Desktop(folder / "desktop", hz)
         try:
             server.start()

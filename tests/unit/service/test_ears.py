@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from world import World
 
+from jinglebridge.errors import TieBreak
 from jinglebridge.jingle import build_jingle, parse_jingle
+from jinglebridge.store.journal import MemoryJournal
 from jinglebridge.translate import sdp_to_xml
 from jinglebridge.web import messages as m
 from tests.unit.cases import small
-from tests.unit.fakes import DOMAIN, conditions, el, logged
+from tests.unit.fakes import DOMAIN, conditions, el, logged, settle
 
 BOB = "bob@im.test"
 PROPOSE = "<propose xmlns='urn:xmpp:jingle-message:0' id='{}'><description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>"
@@ -147,3 +151,45 @@ async def test_a_stranger_sees_the_same_for_every_address(world: World):
         replies.append((conditions(reply), [c.text for c in reply.iter()]))
     assert replies[0] == replies[1] == replies[2] and replies[0][0] == ("cancel", "service-unavailable", None)
     assert wire.frames == []
+
+
+class SlowJournal(MemoryJournal):
+    """Says that something is kept when it is asked to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Callable[[], None]] = []
+
+    def write(self, rows: Any, done: Callable[[], None] | None = None) -> None:
+        super().write(rows)
+        if done is not None:
+            self.waiting.append(done)
+
+    def release(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for done in waiting:
+            done()
+
+
+async def test_the_error_of_a_tie_break_follows_what_it_was_lost_to(monkeypatch: pytest.MonkeyPatch):
+    """Our offer waits for its commit; a client that got the error first would take it for an answer. J-221."""
+    journal = SlowJournal()
+    world = World(journal=journal)
+    session, _, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    world.desk.request(session, m.CallRequest(id="1", call="c", to=BOB, description=m.Description(type="offer", sdp=small())))
+
+    def lost(*_: object) -> list[object]:
+        raise TieBreak("ours goes on")
+
+    monkeypatch.setattr(world.registry, "from_peer", lost)
+    request = "<iq type='set' id='t' from='{}/r' to='{}'><jingle xmlns='urn:xmpp:jingle:1' action='transport-info' sid='s'/></iq>"
+    world.router.route(el(request.format(BOB, session.jid)))
+    await settle()
+    assert world.sent == []
+    journal.release()
+    await settle()
+    propose, error = world.sent.take()[-2:]
+    assert propose.tag.endswith("}message") and conditions(error) == ("cancel", "conflict", "tie-break")
+    world.router.route(el(request.format(BOB, session.jid)))
+    assert [conditions(e)[2] for e in world.sent.take()] == ["tie-break"], "at once when nothing waits"
