@@ -116,7 +116,7 @@ function paint(call) {
 }
 
 /** @param {any} call */
-function stateOf(call) {
+export function stateOf(call) {
   if (call.state !== 'connected') return STATE[call.state]
   if (call.held) return HOLD.here
   if (call.remoteHeld) return HOLD.there(call.name)

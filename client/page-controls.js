@@ -4,7 +4,7 @@
  */
 
 import { $, announce, say } from './page-dom.js'
-import { note, paintSwitch } from './page-call.js'
+import { note, paintSwitch, stateOf } from './page-call.js'
 import { watch } from './page-quality.js'
 import { openSetup, preferCamera } from './page-setup.js'
 import { CONTROLS, problem } from './words.js'
@@ -15,12 +15,13 @@ let shown = null
 /** @param {import('./call.js').Call} call that is on show from now on */
 export function showControls(call) {
   shown = call
+  if ($('setup').open) $('setup').close() // it was looked at before the call
   openKeys(false)
   say($('keys-typed'))
   preferCamera(call)
   const stop = watch(call, () => shown === call && paint(call))
   for (const event of ['state', 'abilities', 'streams', 'hold']) call.addEventListener(event, () => shown === call && paint(call))
-  call.addEventListener('hold', () => announce(call.held ? CONTROLS.held : CONTROLS.goesOn))
+  call.addEventListener('hold', () => announce(call.held || call.remoteHeld ? stateOf(call) : CONTROLS.goesOn))
   call.addEventListener('ended', () => { stop(); leave(call) })
   paint(call)
 }

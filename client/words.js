@@ -177,7 +177,6 @@ export const HOLD = {
 export const CONTROLS = {
   hold: 'Hold',
   resume: 'Resume',
-  held: 'The call is on hold.',
   goesOn: 'The call goes on.',
   share: 'Share screen',
   unshare: 'Stop sharing',
