@@ -169,6 +169,7 @@ async def test_the_module_holds_and_goes_on(house: House, browsers: str, by: int
     await asyncio.sleep(0.5)
     after = await holder.ask("seen")
     assert [before[kind] for kind in ("audio", "video")] == [after[kind] for kind in ("audio", "video")]
+    assert (await holder.ask("report"))["call"]["dtmfPossible"], "telephone-event goes through the bridge"
     await holder.ask("hold", False)
     await held.until("that it goes on", lambda r: not r["call"]["remoteHeld"])
     await talk(*pair)

@@ -54,11 +54,11 @@ globalThis.user = (() => {
     },
 
     report() {
-      const { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, abilities } = call ?? {}
+      const { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, dtmfPossible, abilities } = call ?? {}
       const contacts = Object.fromEntries((bridge?.contacts ?? []).map((contact) => [contact.jid, contact]))
       return {
         calls: bridge?.calls.length ?? 0, contacts, problems,
-        call: call && { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, abilities },
+        call: call && { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, dtmfPossible, abilities },
       }
     },
     frames: () => frames,
