@@ -10,7 +10,7 @@
  */
 
 import { BridgeError, emit, randomId } from './base.js'
-import { openCamera, openMedia } from './media.js'
+import { openCamera, openMedia, openScreen, screenPossible } from './media.js'
 import { Peer } from './peer.js'
 
 const STATS_EVERY = 10_000 // ms
@@ -34,7 +34,7 @@ const DEVICE = /^(microphone|camera|insecure)-/
 
 /**
  * Events: `state`, `ended` ({reason, text, error}), `moved` (the Call that goes on instead), `streams`, `mute` ({kind, muted}),
- * `abilities`, `problem` (BridgeError).
+ * `hold` ({held, remoteHeld}), `abilities`, `problem` (BridgeError).
  */
 export class Call extends EventTarget {
   id
@@ -51,6 +51,12 @@ export class Call extends EventTarget {
   muted = false
   remoteMuted = false
   remoteCameraOff = false
+  /** We hold: nothing of the other side is heard or seen, and nothing of ours. */
+  held = false
+  /** The other side holds: it takes nothing. */
+  remoteHeld = false
+  /** What is shared instead of the camera. @type {MediaStream | null} */
+  screenStream = null
   /** @type {MediaStream | null} */
   localStream = null
   /** When the two began to talk, as Date.now(); a call that went on as this one counts. @type {number | null} */
@@ -69,7 +75,11 @@ export class Call extends EventTarget {
   #announced // the bridge knows of this call
   #accepted = false // the bridge knows that we accepted
   #up = false // media has flowed
-  #owned = true // localStream is ours to stop: neither the application's, nor that of a later call
+  /** Tracks that are ours to stop: neither the application's, nor those of a later call. @type {Set<MediaStreamTrack>} */
+  #ours = new Set()
+  #saidHold = false // the other side said that it holds
+  /** The camera to be opened. @type {boolean | MediaTrackConstraints} */
+  #camera = true
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #statsTimer
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -118,7 +128,21 @@ export class Call extends EventTarget {
   /** Can `camera(true)` do anything? Not if the other side takes no such change. */
   get cameraPossible() {
     const transceiver = this.#peer?.transceiver('video')
-    return this.cameraOn || (transceiver ? sends(transceiver) || this.abilities.modify : this.abilities.add)
+    return this.cameraOn || (transceiver ? this.#sends(transceiver) || this.abilities.modify : this.abilities.add)
+  }
+
+  get sharing() {
+    return this.screenStream !== null
+  }
+
+  /** Can `shareScreen(true)` do anything? */
+  get screenPossible() {
+    return screenPossible() && this.cameraPossible
+  }
+
+  /** Can `dtmf()` do anything? */
+  get dtmfPossible() {
+    return this.#peer?.transceiver('audio')?.sender.dtmf?.canInsertDTMF ?? false
   }
 
   get ended() {
@@ -172,11 +196,13 @@ export class Call extends EventTarget {
    */
   async goOn(before) {
     this.muted = before.muted
+    this.held = before.held
     this.connectedAt = before.connectedAt
     this.#accepted = true
     this.#become('accepting')
-    const prepared = this.#prepare({ audio: false, video: false, stream: before.localStream ?? undefined, owned: before.#owned })
-    before.#owned = false
+    const prepared = this.#prepare({ audio: false, video: false, stream: before.localStream ?? undefined, ours: before.#ours })
+    this.#camera = before.#camera
+    before.#ours = new Set()
     emit(before, 'moved', this)
     before.finish('moved')
     try {
@@ -200,9 +226,9 @@ export class Call extends EventTarget {
 
   /** @param {boolean} [on] true: the other side hears nothing */
   mute(on = true) {
-    for (const track of this.localStream?.getAudioTracks() ?? []) track.enabled = !on
     if (this.muted === on) return
     this.muted = on
+    this.#hush('audio')
     this.#inform('audio', on)
     emit(this, 'mute', { kind: 'local', muted: on })
   }
@@ -213,13 +239,93 @@ export class Call extends EventTarget {
    * @throws {BridgeError} camera-refused and the like; not-supported: the peer takes no such change
    */
   async camera(on = true) {
-    if (!this.#peer || !this.localStream) throw new BridgeError('out-of-order', `This call is ${this.state}.`)
+    const { stream } = this.#live()
     if (on === this.cameraOn) return
-    const transceiver = this.#peer.transceiver('video')
-    if (on) await this.#cameraOn(this.#peer, transceiver, this.localStream)
-    else await this.#cameraOff(transceiver, this.localStream)
-    this.#inform('video', !on)
+    if (on) {
+      if (!this.cameraPossible) throw new BridgeError('not-supported', 'The other side takes no new video in this call.')
+      if (!this.#take(await openCamera(this.#camera))) return
+    } else {
+      this.#drop(stream.getVideoTracks())
+    }
+    await this.#show()
+    if (!this.sharing) this.#inform('video', !on)
     emit(this, 'streams')
+  }
+
+  /**
+   * Shows a screen, window or tab instead of the camera, until this is called with false or the person ends it in the browser.
+   * @param {boolean} [on]
+   * @throws {BridgeError} screen-refused and the like; not-supported: the peer takes no such change, or the browser has no such thing
+   */
+  async shareScreen(on = true) {
+    this.#live()
+    if (on === this.sharing) return
+    if (on) {
+      if (!this.screenPossible) throw new BridgeError('not-supported', 'No screen can be shared in this call.')
+      const track = await openScreen()
+      if (this.ended || this.sharing) return track.stop()
+      track.enabled = !this.held && !this.remoteHeld
+      this.screenStream = new MediaStream([track])
+      track.addEventListener('ended', () => this.screenStream?.getTracks().includes(track) && this.shareScreen(false))
+    } else {
+      this.#unshare()
+    }
+    await this.#show()
+    if (!this.cameraOn) this.#inform('video', !on)
+    emit(this, 'streams')
+  }
+
+  /**
+   * Another microphone or camera, without a new negotiation. A camera that is off is opened by the next `camera(true)`.
+   * @param {{audioinput?: string, videoinput?: string}} ids as `enumerateDevices()` has them
+   * @throws {BridgeError} microphone-missing and the like: the one before goes on
+   */
+  async switchDevice({ audioinput, videoinput }) {
+    const { peer, stream } = this.#live()
+    if (audioinput) {
+      const [track] = (await openMedia({ audio: { deviceId: { exact: audioinput } }, video: false })).stream.getTracks()
+      const [before] = stream.getAudioTracks()
+      if (!this.#take(track)) return
+      const transceiver = peer.transceiver('audio')
+      if (!before && transceiver) await peer.startSending(transceiver, track)
+      else await transceiver?.sender.replaceTrack(track)
+      this.#drop([before])
+    }
+    if (videoinput) {
+      const camera = { deviceId: { exact: videoinput } }
+      if (this.cameraOn) {
+        const track = await openCamera(camera)
+        const before = stream.getVideoTracks()
+        if (!this.#take(track)) return
+        this.#drop(before)
+        await this.#show()
+      }
+      this.#camera = camera
+    }
+    emit(this, 'streams')
+  }
+
+  /**
+   * Holds the call, or goes on with it. The other side is told, and sends nothing meanwhile if it can; if not, it is not heard. J-208
+   * @param {boolean} [on]
+   */
+  async hold(on = true) {
+    this.#live()
+    if (!this.#up) throw new BridgeError('out-of-order', `This call is ${this.state}.`)
+    if (on === this.held) return
+    this.#holds(on)
+    await this.#sayHold()
+  }
+
+  /**
+   * Keys of a telephone, for those who let one choose by them.
+   * @param {string} tones 0 to 9, A to D, #, *; a comma is a pause of 2 s. They follow those that are not played yet.
+   * @throws {BridgeError} not-supported: the other side takes none, or there is no microphone
+   */
+  dtmf(tones) {
+    const sender = this.#peer?.transceiver('audio')?.sender.dtmf
+    if (!sender?.canInsertDTMF) throw new BridgeError('not-supported', 'The other side takes no keys in this call.')
+    sender.insertDTMF(sender.toneBuffer + tones)
   }
 
   // --- what the bridge says ---------------------------------------------------------------------------------------
@@ -285,16 +391,19 @@ export class Call extends EventTarget {
 
   /**
    * Opens microphone and camera, asks for ICE servers, makes the peer connection.
-   * @param {Wanted & {audio: any, video: any, owned?: boolean}} wanted
+   * @param {Wanted & {audio: any, video: any, ours?: Set<MediaStreamTrack>}} wanted
    * @returns {Promise<Peer | null>} null when the call ended meanwhile
    */
-  async #prepare({ audio, video, stream, owned = !stream }) {
-    this.#owned = owned
+  async #prepare({ audio, video, stream, ours }) {
     const asked = this.#link.request('ice', { to: this.peer })
     asked.catch(() => {}) // awaited below, unless the microphone fails first
+    if (video) this.#camera = video
     const media = stream ? { stream, problems: [] } : await openMedia({ audio, video })
     this.localStream = media.stream
-    this.mute(this.muted)
+    const tracks = media.stream.getTracks()
+    this.#ours = ours ?? new Set(stream ? [] : tracks)
+    for (const track of tracks) this.#watch(track)
+    this.#hushNew()
     const ice = this.ended ? null : await asked
     if (!ice || this.ended) {
       this.#release()
@@ -303,7 +412,7 @@ export class Call extends EventTarget {
     this.#peer = new Peer(ice, media.stream, {
       send: (type, fields) => this.#link.request(type, { call: this.id, ...fields }),
       changed: (state) => this.#changed(state),
-      arrived: () => emit(this, 'streams'),
+      arrived: () => { this.#hushNew(); emit(this, 'streams') },
       refused: (error, what) => this.#refused(error, what),
     })
     emit(this, 'streams')
@@ -315,7 +424,91 @@ export class Call extends EventTarget {
     clearInterval(this.#statsTimer)
     clearTimeout(this.#soonTimer)
     this.#peer?.close()
-    if (this.#owned) this.localStream?.getTracks().forEach((track) => track.stop())
+    this.#unshare()
+    for (const track of this.#ours) track.stop()
+  }
+
+  /** @returns {{peer: Peer, stream: MediaStream}} of a call that is neither over nor just beginning */
+  #live() {
+    if (!this.#peer || !this.localStream || this.ended) throw new BridgeError('out-of-order', `This call is ${this.state}.`)
+    return { peer: this.#peer, stream: this.localStream }
+  }
+
+  /** Tracks that join are on; what an application turned off stays so. */
+  #hushNew() {
+    if (this.muted) this.#hush('audio')
+    if (this.held || this.remoteHeld) this.#hush()
+  }
+
+  /**
+   * Nothing of ours goes out while it is muted or somebody holds, and nothing of theirs is heard while we do.
+   * @param {'audio'} [kind] only these
+   */
+  #hush(kind) {
+    const open = !this.held && !this.remoteHeld
+    for (const stream of [this.localStream, this.screenStream]) {
+      for (const track of (kind ? stream?.getAudioTracks() : stream?.getTracks()) ?? []) track.enabled = open && !(this.muted && track.kind === 'audio')
+    }
+    for (const track of this.remoteStream?.getTracks() ?? []) track.enabled = !this.held
+  }
+
+  /**
+   * @param {boolean} held
+   * @param {boolean} [remote]
+   */
+  #holds(held, remote = this.remoteHeld) {
+    if (held === this.held && remote === this.remoteHeld) return
+    this.held = held
+    this.remoteHeld = remote
+    this.#hush()
+    emit(this, 'hold', { held, remoteHeld: remote })
+  }
+
+  /**
+   * A track of our own joins localStream.
+   * @param {MediaStreamTrack} track
+   * @returns {boolean} false: the call has ended meanwhile
+   */
+  #take(track) {
+    if (this.ended) track.stop()
+    else {
+      this.#ours.add(track)
+      this.localStream?.addTrack(track)
+      this.#watch(track)
+      this.#hushNew()
+    }
+    return !this.ended
+  }
+
+  /** @param {MediaStreamTrack} track tells when its device is gone; a track that we stop tells nothing */
+  #watch(track) {
+    track.addEventListener('ended', () => {
+      if (this.ended || !this.localStream?.getTracks().includes(track)) return
+      const device = track.kind === 'video' ? 'camera' : 'microphone'
+      if (device === 'camera') this.#blind()
+      emit(this, 'problem', new BridgeError(`${device}-lost`, `The ${device} was unplugged.`))
+    })
+  }
+
+  /** @param {MediaStreamTrack[]} tracks that leave localStream */
+  #drop(tracks) {
+    for (const track of tracks.filter(Boolean)) {
+      this.localStream?.removeTrack(track)
+      if (this.#ours.delete(track)) track.stop()
+    }
+  }
+
+  #unshare() {
+    for (const track of this.screenStream?.getTracks() ?? []) track.stop()
+    this.screenStream = null
+  }
+
+  /** The camera is gone, or nobody sees it. */
+  #blind() {
+    this.#drop(this.localStream?.getVideoTracks() ?? [])
+    this.#show().catch(() => {})
+    if (!this.sharing) this.#inform('video', true)
+    emit(this, 'streams')
   }
 
   #backToRinging() {
@@ -338,30 +531,33 @@ export class Call extends EventTarget {
   #refused(error, what) {
     if (what === 'answer' && !this.#up) return this.#fail(error)
     const transceiver = this.#peer?.transceiver('video')
-    if (this.localStream && this.cameraOn && !sends(transceiver)) {
-      this.#cameraOff(transceiver, this.localStream).catch(() => {}) // nobody would see it
-      emit(this, 'streams')
-    }
+    if ((this.cameraOn || this.sharing) && !this.#sends(transceiver)) this.#unseen()
     emit(this, 'problem', error)
   }
 
   /** @param {RTCSessionDescriptionInit} description */
   #describe(description) {
     const sending = Boolean(this.#peer?.transceiver('video')) // no more, if we have stopped it ourselves
-    this.#peer?.receive(description).then(() => this.#seen(sending), (cause) => {
+    this.#peer?.receive(description).then(() => this.#agreed(sending), (cause) => {
       this.#fail(new BridgeError('bad-description', 'The browser does not take what the other side sent.', { cause }))
     })
   }
 
   /**
-   * A camera whose section is no more is seen by nobody.
+   * A camera whose section is no more is seen by nobody, and who takes nothing of us holds.
    * @param {boolean} before there was a section
    */
-  #seen(before) {
-    if (!this.cameraOn || !this.localStream || this.#peer?.transceiver('video')) return
-    this.#cameraOff(undefined, this.localStream)
-    emit(this, 'streams')
+  #agreed(before) {
+    if (!this.#peer) return
+    this.#holds(this.held, this.#saidHold || this.#peer.refused)
+    if (!(this.cameraOn || this.sharing) || this.#peer.transceiver('video')) return
+    this.#unseen()
     if (before) emit(this, 'problem', new BridgeError('camera-unwanted', 'The other side takes no video.'))
+  }
+
+  #unseen() {
+    this.#unshare()
+    this.#blind()
   }
 
   /** @param {{bundle: boolean, restart: boolean, add: boolean, modify: boolean}} abilities */
@@ -382,6 +578,7 @@ export class Call extends EventTarget {
       this.#statsTimer = setInterval(() => this.#report(), STATS_EVERY)
       this.#soonTimer = setTimeout(() => this.#report(), STATS_SOON)
       if (this.muted) this.#inform('audio', true) // what was said before the call was up reached nobody
+      if (this.held) this.#sayHold()
     }
     this.connectedAt ??= Date.now()
     this.#become('connected')
@@ -396,31 +593,20 @@ export class Call extends EventTarget {
     }
   }
 
-  /**
-   * @param {Peer} peer
-   * @param {RTCRtpTransceiver | undefined} transceiver
-   * @param {MediaStream} stream
-   */
-  async #cameraOn(peer, transceiver, stream) {
-    if (!this.cameraPossible) throw new BridgeError('not-supported', 'The other side takes no new video in this call.')
-    const track = await openCamera()
-    if (this.ended) return track.stop()
-    stream.addTrack(track)
-    if (!transceiver) await peer.add(track)
-    else if (sends(transceiver)) await transceiver.sender.replaceTrack(track)
-    else await peer.startSending(transceiver, track)
+  /** @param {RTCRtpTransceiver} [transceiver] */
+  #sends(transceiver) {
+    const agreed = this.remoteHeld ? null : transceiver?.currentDirection
+    return (agreed ?? transceiver?.direction)?.startsWith('send') ?? false // before the answer, and while they hold: as offered
   }
 
-  /**
-   * @param {RTCRtpTransceiver | undefined} transceiver
-   * @param {MediaStream} stream
-   */
-  async #cameraOff(transceiver, stream) {
-    for (const track of stream.getVideoTracks()) {
-      track.stop()
-      stream.removeTrack(track)
-    }
-    await transceiver?.sender.replaceTrack(null)
+  /** Sends the screen, else the camera, else nothing, in the section for video. */
+  async #show() {
+    const peer = this.#peer
+    const track = this.screenStream?.getVideoTracks()[0] ?? this.localStream?.getVideoTracks()[0] ?? null
+    const transceiver = peer?.transceiver('video')
+    if (!track || this.#sends(transceiver)) await transceiver?.sender.replaceTrack(track)
+    else if (transceiver) await peer?.startSending(transceiver, track)
+    else await peer?.add(track)
   }
 
   /**
@@ -434,8 +620,17 @@ export class Call extends EventTarget {
     this.#link.request('info', { call: this.id, info: mute ? 'mute' : 'unmute', mid }).catch(() => {})
   }
 
+  async #sayHold() {
+    this.#link.request('info', { call: this.id, info: this.held ? 'hold' : 'active' }).catch(() => {})
+    if (this.abilities.modify || this.#peer?.held) await this.#peer?.hold(this.held)
+  }
+
   /** @param {{info: string, mid?: string | null}} frame */
   #informed({ info, mid }) {
+    if (info === 'hold' || info === 'active') {
+      this.#saidHold = info === 'hold'
+      return this.#holds(this.held, this.#saidHold || (this.#peer?.refused ?? false))
+    }
     if (info !== 'mute' && info !== 'unmute') return
     const kind = mid ? this.#peer?.kindOf(mid) : undefined
     if (kind !== 'video') this.remoteMuted = info === 'mute'
@@ -454,10 +649,4 @@ export class Call extends EventTarget {
     this.state = state
     emit(this, 'state', { state })
   }
-}
-
-/** @param {RTCRtpTransceiver} [transceiver] */
-function sends(transceiver) {
-  const direction = transceiver?.currentDirection ?? transceiver?.direction // before the answer: as offered
-  return direction === 'sendrecv' || direction === 'sendonly'
 }

@@ -1,60 +1,76 @@
 /**
- * A look at the own camera and microphone before a call. Nothing of it leaves the page.
+ * A look at the own camera and microphone before a call, or during it. Nothing of it leaves the page.
  * @module
  */
 
+import { meter } from './level.js'
 import { openMedia } from './media.js'
 import { $, attach, say } from './page-dom.js'
 import { problem } from './words.js'
 
-/** @type {MediaStream | null} */
-let stream = null
-/** @type {AudioContext | null} */
-let context = null
-/** @type {ReturnType<typeof setInterval> | undefined} */
-let timer
+const SPEAK = 'Speak: the bar moves with your voice.'
+
+/** @type {MediaStream | null} that we opened */
+let own = null
+/** @type {(() => void) | undefined} */
+let stopMeter
 let round = 0
 
-/** @param {boolean} video with the camera */
-export async function startCheck(video) {
+/** @param {{audio?: boolean | MediaTrackConstraints, video: boolean | MediaTrackConstraints}} wanted */
+export async function startCheck({ audio = true, video }) {
   const mine = ++round
-  $('checked').hidden = false
-  $('check').setAttribute('aria-expanded', 'true')
-  say($('check-note'), 'Your browser may ask whether this page may use them.')
+  release()
+  open('Your browser may ask whether this page may use them.')
   try {
-    const opened = await openMedia({ audio: true, video })
+    const opened = await openMedia({ audio, video })
     if (mine !== round) return opened.stream.getTracks().forEach((track) => track.stop())
-    stream = opened.stream
-    say($('check-note'), opened.problems.length > 0 ? problem(opened.problems[0]) : 'Speak: the bar moves with your voice.')
+    own = opened.stream
+    show(own, opened.problems.length > 0 ? problem(opened.problems[0]) : SPEAK)
   } catch (error) {
-    return say($('check-note'), problem(/** @type {any} */ (error)))
+    if (mine === round) say($('check-note'), problem(/** @type {any} */ (error)))
   }
-  attach($('preview'), stream)
-  $('preview').hidden = stream.getVideoTracks().length === 0
-  $('level-line').hidden = false
-  measure(stream)
+}
+
+/** @param {MediaStream} stream of the call that is on: nothing is opened for it, nor closed */
+export function checkStream(stream) {
+  round++
+  release()
+  open(SPEAK)
+  show(stream, SPEAK)
 }
 
 export function stopCheck() {
   round++
-  clearInterval(timer)
-  stream?.getTracks().forEach((track) => track.stop())
-  stream = null
-  context?.close()
-  context = null
-  attach($('preview'), null)
-  $('checked').hidden = $('preview').hidden = $('level-line').hidden = true
+  release()
+  $('checked').hidden = true
   $('check').setAttribute('aria-expanded', 'false')
 }
 
-/** @param {MediaStream} from */
-function measure(from) {
-  context = new AudioContext()
-  const analyser = new AnalyserNode(context, { fftSize: 1024 })
-  context.createMediaStreamSource(from).connect(analyser)
-  const samples = new Float32Array(analyser.fftSize)
-  timer = setInterval(() => {
-    analyser.getFloatTimeDomainData(samples)
-    $('level').value = Math.min(1, 3 * Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length))
-  }, 100)
+/** @param {string} text */
+function open(text) {
+  $('checked').hidden = false
+  $('check').setAttribute('aria-expanded', 'true')
+  say($('check-note'), text)
+}
+
+/**
+ * @param {MediaStream} stream
+ * @param {string} text
+ */
+function show(stream, text) {
+  const heard = stream.getAudioTracks().length > 0
+  say($('check-note'), heard || text !== SPEAK ? text : '')
+  attach($('preview'), stream)
+  $('preview').hidden = stream.getVideoTracks().length === 0
+  $('level-line').hidden = !heard
+  if (heard) stopMeter = meter(stream, (level) => { $('level').value = level })
+}
+
+function release() {
+  stopMeter?.()
+  stopMeter = undefined
+  own?.getTracks().forEach((track) => track.stop())
+  own = null
+  attach($('preview'), null)
+  $('preview').hidden = $('level-line').hidden = true
 }

@@ -208,7 +208,7 @@ async function accept(call, wanted) {
 // --- start --------------------------------------------------------------------------------------------------------
 
 $('idle').addEventListener('submit', submitted)
-$('check').onclick = () => ($('checked').hidden ? startCheck(Boolean(link?.video)) : stopCheck())
+$('check').onclick = () => ($('checked').hidden ? startCheck({ video: Boolean(link?.video) }) : stopCheck())
 $('look-again').onclick = begin
 addEventListener('beforeunload', (event) => { if (current) event.preventDefault() })
 addEventListener('keydown', (event) => { if (event.key === 'Escape' && !$('result').hidden) { hideResult(); $('whose').focus() } })

@@ -15,6 +15,10 @@ export type LocalErrorCode =
   | 'offline' | 'closed' | 'bad-url' | 'insecure-context'
   | 'microphone-refused' | 'microphone-missing' | 'microphone-failed'
   | 'camera-refused' | 'camera-missing' | 'camera-failed' | 'camera-unwanted'
+  /** Unplugged in the call, which goes on. */
+  | 'microphone-lost' | 'camera-lost'
+  /** `screen-refused`: also when the person chose none. */
+  | 'screen-refused' | 'screen-missing' | 'screen-failed'
 
 export type CallState =
   | 'preparing' | 'calling' | 'proceeding' | 'ringing' | 'incoming' | 'accepting' | 'accepted' | 'connecting'
@@ -140,10 +144,11 @@ interface CallEvents {
    */
   moved: BridgeEvent<Call>
   abilities: BridgeEvent<undefined>
-  /** localStream, remoteStream or cameraOn changed. */
+  hold: BridgeEvent<{ held: boolean; remoteHeld: boolean }>
+  /** localStream, remoteStream, screenStream or cameraOn changed. */
   streams: BridgeEvent<undefined>
   mute: BridgeEvent<{ kind: 'local' | 'remote'; muted: boolean; cameraOff?: boolean }>
-  /** Something did not work and the call goes on, for example `camera-refused`. */
+  /** Something did not work and the call goes on, for example `camera-refused` or `microphone-lost`. */
   problem: BridgeEvent<BridgeError>
 }
 
@@ -162,7 +167,18 @@ export class Call extends EventTarget {
   /** False: `camera(true)` can do nothing, because the other side takes no video from here. */
   readonly cameraPossible: boolean
   readonly remoteCameraOff: boolean
+  /** We hold: nothing of the other side is heard or seen, and nothing of ours. */
+  readonly held: boolean
+  /** The other side holds: it takes nothing. */
+  readonly remoteHeld: boolean
+  readonly sharing: boolean
+  /** False: `shareScreen(true)` can do nothing, because of the other side or the browser. */
+  readonly screenPossible: boolean
+  /** False: `dtmf()` can do nothing. */
+  readonly dtmfPossible: boolean
   readonly localStream: MediaStream | null
+  /** What is sent instead of the camera while `sharing`. */
+  readonly screenStream: MediaStream | null
   /** Null before the first track; another object when one is added, told by `streams`. */
   readonly remoteStream: MediaStream | null
   /** Null until microphone, camera and ICE servers are there. */
@@ -179,6 +195,13 @@ export class Call extends EventTarget {
   hangUp(): void
   mute(on?: boolean): void
   camera(on?: boolean): Promise<void>
+  /** Instead of the camera; ends also when the person ends it in the browser. */
+  shareScreen(on?: boolean): Promise<void>
+  /** As `enumerateDevices()` has them; nothing is negotiated. A camera that is off is opened by the next `camera(true)`. */
+  switchDevice(ids: { audioinput?: string; videoinput?: string }): Promise<void>
+  hold(on?: boolean): Promise<void>
+  /** Keys of a telephone: 0 to 9, A to D, #, *; a comma is a pause. Throws `not-supported`. */
+  dtmf(tones: string): void
   addEventListener<K extends keyof CallEvents>(type: K, listener: (event: CallEvents[K]) => void, options?: boolean | AddEventListenerOptions): void
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void
 }

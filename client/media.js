@@ -1,11 +1,11 @@
 /**
- * Microphone and camera, with the reasons why one of them is not to be had.
+ * Microphone, camera and screen, with the reasons why one of them is not to be had.
  * @module
  */
 
 import { BridgeError } from './base.js'
 
-/** @typedef {'microphone' | 'camera'} Device */
+/** @typedef {'microphone' | 'camera' | 'screen'} Device */
 
 const WORDS = {
   refused: 'was refused',
@@ -55,4 +55,19 @@ export async function openCamera(video = true) {
   const { stream, problems } = await openMedia({ audio: false, video })
   if (problems.length > 0) throw problems[0]
   return stream.getVideoTracks()[0]
+}
+
+/** Can this browser share a screen at all? Those of phones cannot. */
+export const screenPossible = () => Boolean(globalThis.navigator?.mediaDevices?.getDisplayMedia)
+
+/**
+ * Lets the person choose a screen, window or tab.
+ * @returns {Promise<MediaStreamTrack>}
+ * @throws {BridgeError} screen-refused (also: the person chose none), screen-missing, screen-failed
+ */
+export async function openScreen() {
+  const stream = await navigator.mediaDevices.getDisplayMedia({ video: true }).catch((cause) => { throw problem('screen', cause) })
+  const [track] = stream.getVideoTracks()
+  track.contentHint = 'detail' // sharp letters before many pictures per second
+  return track
 }

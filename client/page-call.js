@@ -4,7 +4,7 @@
  */
 
 import { $, announce, attach, paintAvatar, say } from './page-dom.js'
-import { clock, ENDED, moved, offline, problem, sentence, STATE } from './words.js'
+import { clock, ENDED, HOLD, moved, offline, problem, sentence, STATE } from './words.js'
 
 const WENT = 8000 // ms that it is told that the call went on elsewhere
 
@@ -30,8 +30,11 @@ export function showCall(call, contact, before) {
   $('idle').hidden = true
   $('call').hidden = false
   document.body.dataset.call = 'live'
-  for (const event of ['state', 'abilities', 'streams', 'mute']) call.addEventListener(event, () => call === shown && paint(call))
-  call.addEventListener('problem', (/** @type {any} */ { detail }) => call === shown && note(problem(detail)))
+  for (const event of ['state', 'abilities', 'streams', 'mute', 'hold']) call.addEventListener(event, () => call === shown && paint(call))
+  call.addEventListener('problem', (/** @type {any} */ { detail }) => {
+    // Who does not take our hold is not heard all the same.
+    if (call === shown && !(call.held && detail.what === 'direction')) note(problem(detail))
+  })
   call.addEventListener('state', () => call === shown && announceState(call))
   paint(call)
   announceState(call)
@@ -85,8 +88,8 @@ function outcome(call) {
   return said({ name: call.name, direction: call.direction, talked: call.connectedAt !== null })
 }
 
-/** @param {string} text */
-function note(text) {
+/** @param {string} text told below the name, and read out */
+export function note(text) {
   say($('call-note'), text)
   if (text) announce(text)
 }
@@ -99,7 +102,7 @@ function announceState(call) {
 /** @param {any} call */
 function paint(call) {
   const talking = call.connectedAt !== null
-  say($('call-state'), call.remoteMuted && call.state === 'connected' ? `Connected. ${call.name} is muted.` : STATE[call.state])
+  say($('call-state'), stateOf(call))
   if (talking && !ticking) {
     if ($('call-note').textContent === offline(call.name)) say($('call-note'))
     ticking = setInterval(() => tick(call), 1000)
@@ -113,6 +116,14 @@ function paint(call) {
 }
 
 /** @param {any} call */
+export function stateOf(call) {
+  if (call.state !== 'connected') return STATE[call.state]
+  if (call.held) return HOLD.here
+  if (call.remoteHeld) return HOLD.there(call.name)
+  return call.remoteMuted ? `Connected. ${call.name} is muted.` : STATE.connected
+}
+
+/** @param {any} call */
 function tick(call) {
   $('call-timer').textContent = clock((Date.now() - call.connectedAt) / 1000)
 }
@@ -120,11 +131,12 @@ function tick(call) {
 /** @param {any} call */
 function paintStreams(call) {
   const remote = call.remoteStream
-  const picture = call.connectedAt !== null && !call.remoteCameraOff && Boolean(remote?.getVideoTracks().some(isFlowing))
+  const picture = call.connectedAt !== null && !call.remoteCameraOff && !call.held && !call.remoteHeld && Boolean(remote?.getVideoTracks().some(isFlowing))
   $('remote-video').hidden = !picture
-  $('local-video').hidden = !call.cameraOn
+  $('local-video').hidden = !call.cameraOn && !call.sharing
+  $('local-video').classList.toggle('screen', call.sharing)
   $('call').dataset.picture = picture ? 'yes' : 'no'
-  attach($('local-video'), call.localStream)
+  attach($('local-video'), call.screenStream ?? call.localStream)
   if (!remote) return
   if (remote.getVideoTracks().length > 0) attach($('remote-video'), remote)
   if ($('remote-audio').srcObject !== remote && remote.getAudioTracks().length > 0) listen(remote)
@@ -149,12 +161,13 @@ function listen(remote) {
 }
 
 /**
- * @param {'mute' | 'camera'} id
- * @param {boolean} off
+ * @param {string} id of a button of the call
+ * @param {boolean} marked
  * @param {string} text
+ * @param {'off' | 'on'} [mark] off: with a stroke through it
  */
-function paintSwitch(id, off, text) {
-  $(id).classList.toggle('off', off)
+export function paintSwitch(id, marked, text, mark = 'off') {
+  $(id).classList.toggle(mark, marked)
   say($(`${id}-text`), text)
 }
 

@@ -7,6 +7,7 @@
 
 import { Bridge } from './jinglebridge.js'
 import { hideCall, hideResult, showCall, showResult } from './page-call.js'
+import { showControls } from './page-controls.js'
 import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './page-contacts.js'
 import { device, keepDevice, offerDevices } from './page-device.js'
 import { $, announce, say } from './page-dom.js'
@@ -14,6 +15,7 @@ import { offerPicture } from './page-picture.js'
 import { showHistory } from './page-history.js'
 import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
 import { offerProof } from './page-proof.js'
+import { openSetup, withDevices } from './page-setup.js'
 import { ring, unlockSound } from './ring.js'
 import { CONNECTION, DOORSTEP, problem, REPLACE, SIGN_OUT } from './words.js'
 
@@ -181,7 +183,7 @@ function recent() {
 function place(jid, wanted) {
   const { bridge } = shared
   if (!bridge || current) return
-  const call = bridge.call(jid, wanted)
+  const call = bridge.call(jid, withDevices(wanted))
   take(call)
   const sound = () => ring(ringingCall() ? 'incoming' : call.state === 'ringing' && current === call ? 'ringback' : null)
   call.addEventListener('state', sound)
@@ -196,6 +198,7 @@ function take(call, before) {
   shared.call = call
   setBusy(true)
   showCall(call, shared.bridge?.contacts.find(({ jid }) => jid === call.peer.split('/')[0]), before)
+  showControls(call)
   call.addEventListener('state', () => { if (!$('banner').hidden) lost() })
   call.addEventListener('ended', () => over(call))
   call.addEventListener('moved', (/** @type {any} */ { detail }) => take(detail, call))
@@ -246,7 +249,7 @@ async function accept(call, wanted) {
   enable(false)
   ring(null)
   try {
-    await call.accept(wanted)
+    await call.accept(withDevices(wanted))
   } catch (error) {
     return explain(error)
   }
@@ -271,6 +274,7 @@ addEventListener('hashchange', () => /^#(token|device)=/.test(location.hash) && 
 document.addEventListener('visibilitychange', keep)
 addEventListener('beforeunload', (event) => { if (current) event.preventDefault() })
 addEventListener('keydown', (event) => { if (event.key === 'Escape' && !$('result').hidden) { hideResult(); $('contacts-title').focus() } })
+$('check').onclick = () => openSetup(null)
 unlockSound()
 offerProof(() => document.body.dataset.view === 'doorstep' && begin()) // elsewhere it is for the next time
 begin()

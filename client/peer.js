@@ -139,7 +139,7 @@ export class Peer {
    * @returns {RTCRtpTransceiver | undefined} the section of this kind that we use
    */
   transceiver(kind) {
-    return [...this.#attached].find((transceiver) => transceiver.receiver.track.kind === kind && transceiver.direction !== 'stopped')
+    return this.#live().find((transceiver) => transceiver.receiver.track.kind === kind)
   }
 
   /** @param {string} mid */
@@ -154,7 +154,28 @@ export class Peer {
    */
   async startSending(transceiver, track) {
     await transceiver.sender.replaceTrack(track)
-    transceiver.direction = 'sendrecv'
+    transceiver.direction = way(true, this.held)
+    await this.#ask()
+  }
+
+  /** Do we take nothing of what the other side sends? */
+  get held() {
+    const live = this.#live()
+    return live.length > 0 && live.every(({ direction }) => direction === 'sendonly' || direction === 'inactive')
+  }
+
+  /** Does the other side take nothing of what we would send? */
+  get refused() {
+    const live = this.#live().filter((transceiver) => transceiver.currentDirection && transceiver.direction.startsWith('send'))
+    return live.length > 0 && live.every(({ currentDirection }) => currentDirection === 'recvonly' || currentDirection === 'inactive')
+  }
+
+  /**
+   * Asks the other side to send nothing, or to send again; needs a new negotiation, which it may refuse.
+   * @param {boolean} on
+   */
+  async hold(on) {
+    for (const transceiver of this.#live()) transceiver.direction = way(transceiver.direction.startsWith('send'), on)
     await this.#ask()
   }
 
@@ -165,7 +186,10 @@ export class Peer {
   async add(track) {
     const sender = this.connection.addTrack(track, this.#local)
     const transceiver = this.connection.getTransceivers().find((item) => item.sender === sender)
-    if (transceiver) this.#attached.add(transceiver)
+    if (transceiver) {
+      if (this.held) transceiver.direction = 'sendonly'
+      this.#attached.add(transceiver)
+    }
     await this.#ask()
   }
 
@@ -201,6 +225,10 @@ export class Peer {
     this.connection.close()
   }
 
+  #live() {
+    return [...this.#attached].filter(({ direction }) => direction !== 'stopped')
+  }
+
   /** @param {Kind} kind */
   #track(kind) {
     return this.#local.getTracks().find((track) => track.kind === kind)
@@ -208,6 +236,7 @@ export class Peer {
 
   /** Gives each new section of an offer our track of its kind; the first one only, the others just receive. J-089 */
   async #attach() {
+    const { held } = this
     for (const transceiver of this.connection.getTransceivers()) {
       if (this.#attached.has(transceiver) || transceiver.direction === 'stopped') continue
       const kind = /** @type {Kind} */ (transceiver.receiver.track.kind)
@@ -217,7 +246,7 @@ export class Peer {
         await transceiver.sender.replaceTrack(track)
         transceiver.sender.setStreams?.(this.#local)
       }
-      transceiver.direction = track ? 'sendrecv' : 'recvonly'
+      transceiver.direction = way(Boolean(track), held)
     }
   }
 
@@ -309,6 +338,13 @@ export class Peer {
     return run
   }
 }
+
+/**
+ * @param {boolean} sends
+ * @param {boolean} held
+ * @returns {RTCRtpTransceiverDirection}
+ */
+const way = (sends, held) => (held ? (sends ? 'sendonly' : 'inactive') : (sends ? 'sendrecv' : 'recvonly'))
 
 /**
  * @param {RTCSessionDescription | null} description

@@ -34,6 +34,11 @@ export const PROBLEMS = {
   'camera-refused': 'The browser does not let this page use your camera. They can hear you but not see you.',
   'camera-missing': 'No camera was found. They can hear you but not see you.',
   'camera-failed': 'Your camera could not be opened; another program may be using it. They can hear you but not see you.',
+  'microphone-lost': 'Your microphone was unplugged, so they cannot hear you. Choose another one, or call again.',
+  'camera-lost': 'Your camera was unplugged. The call goes on without it.',
+  'screen-refused': 'No screen is shared: none was chosen, or the browser does not allow it.',
+  'screen-missing': 'There is no screen that could be shared.',
+  'screen-failed': 'The screen could not be shared.',
   'insecure-context': 'Browsers open microphone and camera on https pages only. Open this page with https.',
   'not-supported': 'This call cannot take your video. Hang up and make a video call instead.',
   'camera-unwanted': 'The other side takes no video in this call, so your camera was turned off.',
@@ -195,6 +200,45 @@ export const STATE = {
   connected: 'Connected',
   reconnecting: 'Weak connection. Reconnecting…',
   ended: '',
+}
+
+export const HOLD = {
+  here: 'On hold. Neither of you hears the other.',
+  there: (/** @type {string} */ name) => `${name} has put you on hold.`,
+}
+
+/** Of the buttons of the call, and what is read out when they were pressed. */
+export const CONTROLS = {
+  hold: 'Hold',
+  resume: 'Resume',
+  goesOn: 'The call goes on.',
+  share: 'Share screen',
+  unshare: 'Stop sharing',
+  full: 'Full screen',
+  small: 'Small again',
+}
+
+/** What the page finds out by itself. */
+export const HINT = {
+  silence: (/** @type {string} */ name) => `No sound arrives from ${name}.`,
+  speaking: 'You are muted: nobody hears what you say.',
+}
+
+/** Where the browser does not name a device. */
+export const SETUP = {
+  audioinput: (/** @type {number} */ number) => `Microphone ${number}`,
+  videoinput: (/** @type {number} */ number) => `Camera ${number}`,
+  none: 'None found',
+}
+
+/**
+ * @param {{relayed: boolean | null, roundTrip: number}} way
+ * @param {number} loss 0 to 1
+ */
+export function quality({ relayed, roundTrip }, loss) {
+  if (relayed === null) return ''
+  const grade = loss > 0.08 || roundTrip > 500 ? 'Weak' : loss > 0.02 || roundTrip > 250 ? 'Fair' : 'Good'
+  return `${grade} connection, ${relayed ? 'relayed' : 'direct'}: ${Math.round(roundTrip)} ms, ${Math.round(100 * loss)} % lost`
 }
 
 export const CONNECTION = {

@@ -284,6 +284,23 @@ def test_mute_both_ways(alice: tuple[Person, str], dino: Dino) -> None:
     page_hangs_up(page, dino, since)
 
 
+@pytest.mark.long
+def test_the_page_holds_dino_and_goes_on(alice: tuple[Person, str], dino: Dino) -> None:
+    """J-208: Dino knows no hold; neither hears the other all the same, and both do afterwards."""
+    page, jid = alice
+    since = in_call(call_dino, page, dino, jid, video=False)
+    page.press("Hold")
+    dino.says("IN session-info hold", since)
+    page.sees("On hold.")
+    dino.hears_silence()
+    page.hears_silence()
+    page.press("Resume")
+    dino.says("IN session-info active", since)
+    dino.hears_tone(TONES[0])
+    page.hears_tone(TONES[1])
+    page_hangs_up(page, dino, since)
+
+
 def test_a_guest_link_from_dinos_chat_rings_dino_through_turn_only(bridge: BridgeProcess, chromium: Person, dino: Dino) -> None:
     """Issue 5: the link is made by a line in Dino's chat, and opened by somebody who has nothing but the link."""
     page, gateway = chromium.page, dino.server.component

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -150,6 +151,27 @@ async def test_hold_and_resume(house: House, browsers: str, by: int) -> None:
     await flows(holder, held, to_a=())
     await holder.ask("direct", "sendrecv")
     await held.ask("direct", "sendrecv")
+    await talk(*pair)
+    await holder.ask("hangUp")
+    await over(*pair)
+
+
+@changes((CF, 0))
+async def test_the_module_holds_and_goes_on(house: House, browsers: str, by: int) -> None:
+    """J-208: nothing comes to the one who holds, and the other hears silence."""
+    pair = await house.call(browsers)
+    holder, held = pair[by], pair[1 - by]
+    await holder.ask("hold", True)
+    await held.until("that it is held", lambda r: r["call"]["remoteHeld"])
+    await holder.hears(None)
+    await held.hears(None)
+    before = await holder.ask("seen")
+    await asyncio.sleep(0.5)
+    after = await holder.ask("seen")
+    assert [before[kind] for kind in ("audio", "video")] == [after[kind] for kind in ("audio", "video")]
+    assert (await holder.ask("report"))["call"]["dtmfPossible"], "telephone-event goes through the bridge"
+    await holder.ask("hold", False)
+    await held.until("that it goes on", lambda r: not r["call"]["remoteHeld"])
     await talk(*pair)
     await holder.ask("hangUp")
     await over(*pair)

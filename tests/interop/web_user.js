@@ -37,6 +37,7 @@ globalThis.user = (() => {
     hangUp: () => call.hangUp(),
     mute: (on) => call.mute(on),
     camera: (on) => call.camera(on),
+    hold: (on) => call.hold(on),
     /** `hold` or `active`: a word to the other side, and nothing else. */
     async inform(info) {
       await bridge.request('info', { call: call.id, info })
@@ -53,11 +54,11 @@ globalThis.user = (() => {
     },
 
     report() {
-      const { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, abilities } = call ?? {}
+      const { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, dtmfPossible, abilities } = call ?? {}
       const contacts = Object.fromEntries((bridge?.contacts ?? []).map((contact) => [contact.jid, contact]))
       return {
         calls: bridge?.calls.length ?? 0, contacts, problems,
-        call: call && { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, abilities },
+        call: call && { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, dtmfPossible, abilities },
       }
     },
     frames: () => frames,

@@ -59,6 +59,20 @@ def test_types_name_the_same_reasons_and_codes() -> None:
     assert union("ErrorCode") == set(get_args(messages.ErrorCode))
 
 
+def test_every_trouble_with_a_device_has_words(node: str) -> None:
+    script = "import(process.argv[1]).then(({ PROBLEMS }) => console.log(Object.keys(PROBLEMS).join(' ')))"
+    run = subprocess.run([node, "-e", script, (CLIENT / "words.js").as_uri()], capture_output=True, text=True, timeout=30, check=True)
+    codes = {code for code in union("LocalErrorCode") if code.startswith(("microphone-", "camera-", "screen-"))}
+    assert len(codes) > 10
+    assert codes <= set(run.stdout.split())
+
+
+def test_the_package_is_small() -> None:
+    """What an application loads, without the page: at most 25 KiB as a server sends it."""
+    files = [name for name in json.loads((CLIENT / "package.json").read_text())["files"] if name.endswith(".js")]
+    assert sum(len(gzip.compress((CLIENT / name).read_bytes())) for name in files) <= 25 * 1024
+
+
 def test_requests_are_those_of_the_protocol() -> None:
     source = "\n".join(path.read_text() for path in MODULES)
     sent = set(re.findall(r"(?:request|send)\('([a-z.]+)'", source)) | set(re.findall(r"\{ type: '([a-z]+)', id", source))

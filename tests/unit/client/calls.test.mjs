@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 
 import { connect, socketUrl } from '../../../client/jinglebridge.js'
-import { devices, FakePeerConnection, FakeSocket, FakeStream, install, page, refusal, settle, sketch } from './fakes.mjs'
+import { devices, FakePeerConnection, FakeSocket, FakeStream, FakeTrack, install, page, refusal, settle, sketch } from './fakes.mjs'
 
 const NONE = { bundle: false, restart: false, add: false, modify: false }
 const AV = { audio: true, video: true }
@@ -444,6 +444,204 @@ describe('in a call', () => {
     assert.equal(call.cameraPossible, false)
     able({ modify: true })
     assert.equal(call.cameraPossible, true)
+  })
+})
+
+describe('hold, keys, devices and screen', () => {
+  const talking = async (abilities = {}, wanted = { video: true }, media = AV) => {
+    const { call, pc } = await accepted(wanted, media)
+    pc.become('connected')
+    for (const transceiver of pc.transceivers) transceiver.currentDirection = transceiver.direction
+    event({ type: 'state', call: 'in1', state: 'connecting', abilities: { ...NONE, ...abilities } })
+    const problems = []
+    const holds = []
+    call.addEventListener('problem', ({ detail }) => problems.push(detail.code))
+    call.addEventListener('hold', ({ detail }) => holds.push([detail.held, detail.remoteHeld]))
+    return { call, pc, problems, holds }
+  }
+  const enabled = (stream) => stream.getTracks().map((track) => track.enabled)
+  const infos = () => socket.of('info').map(({ info }) => info)
+  const offers = () => socket.of('description').filter(({ description }) => description.type === 'offer').map(({ description }) => sketch(description.sdp))
+  const answer = async () => {
+    event({ type: 'description', call: 'in1', description: { type: 'answer', sdp: 'yes' } })
+    await settle()
+  }
+
+  it('J-208: holds by directions and by a word, and goes on again', async () => {
+    const { call, pc, holds } = await talking({ modify: true }, {})
+    await call.hold()
+    await call.hold()
+    assert.deepEqual([call.held, infos(), offers()], [true, ['hold'], ['audio sendonly\nvideo inactive']])
+    assert.deepEqual([enabled(call.localStream), enabled(call.remoteStream)], [[false], [false, false]])
+    await answer()
+    call.mute()
+    await call.hold(false)
+    await answer()
+    assert.deepEqual([infos(), offers().at(-1)], [['hold', 'mute', 'active'], 'audio sendrecv\nvideo recvonly'])
+    assert.deepEqual([enabled(call.localStream), enabled(call.remoteStream)], [[false], [true, true]]) // still muted
+    assert.deepEqual([holds, pc.signalingState], [[[true, false], [false, false]], 'stable'])
+  })
+
+  it('holds by a word alone where the peer takes no other directions', async () => {
+    const { call } = await talking()
+    await call.hold()
+    assert.deepEqual([infos(), offers(), enabled(call.localStream), enabled(call.remoteStream)], [['hold'], [], [false, false], [false, false]])
+  })
+
+  it('a refused direction leaves it held: nothing is heard all the same', async () => {
+    const { call, pc, problems } = await talking({ modify: true })
+    await call.hold()
+    event({ type: 'rollback', call: 'in1', what: 'direction' })
+    await settle()
+    assert.deepEqual([call.held, call.cameraOn, problems, pc.transceivers.map(({ direction }) => direction)], [true, true, ['not-negotiable'], ['sendrecv', 'sendrecv']])
+    await call.hold(false)
+    assert.deepEqual([call.held, offers().length, enabled(call.localStream)], [false, 1, [true, true]])
+  })
+
+  it('cannot be held before it is up, nor after its end', async () => {
+    const { call } = await outgoing()
+    await assert.rejects(call.hold(), { code: 'out-of-order' })
+    call.hangUp()
+    for (const run of [() => call.hold(), () => call.camera(), () => call.shareScreen(), () => call.switchDevice({})]) {
+      await assert.rejects(run(), { code: 'out-of-order' })
+    }
+  })
+
+  it('is held by the word of the other side, or by its directions; both must be over', async () => {
+    const { call, pc, holds } = await talking()
+    event({ type: 'info', call: 'in1', info: 'hold' })
+    assert.deepEqual([call.remoteHeld, enabled(call.localStream), enabled(call.remoteStream)], [true, [false, false], [true, true]])
+    for (const transceiver of pc.transceivers) transceiver.currentDirection = 'recvonly'
+    event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
+    await settle()
+    assert.equal(call.cameraOn, true)
+    await call.camera(false)
+    await call.camera(true) // nothing to be negotiated for that
+    event({ type: 'info', call: 'in1', info: 'active' })
+    assert.deepEqual([call.remoteHeld, offers()], [true, []])
+    for (const transceiver of pc.transceivers) transceiver.currentDirection = 'sendrecv'
+    event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
+    await settle()
+    assert.deepEqual([call.remoteHeld, enabled(call.localStream), holds], [false, [true, true], [[false, true], [false, false]]])
+  })
+
+  it('a held call that goes on as another one is still held, and says so', async () => {
+    const { call } = await talking({ modify: true })
+    call.addEventListener('moved', () => {})
+    await call.hold()
+    event({ type: 'incoming', call: 'new', from: 'bob@x', name: 'Bob', media: AV, abilities: { ...NONE, modify: true }, replaces: 'in1' })
+    await giveIce()
+    event({ type: 'description', call: 'new', description: { type: 'offer', sdp: 'audio video' } })
+    await settle()
+    const [next] = bridge.calls
+    FakePeerConnection.all.at(-1).become('connected')
+    await settle()
+    assert.deepEqual([next.held, enabled(next.localStream), offers().at(-1)], [true, [false, false], 'audio sendonly\nvideo sendonly'])
+    assert.deepEqual(socket.of('info').at(-1).call, 'new')
+  })
+
+  it('keys are sent where the other side takes them, after those that wait', async () => {
+    const { call, pc } = await talking()
+    const { dtmf } = pc.transceivers[0].sender
+    assert.equal(call.dtmfPossible, false)
+    assert.throws(() => call.dtmf('1'), { code: 'not-supported' })
+    dtmf.canInsertDTMF = true
+    call.dtmf('1')
+    call.dtmf('2#')
+    assert.deepEqual([call.dtmfPossible, dtmf.toneBuffer], [true, '12#'])
+  })
+
+  it('other devices take the place of those before, and nothing is negotiated', async () => {
+    const { call, pc } = await talking()
+    const before = call.localStream.getTracks()
+    call.mute()
+    await call.switchDevice({ audioinput: 'mic2', videoinput: 'cam2' })
+    const [audio, video] = pc.transceivers.map(({ sender }) => sender.track)
+    assert.deepEqual([audio.wanted, video.wanted], [{ deviceId: { exact: 'mic2' } }, { deviceId: { exact: 'cam2' } }])
+    assert.deepEqual([call.localStream.getTracks(), before.map(({ readyState }) => readyState)], [[audio, video], ['ended', 'ended']])
+    assert.deepEqual([audio.enabled, offers()], [false, []])
+    devices.audio = refusal('NotFoundError')
+    await assert.rejects(call.switchDevice({ audioinput: 'mic3' }), { code: 'microphone-missing' })
+    assert.equal(audio.readyState, 'live')
+    call.hangUp()
+    assert.deepEqual([audio.readyState, video.readyState], ['ended', 'ended'])
+  })
+
+  it('a camera that is off is remembered for later', async () => {
+    const { call, pc } = await talking()
+    await call.camera(false)
+    await call.switchDevice({ videoinput: 'cam2' })
+    assert.equal(pc.transceivers[1].sender.track, null)
+    await call.camera(true)
+    assert.deepEqual(pc.transceivers[1].sender.track.wanted, { deviceId: { exact: 'cam2' } })
+  })
+
+  it('a stream of the application is not stopped, what we opened for it is', async () => {
+    const stream = new FakeStream([new FakeTrack('audio')])
+    const [given] = stream.getTracks()
+    const { call } = await talking({}, { stream })
+    await call.switchDevice({ audioinput: 'mic2' })
+    const [opened] = stream.getTracks()
+    call.hangUp()
+    assert.deepEqual([given.readyState, opened.readyState], ['live', 'ended'])
+  })
+
+  it('an unplugged camera or microphone is a problem, and the call goes on', async () => {
+    const { call, pc, problems } = await talking()
+    const [microphone, camera] = call.localStream.getTracks()
+    camera.unplug()
+    microphone.unplug()
+    await settle()
+    assert.deepEqual([problems, call.cameraOn, pc.transceivers[1].sender.track, infos()], [['camera-lost', 'microphone-lost'], false, null, ['mute']])
+    await call.camera(true)
+    await call.switchDevice({ audioinput: 'mic2' })
+    camera.unplug() // of before
+    assert.deepEqual([problems.length, call.ended, pc.transceivers.map(({ sender }) => sender.track.readyState)], [2, false, ['live', 'live']])
+  })
+
+  it('a screen takes the place of the camera until the person ends it in the browser', async () => {
+    const { call, pc } = await talking()
+    const [video] = pc.transceivers.slice(1)
+    const camera = video.sender.track
+    await call.shareScreen()
+    const [screen] = call.screenStream.getTracks()
+    assert.deepEqual([call.sharing, video.sender.track, screen.contentHint, call.cameraOn, offers()], [true, screen, 'detail', true, []])
+    await call.camera(false)
+    assert.deepEqual([video.sender.track, camera.readyState], [screen, 'ended'])
+    await call.camera(true)
+    screen.unplug()
+    await settle()
+    assert.deepEqual([call.sharing, video.sender.track, infos()], [false, call.localStream.getVideoTracks()[0], []])
+  })
+
+  it('a screen without a camera: another section where the peer takes that, else not-supported', async () => {
+    const { call, pc } = await talking({}, {}, { audio: true, video: false })
+    assert.equal(call.screenPossible, false)
+    await assert.rejects(call.shareScreen(), { code: 'not-supported' })
+    call.abilities.add = true
+    devices.screen = refusal('NotAllowedError')
+    await assert.rejects(call.shareScreen(), { code: 'screen-refused' })
+    devices.screen = null
+    await call.shareScreen()
+    const [screen] = call.screenStream.getTracks()
+    assert.deepEqual([offers(), pc.transceivers[1].sender.track], [['audio sendrecv\nvideo sendrecv'], screen])
+    await answer()
+    pc.transceivers[1].currentDirection = 'sendrecv'
+    await call.shareScreen(false)
+    assert.deepEqual([pc.transceivers[1].sender.track, screen.readyState, infos()], [null, 'ended', ['unmute', 'mute']])
+    await call.shareScreen()
+    const [again] = call.screenStream.getTracks()
+    call.hangUp()
+    assert.deepEqual([again.readyState, call.sharing], ['ended', false])
+  })
+
+  it('a screen that the peer refuses is shared no longer', async () => {
+    const { call, problems } = await talking({ add: true }, {}, { audio: true, video: false })
+    await call.shareScreen()
+    const [screen] = call.screenStream.getTracks()
+    event({ type: 'rollback', call: 'in1', what: 'add' })
+    await settle()
+    assert.deepEqual([call.sharing, screen.readyState, problems], [false, 'ended', ['not-negotiable']])
   })
 })
 

@@ -68,6 +68,11 @@ export class FakeTrack extends EventTarget {
   }
 
   stop() { this.readyState = 'ended' }
+  /** What an unplugged device looks like. */
+  unplug() {
+    this.stop()
+    this.dispatchEvent(new Event('ended'))
+  }
 }
 
 export class FakeStream {
@@ -85,7 +90,8 @@ class FakeTransceiver {
   currentDirection = null
   constructor(kind, track, direction) {
     this.direction = direction
-    this.sender = { track, replaceTrack: async (next) => { this.sender.track = next }, setStreams() {} }
+    const dtmf = kind === 'audio' ? { canInsertDTMF: false, toneBuffer: '', insertDTMF(tones) { this.toneBuffer = tones } } : null
+    this.sender = { track, dtmf, replaceTrack: async (next) => { this.sender.track = next }, setStreams() {} }
     this.receiver = { track: new FakeTrack(kind) }
   }
 
@@ -187,8 +193,8 @@ export class FakePeerConnection {
 /** Lets all promises that can settle do so. */
 export const settle = () => new Promise((resolve) => setImmediate(resolve))
 
-/** What getUserMedia gives; an Error is thrown. @type {{audio: any, video: any}} */
-export const devices = { audio: null, video: null }
+/** What getUserMedia and getDisplayMedia give; an Error is thrown. @type {{audio: any, video: any, screen: any}} */
+export const devices = { audio: null, video: null, screen: null }
 
 /** Where the modules listen for what a window tells, `online` for example. */
 export let page = new EventTarget()
@@ -197,16 +203,20 @@ export let page = new EventTarget()
 export function install() {
   FakeSocket.all = []
   FakePeerConnection.all = []
-  Object.assign(devices, { audio: null, video: null })
+  Object.assign(devices, { audio: null, video: null, screen: null })
   const getUserMedia = async (wanted) => {
     for (const kind of ['audio', 'video']) if (wanted[kind] && devices[kind]) throw devices[kind]
-    return new FakeStream(['audio', 'video'].filter((kind) => wanted[kind]).map((kind) => new FakeTrack(kind)))
+    return new FakeStream(['audio', 'video'].filter((kind) => wanted[kind]).map((kind) => Object.assign(new FakeTrack(kind), { wanted: wanted[kind] })))
+  }
+  const getDisplayMedia = async () => {
+    if (devices.screen) throw devices.screen
+    return new FakeStream([new FakeTrack('video')])
   }
   page = new EventTarget()
   globalThis.addEventListener = (type, run) => page.addEventListener(type, run)
   globalThis.removeEventListener = (type, run) => page.removeEventListener(type, run)
   Object.assign(globalThis, { WebSocket: FakeSocket, RTCPeerConnection: FakePeerConnection, MediaStream: FakeStream })
-  Object.defineProperty(globalThis, 'navigator', { value: { mediaDevices: { getUserMedia } }, configurable: true })
+  Object.defineProperty(globalThis, 'navigator', { value: { mediaDevices: { getUserMedia, getDisplayMedia } }, configurable: true })
 }
 
 /** @param {string} name of a DOMException */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 
-import { clock, ENDED, hue, initials, lasted, moment, moved, problem, PROBLEMS, PROOF, sentence } from '../../../client/words.js'
+import { lossBetween, measured } from '../../../client/page-quality.js'
+import { clock, ENDED, hue, initials, lasted, moment, moved, problem, PROBLEMS, PROOF, quality, sentence } from '../../../client/words.js'
 
 it('every end is a sentence, whoever called', () => {
   for (const [reason, say] of Object.entries(ENDED)) {
@@ -61,4 +62,24 @@ it('initials are letters, whatever the name', () => {
 it('a person keeps the colour, on every device', () => {
   assert.equal(hue('a@b'), hue('a@b/phone'))
   assert.match(hue('a@b'), /^[0-7]$/)
+})
+
+it('says how good the way is, and which', () => {
+  const report = (received, lost) => Object.entries({
+    sound: { type: 'inbound-rtp', kind: 'audio', bytesReceived: 10 * received, packetsReceived: received, packetsLost: lost },
+    picture: { type: 'inbound-rtp', kind: 'video', bytesReceived: 9, packetsReceived: 0, packetsLost: -1 },
+    there: { type: 'remote-inbound-rtp', fractionLost: 0.01 },
+    transport: { type: 'transport', selectedCandidatePairId: 'used' },
+    used: { type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.3, localCandidateId: 'l', remoteCandidateId: 'r' },
+    before: { type: 'candidate-pair', nominated: true, currentRoundTripTime: 9, localCandidateId: 'r', remoteCandidateId: 'r' },
+    l: { type: 'local-candidate', candidateType: 'relay' },
+    r: { type: 'remote-candidate', candidateType: 'host' },
+  })
+  const [one, two] = [measured(report(100, 0)), measured(report(190, 10))]
+  assert.deepEqual(two, { relayed: true, roundTrip: 300, heard: 1900, received: 190, lost: 10, lostThere: 0.01 })
+  assert.deepEqual([lossBetween(one, two), lossBetween(one, one)], [0.1, 0.01])
+  assert.equal(quality(two, 0.1), 'Weak connection, relayed: 300 ms, 10 % lost')
+  assert.equal(quality(two, 0.01), 'Fair connection, relayed: 300 ms, 1 % lost')
+  assert.equal(quality({ relayed: false, roundTrip: 20.4 }, 0), 'Good connection, direct: 20 ms, 0 % lost')
+  assert.equal(quality(measured([]), 0), '')
 })

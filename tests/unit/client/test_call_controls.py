@@ -1,0 +1,208 @@
+"""Hold, keypad, devices and screen of the call page in a real Chromium; what axe-core and the compiler of TypeScript say of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from call_pages import Open, connected, frames_grow, press
+from fake_server import CLIENT, FakeBridge
+from playwright.async_api import Page, expect
+
+from jinglebridge.web import messages as m
+
+pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
+NPM = Path(__file__).parent / "npm" / "node_modules"  # scripts/test installs it
+
+
+async def received(page: Page) -> tuple[int, float]:
+    """Bytes of media that came so far, and the energy of the sound."""
+    found: list[float] = await page.evaluate("""async () => {
+      const report = [...(await window.jinglebridge.call.peerConnection.getStats()).values()].filter(({ type }) => type === 'inbound-rtp')
+      const all = (name) => report.reduce((sum, item) => sum + (item[name] ?? 0), 0)
+      return [all('bytesReceived'), all('totalAudioEnergy')]
+    }""")
+    return int(found[0]), found[1]
+
+
+async def pause(ask: Callable[[], Awaitable[tuple[int, float]]]) -> tuple[int, float]:
+    await asyncio.sleep(1.2)
+    return await ask()
+
+
+async def test_hold_stops_media_and_resume_brings_it_back(bridge: FakeBridge, enter: Open) -> None:
+    bridge.abilities = m.Abilities(modify=True)
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Video call Bob")
+    await press(bob, "Accept with video")
+    await connected(alice, bob)
+    await frames_grow(alice)
+    await press(alice, "Hold")
+    await expect(alice.locator("#call-state")).to_have_text("On hold. Neither of you hears the other.")
+    await expect(bob.locator("#call-state")).to_have_text("Alice Liddell has put you on hold.")
+    await expect(bob.locator("#remote-video")).to_be_hidden()
+
+    async def arrived() -> tuple[int, float]:
+        return (await received(alice))[0], round((await received(bob))[1], 5)
+
+    async with asyncio.timeout(8):  # what was under way arrives; then nothing does, though the microphone here beeps every second
+        before = await arrived()
+        while (now := await pause(arrived)) != before:
+            before = now
+    assert [frame.info for frame in bridge.seen(m.SendInfo)] == ["hold"]
+    await press(alice, "Resume")
+    await connected(alice, bob)
+    await frames_grow(alice)
+    await frames_grow(bob)
+    async with asyncio.timeout(5):
+        while (await received(bob))[1] - before[1] < 0.01:  # and the beep is heard again
+            await bob.wait_for_timeout(100)
+
+
+async def test_another_camera_in_the_call_and_one_that_is_unplugged(bridge: FakeBridge, enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Microphone and camera")
+    await expect(alice.locator("#preview")).to_be_visible()
+    await alice.evaluate("""async () => {
+      while (document.getElementById('level').value < 0.02) await new Promise((next) => setTimeout(next, 20))
+    }""")
+    await alice.get_by_label("Camera", exact=True).select_option(index=1)
+    await press(alice, "Done")
+    await press(alice, "Video call Bob")
+    await press(bob, "Accept with video")
+    await connected(alice, bob)
+    label = "window.jinglebridge.call.peerConnection.getSenders().find(({ track }) => track?.kind === 'video').track.label"
+    second = await alice.evaluate(label)
+    assert second == "fake_device_1"
+    said = len(bridge.seen(m.SetDescription))
+    await press(alice, "Devices")
+    await expect(alice.get_by_label("Camera", exact=True)).to_have_value(
+        await alice.evaluate(label.replace(".label", ".getSettings().deviceId"))
+    )
+    await alice.get_by_label("Camera", exact=True).select_option(index=0)
+    async with asyncio.timeout(5):
+        while await alice.evaluate(label) == second:
+            await alice.wait_for_timeout(50)
+    await press(alice, "Done")
+    await frames_grow(bob)
+    assert len(bridge.seen(m.SetDescription)) == said, "nothing is negotiated"
+    await alice.evaluate("window.jinglebridge.call.localStream.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+    await expect(alice.locator("#call-note")).to_have_text("Your camera was unplugged. The call goes on without it.")
+    await expect(bob.locator("#remote-video")).to_be_hidden()
+    await press(alice, "Start video")
+    await frames_grow(bob)
+
+
+SEEN_WIDTH = "document.getElementById('remote-video').videoWidth"
+
+
+async def test_a_screen_takes_the_place_of_the_camera(bridge: FakeBridge, enter: Open) -> None:
+    bridge.abilities = m.Abilities(add=True)
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Call Bob")  # without video: the screen needs a section of its own
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    await press(alice, "Share screen")
+    await frames_grow(bob)
+    await expect(alice.locator("#local-video")).to_be_visible()
+    screen = await alice.evaluate("window.jinglebridge.call.screenStream.getVideoTracks()[0].getSettings().width")
+    assert await bob.evaluate(SEEN_WIDTH) == screen
+    await press(alice, "Start video")  # kept for later
+    assert await bob.evaluate(SEEN_WIDTH) == screen
+    await alice.evaluate("window.jinglebridge.call.screenStream.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+    await expect(alice.get_by_role("button", name="Share screen")).to_be_visible()
+    async with asyncio.timeout(5):
+        while await bob.evaluate(SEEN_WIDTH) == screen:  # the camera is smaller
+            await bob.wait_for_timeout(50)
+    await frames_grow(bob)
+
+
+async def test_keys_are_played_and_what_goes_wrong_is_said(enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    await alice.evaluate("""() => {
+      navigator.mediaDevices.getUserMedia = async () => {  // somebody who never stops talking
+        const context = new AudioContext()
+        const [voice, out] = [context.createOscillator(), context.createMediaStreamDestination()]
+        voice.connect(out)
+        voice.start()
+        return out.stream
+      }
+    }""")
+    await press(alice, "Call Bob")
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    await bob.evaluate("window.jinglebridge.call.peerConnection.getSenders()[0].replaceTrack(null)")
+    await alice.evaluate("""() => {
+      window.played = []
+      window.jinglebridge.call.peerConnection.getSenders()[0].dtmf.ontonechange = ({ tone }) => window.played.push(tone)
+    }""")
+    await press(alice, "Keypad")
+    await expect(alice.get_by_role("button", name="1", exact=True)).to_be_focused()
+    await press(alice, "4")
+    await press(alice, "Star")
+    await alice.keyboard.press("2")
+    await expect(alice.locator("#keys-typed")).to_have_text("4*2")
+    async with asyncio.timeout(5):
+        while (await alice.evaluate("window.played.join('')")) != "4*2":
+            await alice.wait_for_timeout(50)
+    await alice.keyboard.press("Escape")
+    await expect(alice.get_by_role("button", name="Keypad")).to_be_focused()
+    await press(alice, "Mute")
+    await expect(alice.locator("#call-speaking")).to_have_text("You are muted: nobody hears what you say.")
+    await expect(alice.locator("#call-quality")).to_contain_text("Good connection, direct:")
+    await expect(alice.locator("#call-silence")).to_have_text("No sound arrives from Bob.", timeout=10_000)
+    await press(alice, "Unmute")
+    await expect(alice.locator("#call-speaking")).to_be_hidden()
+
+
+async def faults(page: Page) -> list[str]:
+    """What axe-core finds against WCAG 2.2 AA and good practice; targets smaller than 44 px; and what is wider than the page."""
+    found: str = await page.evaluate("""async () => {
+      const { violations, passes } = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+      if (passes.length < 10) throw new Error('axe has looked at nothing')
+      const wrong = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`)
+      for (const button of document.querySelectorAll('.controls button, #keys button, #setup :is(select, button)')) {
+        const { width, height, left, right } = button.getBoundingClientRect()
+        const fits = Math.min(width, height) >= 44 && left >= 0 && right <= innerWidth
+        if (width && !fits) wrong.push(`${button.id} ${button.value} ${width} x ${height}`)
+      }
+      if (document.documentElement.scrollWidth > innerWidth) wrong.push('wider than the page')
+      return JSON.stringify(wrong)
+    }""")
+    return list(json.loads(found))
+
+
+@pytest.mark.parametrize("look", [*(pytest.param(look, marks=pytest.mark.long) for look in ("light", "dark")), "phone"])
+async def test_axe_finds_nothing_in_the_call(bridge: FakeBridge, enter: Open, look: str) -> None:
+    bridge.abilities = m.Abilities(add=True, modify=True)
+    alice, bob = await enter("alice"), await enter("bob")
+    if look == "phone":
+        await alice.set_viewport_size({"width": 360, "height": 740})
+    await alice.emulate_media(color_scheme="dark" if look == "dark" else "light")
+    await alice.evaluate((NPM / "axe-core" / "axe.min.js").read_text())
+    assert await faults(alice) == []
+    await press(alice, "Microphone and camera")
+    await expect(alice.locator("#preview")).to_be_visible()
+    assert await faults(alice) == []
+    await press(alice, "Done")
+    await press(alice, "Video call Bob")
+    await press(bob, "Accept with video")
+    await connected(alice, bob)
+    await press(alice, "Keypad")
+    await expect(alice.locator("#call-quality")).to_be_visible()
+    assert await faults(alice) == []
+    await press(alice, "Hold")
+    await expect(alice.locator("#call-state")).to_contain_text("On hold.")
+    assert await faults(alice) == []
+
+
+async def test_types_are_strict() -> None:
+    """Modules, page and index.d.ts; the README's promise."""
+    done = await asyncio.to_thread(
+        subprocess.run, [NPM / ".bin" / "tsc", "-p", CLIENT], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "")
