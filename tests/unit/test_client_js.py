@@ -67,12 +67,6 @@ def test_every_trouble_with_a_device_has_words(node: str) -> None:
     assert codes <= set(run.stdout.split())
 
 
-def test_the_package_is_small() -> None:
-    """What an application loads, without the page: at most 25 KiB as a server sends it."""
-    files = [name for name in json.loads((CLIENT / "package.json").read_text())["files"] if name.endswith(".js")]
-    assert sum(len(gzip.compress((CLIENT / name).read_bytes())) for name in files) <= 25 * 1024
-
-
 def test_requests_are_those_of_the_protocol() -> None:
     source = "\n".join(path.read_text() for path in MODULES)
     sent = set(re.findall(r"(?:request|send)\('([a-z.]+)'", source)) | set(re.findall(r"\{ type: '([a-z]+)', id", source))
