@@ -98,6 +98,40 @@ export const GUEST = {
   name: 'Type your name first, so that they know who is calling.',
 }
 
+/** What `<jingle-call>` says. `error` by the code of a BridgeError, where the page would say something else. */
+export const BUTTON = {
+  call: (/** @type {string} */ name) => `Call ${name}`,
+  answer: 'Answer',
+  decline: 'Decline',
+  hangUp: 'Hang up',
+  mute: 'Mute',
+  camera: 'Camera',
+  retrying: 'The call service cannot be reached. Trying again…',
+  /** @type {Record<string, (name: string) => string>} */
+  presence: {
+    available: (name) => `${name} is online`,
+    away: (name) => `${name} is away`,
+    dnd: (name) => `${name} is busy`,
+    offline: (name) => `${name} is offline`,
+  },
+  /** @type {Record<string, string>} */
+  error: {
+    'not-authorized': 'You cannot call from here. Log in again, or reload the page.',
+    'token-expired': 'You cannot call from here. Log in again, or reload the page.',
+    forbidden: 'You may not call from here.',
+  },
+}
+
+/** @param {{code?: string, message: string}} error of a `<jingle-call>` */
+export const buttonProblem = (error) => BUTTON.error[error.code ?? ''] ?? problem(error)
+
+/**
+ * @param {any} call of a `<jingle-call>`, which has ended
+ * @param {string} name
+ */
+export const buttonEnd = ({ error, reason, direction, connectedAt }, name) =>
+  error ? buttonProblem(error) : (ENDED[reason] ?? ENDED.failed)({ name, direction, talked: connectedAt !== null })
+
 /** What is said while somebody proves an address. `errors` by the code of an error frame. */
 export const PROOF = {
   asked: (/** @type {string} */ jid) => `If ${jid} exists, a message is on its way there. Say yes to it in your chat program, or type the code that it holds.`,

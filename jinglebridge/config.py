@@ -58,7 +58,9 @@ class Web(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
             "Default: http:// + listen."
         ),
     ] = ""
-    allowed_origins: Annotated[list[str], _doc("Other sites that may open the WebSocket, e.g. https://www.example.org.")] = []
+    allowed_origins: Annotated[
+        list[str], _doc("Other sites whose pages may import the modules and open the WebSocket, e.g. https://www.example.org.")
+    ] = []
     tls_cert: Annotated[str, _doc("Certificate chain (PEM) when no proxy ends TLS; reloaded when the file changes.")] = ""
     tls_key: Annotated[str, _doc("Its private key (PEM).")] = ""
     trusted_proxies: Annotated[list[str], _doc("Addresses or networks whose X-Forwarded-For is believed.")] = []
@@ -146,7 +148,7 @@ class LimitsConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     call: Annotated[
         float, Meta(ge=0), _doc("Seconds that a call may take; 0: a minute less than turn.lifetime, since no IM client can renew its way.")
     ] = 0.0
-    sockets_per_ip: Annotated[int, Meta(ge=1), _doc("WebSockets of one client address.")] = 50
+    sockets_per_ip: Annotated[int, Meta(ge=1), _doc("WebSockets of one client address; with IPv6 of its network of 64 bits.")] = 50
     sockets_per_person: Annotated[int, Meta(ge=1), _doc("WebSockets of one person.")] = 10
     calls_per_person: Annotated[int, Meta(ge=1), _doc("Calls of one person at the same time.")] = 8
     calls_per_minute: Annotated[int, Meta(ge=1), _doc("Calls one person, or one caller from outside, may start in a minute.")] = 6
@@ -341,6 +343,9 @@ def _check(config: Config, path: Path) -> None:
             ipaddress.ip_network(proxy, strict=False)
         except ValueError:
             raise ConfigError(f"{path}: [web] trusted_proxies: {proxy!r} is not an address or network") from None
+    for domain in config.policy.servers:
+        if not domain or domain != domain.lower() or any(c in "@/*" or c.isspace() for c in domain):
+            raise ConfigError(f"{path}: [policy] servers: {domain!r} is not a domain in lower case (all servers: everyone = true)")
     for address in config.policy.blocked:
         if not address or address != address.lower() or any(c in "/*" or c.isspace() for c in address) or address.count("@") > 1:
             raise ConfigError(f"{path}: [policy] blocked: {address!r} is not a domain or an address like eve@example.org, in lower case")

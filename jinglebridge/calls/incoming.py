@@ -196,7 +196,7 @@ def _may_ring(registry: Registry, own: str, sender: str, pages: Pages, now: floa
     """Raises ResourceConstraint above the limits. J-105."""
     if own == bare(sender):
         return False  # another page of the same person: the two sides of the call would be one key
-    contacts = _contacts(pages)
+    contacts = _contacts(pages) if pages or not registry.met(own, bare(sender)) else frozenset({bare(sender)})
     if bare(sender) not in contacts and any(page.private for page in pages.values()):
         return False
     return registry.admission.incoming(bare(sender), contacts, registry.ringing_for(own), now)

@@ -51,6 +51,7 @@ class Registry:
         self.calls: dict[fx.CallKey, CallState] = {}
         self.endpoints: dict[str, dict[str, Endpoint]] = {}  # bare JID -> full JID -> who
         self.peer_info = peers
+        self.met: Callable[[str, str], bool] = lambda own, peer: False  # is `peer` a contact of `own`, also while no page is open?
         self.new_id = new_id
         self._of_endpoint: dict[str, dict[str, fx.CallKey]] = {}  # full JID -> call id -> key
         # Sets as dicts: their order is that of the calls, so that a replayed trace gives the same effects.

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create = verbs.add_parser("create", help="make a link by which somebody without an account can call JID")
     create.add_argument("jid", metavar="JID", help="the address that is called")
     create.add_argument("--label", default="", metavar="TEXT", help="a name for the link; the guest sees it too")
-    create.add_argument("--days", type=int, default=7, metavar="N", help="days until it ends, by default 7; see [policy] link_days")
+    create.add_argument("--days", type=int, metavar="N", help="days until it ends, by default 7 or what [policy] link_days allows")
     create.add_argument("--once", action="store_true", help="good for one call only")
     create.add_argument("--audio-only", action="store_true", help="no video")
     create.add_argument("--presence", action="store_true", help="guests see whether JID is available")

@@ -81,7 +81,7 @@ class Availability:
             case "probe":
                 self._send(self._here(stanza.sender))
             case "subscribed":
-                self._seen.setdefault(peer, {})
+                self._resources(peer)
             case "unsubscribed":
                 self._seen.pop(peer, None)
 
@@ -95,16 +95,20 @@ class Availability:
         if row is not None:
             self._store.delete(row)
 
+    def _resources(self, peer: str) -> dict[str, str]:
+        """What is known of this person from now on; who was first known gives way when there are too many."""
+        if peer not in self._seen and len(self._seen) >= MAX_SEEN:
+            self._seen.popitem(last=False)
+        return self._seen.setdefault(peer, {})
+
     def _came(self, stanza: Stanza, peer: str) -> None:
-        resources = self._seen.setdefault(peer, {})
+        resources = self._resources(peer)
         if stanza.sender in resources or len(resources) < MAX_RESOURCES:
             resources[stanza.sender] = SHOWS.get(stanza.element.findtext(f"{{{NS}}}show", ""), "available")
-        if len(self._seen) > MAX_SEEN:
-            self._seen.popitem(last=False)
 
     def _left(self, stanza: Stanza, peer: str) -> None:
         """Also the answer to a probe of somebody who is not there."""
-        resources = self._seen.setdefault(peer, {})
+        resources = self._resources(peer)
         if "/" in stanza.sender:
             resources.pop(stanza.sender, None)
         else:

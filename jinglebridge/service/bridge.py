@@ -146,7 +146,7 @@ class Bridge:
         disco = Disco(domain, self.desk, self.presence.subscribed, items)
         disco.register(self.router)
         self.reception.connect(self.router, disco, self.desk, self.door)
-        self.book.told = self.reception.guests.told
+        self.book.told, self.book.known = self.reception.guests.told, self.presence.roster.known
         Ears(self.registry, self.performer, time.time).register(self.router)
         self.router.message[NONCE] = self.link.nonce_received
         for namespace in xep_0356.NAMESPACES:

@@ -32,11 +32,12 @@ class CallBook:
         self._domain = domain
         self._days = days
         self._name_of = name_of
+        self.known: Callable[[str], bool] = lambda own: True  # was somebody of this name ever here?
         self.told: Callable[[str], bool] = lambda own: False  # does the peer know of this guest's call already?
 
     def keep(self, record: CallRecord) -> None:
-        """A guest has no list, and neither have our services."""
-        if self._days and not record.own.startswith(("guest-", "echo@", "probe@")):
+        """A guest has no list, and neither have our services, nor names that strangers make up (J-254)."""
+        if self._days and not record.own.startswith(("guest-", "echo@", "probe@")) and self.known(record.own):
             self._store.save(record)
 
     def forget_old(self, now: float) -> None:

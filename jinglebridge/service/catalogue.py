@@ -14,7 +14,7 @@ from typing import Protocol
 
 from jinglebridge.calls.people import Device, Link
 from jinglebridge.jid import escape
-from jinglebridge.service.links import DEFAULT_DAYS, MAX_LABEL, Links, Wish
+from jinglebridge.service.links import MAX_LABEL, Links, Wish
 from jinglebridge.service.owners import Owners
 from jinglebridge.xmpp.stanza import bare_jid
 from jinglebridge.xmpp.xep_0004 import Field, Form
@@ -40,14 +40,13 @@ class Line:
 
 
 class Catalogue:
-    """`show(owner)` is called when a link is to tell whether its maker is available."""
+    """`echo`: is there a test contact; `devices`: None where nobody can prove an address."""
 
-    def __init__(self, links: Links, owners: Owners, domain: str, echo: bool, devices: Devices | None, show: Callable[[str], None]) -> None:
+    def __init__(self, links: Links, owners: Owners, domain: str, echo: bool, devices: Devices | None) -> None:
         self._links = links
         self._owners = owners
         self._domain = domain
         self._devices = devices
-        self._show = show
         self.commands: dict[str, Command] = {}
         self.lines: dict[str, Line] = {}
         self._add(
@@ -84,21 +83,18 @@ class Catalogue:
     # --- links
 
     def _link_form(self, asker: str) -> Form:
-        most = self._links.most_days
+        most, usual = self._links.most_days, str(self._links.usual_days)
         fields = (
             Field("label", "Name of the link, which the guest sees too"),
-            Field("days", f"Days until it ends (1 to {most})" if most else "Days until it ends (0: never)", value=self._days()),
+            Field("days", f"Days until it ends (1 to {most})" if most else "Days until it ends (0: never)", value=usual),
             Field("once", "Good for one call only", "boolean", "0"),
             Field("video", "With video", "boolean", "1"),
             Field("presence", "Guests see whether I am available", "boolean", "0"),
         )
         return Form("Make a guest link", f"Whoever has the link can call you, and nobody else here. {SEEN}", fields)
 
-    def _days(self) -> str:
-        return str(min(DEFAULT_DAYS, self._links.most_days or DEFAULT_DAYS))
-
     def _link(self, asker: str, values: Values) -> Result:
-        days = values.get("days") or self._days()
+        days = values.get("days") or str(self._links.usual_days)
         if not days.isascii() or not days.isdecimal() or len(days) > 9:
             raise ValueError("Days: a number is needed.")
         label = values.get("label", "")
@@ -106,8 +102,6 @@ class Catalogue:
             raise ValueError(f"The name of a link has at most {MAX_LABEL} characters.")
         wish = Wish(label, int(days), values.get("once") == "1", values.get("video", "1") == "1", values.get("presence") == "1")
         link, url = self._links.make(asker, wish)
-        if link.shows_presence:
-            self._show(asker)
         text = f"Guest link {described(link)}:\n{url}\nWhoever has it can call you. {SEEN} Take it back with: revoke {link.id}"
         return Result(text, (Field("url", "Guest link", value=url), Field("id", "For taking it back", value=link.id)))
 

@@ -197,8 +197,9 @@ class Desk:
         self.end(session)
 
     def end(self, session: Session) -> None:
-        """The session is over for good: its calls end, its subscribers hear that it left."""
+        """The session is over for good: its calls end, its subscribers hear that it left. Nobody resumes it meanwhile."""
         self._cancel_timer(session)
+        self._sessions.seal(session)
         # Peers hear why a call ended before they hear that the page left.
         self._performer.perform(self._registry.offline(session.jid, self._clock()), lambda: self._left(session))
 
@@ -218,6 +219,8 @@ class Desk:
 
     def _left(self, session: Session) -> None:
         self._presence.offline(session.jid)
+        # Once more: who it may call may have changed meanwhile, and that enlists all pages of the person.
+        self._performer.perform(self._registry.offline(session.jid, self._clock()))
         self._sessions.remove(session)
         self._journal.delete_session(session.jid)
         self._contacts.left(session)

@@ -19,12 +19,12 @@ import structlog
 from jinglebridge.calls.people import Device
 from jinglebridge.errors import EndpointError
 from jinglebridge.jid import escape, unescape
+from jinglebridge.service.links import cleaned
 from jinglebridge.service.tellings import told_time
 from jinglebridge.store.base import Store
 from jinglebridge.web import messages as m
 from jinglebridge.web import tokens
 from jinglebridge.web.sessions import hashed
-from jinglebridge.xml import xml_safe
 from jinglebridge.xmpp.stanza import bare_jid
 
 log = structlog.get_logger()
@@ -70,7 +70,7 @@ class Devices:
         for old in own[: max(0, len(own) - MAX_DEVICES + 1)]:
             self.revoke(old.id)
         secret, now = secrets.token_urlsafe(32), self._clock()
-        name, label = xml_safe(name)[:MAX_TEXT], xml_safe(label)[:MAX_TEXT]
+        name, label = cleaned(name, MAX_TEXT), cleaned(label, MAX_TEXT)  # one line each: they are shown in lists
         device = Device(secrets.token_hex(4), hashed(secret), user, name, label, now, now, by, tuple(contacts), tuple(may_call))
         while device.id in self._by_id:
             device = replace(device, id=secrets.token_hex(4))

@@ -8,7 +8,6 @@ Spec: DESIGN §2.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from jinglebridge.web import messages as m
 from jinglebridge.web import tokens
 from jinglebridge.web.jwks import KeySet
 from jinglebridge.web.keys import Keys, Secret, Source
+from jinglebridge.web.places import network_of
 from jinglebridge.xmpp.stanza import bare_jid
 
 if TYPE_CHECKING:
@@ -105,16 +105,3 @@ class Door:
         for row in [row for row in self._used.values() if row.until < now]:
             del self._used[row.hash]
             self._store.delete(row)
-
-
-def network_of(address: str) -> str:
-    """Whom an address stands for: itself, or with IPv6 the network of 64 bits, which one client has to itself."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if ip.version == 4:
-        return address
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return str(ipaddress.ip_network((ip, 64), strict=False))

@@ -25,9 +25,8 @@ def carry_out(links: Links, request: dict[str, Any]) -> dict[str, Any]:
         match request["do"]:
             case "create":
                 owner = _person(links, request["jid"])
-                wish = Wish(
-                    str(request["label"]), int(request["days"]), bool(request["once"]), bool(request["video"]), bool(request["presence"])
-                )
+                days = links.usual_days if request["days"] is None else int(request["days"])
+                wish = Wish(str(request["label"]), days, bool(request["once"]), bool(request["video"]), bool(request["presence"]))
                 link, url = links.make(owner, wish)
                 return {"ok": True, "link": _told(links, link), "url": url}
             case "list":

@@ -20,9 +20,9 @@ from jinglebridge.calls.admission import Window, domain_of
 from jinglebridge.calls.people import Link
 from jinglebridge.config import Policy
 from jinglebridge.errors import EndpointError
-from jinglebridge.service.door import network_of
 from jinglebridge.store.base import Store
 from jinglebridge.web.guest_pages import LinkRefused, LinkView
+from jinglebridge.web.places import network_of
 from jinglebridge.web.tokens import Identity
 from jinglebridge.xmpp.stanza import bare_jid
 
@@ -33,6 +33,7 @@ DEFAULT_DAYS = 7
 MAX_NAME = 64  # characters of a guest's name
 MAX_LABEL = 64
 MAX_SLUG = 20
+MAX_DAYS = 36_500  # also where there is no other limit: calendars end in the year 9999
 GUESSES = 20  # wrong codes a minute from one address
 VISITS = 30  # guests let in by one link a minute
 CALLS = 6  # calls by one link a minute
@@ -50,7 +51,8 @@ class Wish:
 
 
 class Links:
-    """All links. `has_turn`, `availability` (of an owner's bare JID) and `revoked` (called with a link's way in) are set by the bridge."""
+    """All links. Set by the bridge: `has_turn`; `availability` (of an owner's bare JID); `revoked`, called with a link's way in; `shows`,
+    called with the owner of a new link that tells whether they are available."""
 
     def __init__(self, store: Store, policy: Policy, servers: frozenset[str], public_url: str, clock: Callable[[], float]) -> None:
         self._store = store
@@ -67,6 +69,7 @@ class Links:
         self.has_turn: Callable[[], bool] = lambda: False
         self.availability: Callable[[str], str] = lambda owner: "unknown"
         self.revoked: Callable[[str], object] = lambda way: None
+        self.shows: Callable[[str], object] = lambda owner: None
         for link in sorted(store.rows(Link), key=lambda row: row.created):
             self._keep(link)
 
@@ -80,6 +83,11 @@ class Links:
     def most_days(self) -> int:
         """0: no limit."""
         return self._policy.link_days
+
+    @property
+    def usual_days(self) -> int:
+        """Where nothing is said."""
+        return min(DEFAULT_DAYS, self.most_days or DEFAULT_DAYS)
 
     @property
     def usable(self) -> bool:
@@ -100,6 +108,8 @@ class Links:
             raise ValueError(f"You have {self._policy.links_per_person} links already: take one back first (links, revoke).")
         if wish.days < 0 or (self.most_days and not 1 <= wish.days <= self.most_days):
             raise ValueError(f"A link is good for 1 to {self.most_days} days." if self.most_days else "Days cannot be negative.")
+        if wish.days > MAX_DAYS:
+            raise ValueError(f"A link is good for at most {MAX_DAYS} days; 0 days is for ever.")
         now = self._clock()
         code, id = secrets.token_urlsafe(24), secrets.token_hex(4)
         while id in self._by_id:
@@ -110,6 +120,8 @@ class Links:
         self._keep(link)
         self._store.save(link)
         log.info("link-made", link=id, owner=owner, days=wish.days, once=wish.once)
+        if link.shows_presence:
+            self.shows(owner)
         return link, f"{self._url}/c/{code}"
 
     def of(self, owner: str | None = None) -> list[Link]:
@@ -237,8 +249,9 @@ def slug(name: str) -> str:
     """A readable piece of an address made of a name: its letters and digits in lower case with a dash behind, or nothing."""
     words = "".join(c if c.isalnum() else " " for c in unicodedata.normalize("NFKC", name).casefold()).split()
     short = "-".join(words)[:MAX_SLUG].strip("-")
-    ready = bare_jid(f"{short}@x") if short else None
-    return f"{ready.removesuffix('@x')}-" if ready else ""
+    # Looked at as a whole: a name that is written from right to left must not stand beside our Latin letters (RFC 3454 §6).
+    ready = bare_jid(f"guest-{short}-0@x") if short else None
+    return ready.removeprefix("guest-").removesuffix("0@x") if ready else ""
 
 
 def name_of(owner: str) -> str:

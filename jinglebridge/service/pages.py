@@ -43,6 +43,7 @@ class Pages:
         self._save = save
         self._clock = clock
         presence.roster.on_met = self._met
+        registry.met = presence.roster.met
         presence.on_direct = self._shown
         contacts.on_block = self._blocks
 

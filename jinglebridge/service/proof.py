@@ -31,8 +31,8 @@ from jinglebridge.calls.admission import Window
 from jinglebridge.errors import EndpointError
 from jinglebridge.jingle.xep_0353 import NS_HINTS
 from jinglebridge.service.devices import Devices, user_of
-from jinglebridge.service.door import network_of
 from jinglebridge.web import proofs as web
+from jinglebridge.web.places import network_of
 from jinglebridge.web.sessions import hashed
 from jinglebridge.xmpp.router import Router
 from jinglebridge.xmpp.stanza import Send, Stanza, bare_jid, message, read_error, text_child

@@ -48,9 +48,9 @@ class Reception:
         self.links.has_turn = lambda: ice.has_turn
         self.owners = Owners(store)
         self.availability = Availability(self._domain, send, store, self.links.serves)
-        self.links.availability = self._shown
+        self.links.availability, self.links.shows = self._shown, self.availability.ask
         self.guests = Guests(config, self.links, self.owners, sessions, registry, performer, send, clock)
-        catalogue = Catalogue(self.links, self.owners, self._domain, config.policy.echo, devices, self.availability.ask)
+        catalogue = Catalogue(self.links, self.owners, self._domain, config.policy.echo, devices)
         self.gateway = Gateway(self._domain, catalogue, self.links, send, clock)
 
     def connect(self, router: Router, disco: Disco, desk: Desk, door: Door) -> None:

@@ -8,6 +8,7 @@ Spec: DESIGN §3 (HTTP); issue "People", item 4.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,7 @@ from aiohttp import web
 HEADERS = {"X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 STATUS = {"unknown": 404, "expired": 410, "spent": 410, "busy": 429, "unusable": 503}
 MAX_BODY = 1024
+BODY_WITHIN = 10.0  # seconds that a request may take to come
 
 
 class LinkView(msgspec.Struct, kw_only=True):
@@ -79,9 +81,12 @@ class GuestPages:
     async def link(self, request: web.Request) -> web.Response:
         self._check_origin(request)
         try:
-            body = await request.content.readexactly(length) if 0 < (length := request.content_length or 0) <= MAX_BODY else b""
+            async with asyncio.timeout(BODY_WITHIN):
+                body = await request.content.readexactly(length) if 0 < (length := request.content_length or 0) <= MAX_BODY else b""
             code = _reader.decode(body).code
-        except (msgspec.DecodeError, EOFError, RecursionError):
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="the question took too long\n", headers=HEADERS) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, EOFError, RecursionError):
             raise web.HTTPBadRequest(text="not a question about a link\n", headers=HEADERS) from None
         try:
             view = self._links.look(code, self._address_of(request))

@@ -8,6 +8,7 @@ Spec: DESIGN §2 (b), §5.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal, Protocol, TypeVar
 
 import msgspec
@@ -18,6 +19,7 @@ from msgspec import Meta, Struct
 from jinglebridge.errors import EndpointError, ProtocolError
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
+from jinglebridge.web.guest_pages import BODY_WITHIN
 
 log = structlog.get_logger()
 
@@ -80,11 +82,15 @@ async def answer(request: web.Request, desk: Desk) -> web.Response:
 
 
 async def _read(request: web.Request, kind: type[Body]) -> Body:
-    """Raises EndpointError bad-frame."""
+    """Raises EndpointError bad-frame, HTTPRequestTimeout."""
     if request.content_type != "application/json":
         raise EndpointError("bad-frame", "the content type must be application/json")
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        async with asyncio.timeout(BODY_WITHIN):
+            body = await request.read()
+        return msgspec.json.decode(body, type=kind)
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="the request took too long\n") from None
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise EndpointError("bad-frame", str(error)[:200]) from None
 

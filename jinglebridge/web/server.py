@@ -20,9 +20,12 @@ from jinglebridge.errors import OperatorError
 from jinglebridge.web import messages as m
 from jinglebridge.web import proofs, websocket
 from jinglebridge.web.guest_pages import GuestPages, Looker
+from jinglebridge.web.places import network_of
 from jinglebridge.web.socket import Gate, Sockets
 
 log = structlog.get_logger()
+
+IDLE = 75.0  # seconds that a connection may be silent before a request; longer than proxies keep theirs
 
 TYPES = {
     ".js": "text/javascript",
@@ -59,7 +62,8 @@ class WebServer:
         self._gate = gate
         self._desk = desk
         self._ready = ready
-        self._origins = {origin_of(url) for url in (public_url, *allowed_origins)}
+        self._others = {origin_of(url) for url in allowed_origins}
+        self._origins = {origin_of(public_url), *self._others}
         self._proxies = [ipaddress.ip_network(p, strict=False) for p in trusted_proxies]
         self._sockets_per_ip = sockets_per_ip
         self._open: Counter[str] = Counter()
@@ -71,7 +75,7 @@ class WebServer:
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024)
-        app.router.add_get("/ws", self.websocket)
+        app.router.add_get("/ws", self.websocket, allow_head=False)
         if self._desk is not None:
             app.router.add_post("/proof", self.begin_proof)
             app.router.add_post("/proof/answer", self.answer_proof)
@@ -86,7 +90,7 @@ class WebServer:
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Raises OperatorError if the port is in use."""
-        self._runner = web.AppRunner(self.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(self.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0, keepalive_timeout=IDLE)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port, ssl_context=tls, reuse_address=True).start()
@@ -124,21 +128,23 @@ class WebServer:
         if m.PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","):
             raise web.HTTPBadRequest(text=f"this is a WebSocket of subprotocol {m.PROTOCOL}\n")
         address = self.address_of(request)
-        if self._open[address] >= self._sockets_per_ip:
+        place = network_of(address)
+        if self._open[place] >= self._sockets_per_ip:
             raise web.HTTPTooManyRequests(text="too many connections from this address\n")
         key = request.headers.get("Sec-WebSocket-Key", "")
-        if request.headers.get("Upgrade", "").lower() != "websocket" or request.headers.get("Sec-WebSocket-Version") != "13" or not key:
+        upgrade, version = request.headers.get("Upgrade", "").lower(), request.headers.get("Sec-WebSocket-Version")
+        if upgrade != "websocket" or version != "13" or not websocket.is_key(key) or request.body_exists:
             raise web.HTTPBadRequest(text="this is for WebSockets (RFC 6455) only\n", headers={"Sec-WebSocket-Version": "13"})
         transport = _taken(request)
         transport.write(websocket.accept(key, m.PROTOCOL))
-        self._open[address] += 1
-        self._sockets.open(transport, address, lambda: self._left(address))
+        self._open[place] += 1
+        self._sockets.open(transport, address, lambda: self._left(place))
         return web.Response()  # nobody gets it: the connection is not aiohttp's any more
 
-    def _left(self, address: str) -> None:
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
+    def _left(self, place: str) -> None:
+        self._open[place] -= 1
+        if not self._open[place]:
+            del self._open[place]
 
     def address_of(self, request: web.Request) -> str:
         """The client's address: the last one in X-Forwarded-For that is not a trusted proxy of ours."""
@@ -159,7 +165,15 @@ class WebServer:
         return self._file("index.html")
 
     async def file(self, request: web.Request) -> web.StreamResponse:
-        return self._file(request.match_info["name"])
+        """A module may be imported by pages of `allowed_origins`: a browser asks for it with CORS. No other site gets one."""
+        name = request.match_info["name"]
+        answer = self._file(name)
+        if name.endswith(".js") and self._others:
+            answer.headers["Vary"] = "Origin"
+            origin = origin_of(request.headers.get("Origin", ""))
+            if origin in self._others:
+                answer.headers["Access-Control-Allow-Origin"] = origin
+        return answer
 
     def _file(self, name: str) -> web.StreamResponse:
         path = self._folder / name

@@ -194,10 +194,14 @@ class Sessions:
     def of(self, bare: str) -> list[Session]:
         return list(self._by_bare.get(bare, {}).values())
 
-    def remove(self, session: Session) -> None:
-        self.by_jid.pop(session.jid, None)
+    def seal(self, session: Session) -> None:
+        """Nobody comes back to this session any more, whatever of it still has to be ended."""
         for hash in (session.secret_hash, session.previous_hash):
             self._by_secret.pop(hash, None)
+
+    def remove(self, session: Session) -> None:
+        self.seal(session)
+        self.by_jid.pop(session.jid, None)
         pages = self._by_bare.get(session.bare, {})
         pages.pop(session.jid, None)
         if not pages:

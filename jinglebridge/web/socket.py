@@ -154,11 +154,18 @@ class Connection(asyncio.Protocol):
         waiting = bool(self._backlog)
         for message in messages:
             if message[0] == PING:
-                self._write(websocket.header(len(message[1]), PONG) + message[1])
+                self._pong(message[1])
             elif message[0] != PONG:
                 self._backlog.append(message)
         if not waiting:
             self._work()
+
+    def _pong(self, payload: bytes) -> None:
+        """Who asks and asks and does not read the answers must not fill the memory with them."""
+        if self.waiting() > MAX_QUEUE:
+            self.abort()
+        else:
+            self._write(websocket.header(len(payload), PONG) + payload)
 
     def _work(self) -> None:
         """Handle some of what has come; the rest after others had their turn."""

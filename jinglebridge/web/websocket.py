@@ -113,8 +113,16 @@ def close_frame(code: int, reason: str) -> bytes:
     return header(len(payload), CLOSE) + payload
 
 
+def is_key(key: str) -> bool:
+    """Is this what a client must send, 16 bytes in base64? RFC 6455 §4.2.1."""
+    try:
+        return len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16
+    except ValueError:
+        return False
+
+
 def accept(key: str, protocol: str) -> bytes:
-    """The answer to a handshake."""
+    """The answer to a handshake. `key`: see `is_key`."""
     digest = base64.b64encode(hashlib.sha1(key.encode() + MAGIC).digest()).decode()
     lines = ("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {digest}")
     return "\r\n".join((*lines, f"Sec-WebSocket-Protocol: {protocol}", "", "")).encode()

@@ -109,6 +109,11 @@ class Roster:
         if row.known:
             self.save(replace(row, audio=audio, video=video))
 
+    def met(self, own: str, peer: str) -> bool:
+        """Does one of them see the other?"""
+        row = self.row(own, peer)
+        return row.to or row.from_
+
     def called(self, own: str, peer: str) -> str:
         """The name that our user gave them, or ""."""
         return self.row(own, peer).name

@@ -197,6 +197,12 @@ def test_what_cannot_be_blocked(tmp_path: Path, address: str):
     assert "[policy] blocked" in refused(tmp_path, MINIMAL + f"\n[policy]\nblocked = ['{address}']")
 
 
+@pytest.mark.parametrize("domain", ["", "Example.org", "anna@example.org", "*", "a b", "example.org/"])
+def test_what_is_no_server(tmp_path: Path, domain: str):
+    """It would match nobody, silently."""
+    assert "[policy] servers" in refused(tmp_path, MINIMAL + f"\n[policy]\nservers = ['{domain}']")
+
+
 def test_the_sample_holds_every_key_at_its_default(tmp_path: Path):
     for name in ("component.secret", "tokens.secret"):
         (tmp_path / name).write_text("x" * 40)

@@ -77,7 +77,6 @@ class Seat:
                 case fx.SendJmi() | fx.SendJingle():
                     self.to_peer.append(effect)
                 case fx.StartTimer(_, name, seconds):
-                    assert self.state is not None, "a timer of a call that is over"
                     self.timers[name] = self.now + seconds
                 case fx.StopTimers():
                     self.timers.clear()
@@ -88,6 +87,7 @@ class Seat:
                 case fx.TellDescription() | fx.TellRollback():
                     assert not self.ended, "nothing after the end"
                     self.to_page.append(effect)
+        assert self.state is not None or not self.timers, "a timer of a call that is over"
         for effect in effects:
             if isinstance(effect, fx.Note):
                 assert not any(secret in f"{effect.event} {effect.detail}" for secret in ("192.0.2", "pppp", "candidate:", "v=0"))

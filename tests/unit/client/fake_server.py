@@ -70,6 +70,7 @@ class FakeBridge:
         self.refusals: asyncio.Queue[m.SetDescription] = asyncio.Queue()
         self.down = False
         self.url = ""
+        self.shop = ""  # the body of a page with the bridge's own CSP
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -77,6 +78,7 @@ class FakeBridge:
         app.router.add_get("/ws", self.socket)
         app.router.add_get("/my-token", self.token)
         app.router.add_get("/button", self.button)
+        app.router.add_get("/shop", self.shop_page)
         app.router.add_static("/client/", CLIENT)
         app.router.add_static("/jinglebridge/", CLIENT)  # where the README's site has its copy
         return app
@@ -89,9 +91,13 @@ class FakeBridge:
 
     async def button(self, request: web.Request) -> web.Response:
         """The call button of the client's README, calling bob here."""
-        example = (CLIENT / "README.md").read_text().partition("```html\n")[2].partition("```")[0]
+        example = (CLIENT / "README.md").read_text().partition("in ten lines")[2].partition("```html\n")[2].partition("```")[0]
         page = example.replace("'https://call.example.org'", "location.origin").replace("alice@example.org", f"bob@{DOMAIN}")
         return web.Response(text=f"<!doctype html><title>Button</title>{page}", content_type="text/html")
+
+    async def shop_page(self, request: web.Request) -> web.Response:
+        page = f"<!doctype html><html lang='en'><title>Shop</title><body>{self.shop}"
+        return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": CSP.format(host=request.host)})
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         if self.down:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jinglebridge import cli
+from jinglebridge.config import Policy
 from jinglebridge.service.admin import AdminSocket
 from jinglebridge.service.link_admin import carry_out
 from jinglebridge.store import lock
@@ -94,3 +95,25 @@ async def test_what_is_no_request():
     assert not carry_out(links, {"do": "dance"})["ok"]
     wish = {"do": "create", "jid": "romeo@im.test", "label": "", "days": "x", "once": 0, "video": 0, "presence": 0}
     assert carry_out(links, wish)["error"]
+
+
+async def test_a_link_that_tells_asks_its_owner_whoever_makes_it():
+    """Else the bridge never sees whether they are available."""
+    world = World()
+    world.ice.has_turn = True
+    wish = {"do": "create", "jid": "romeo@im.test", "label": "", "days": 1, "once": False, "video": True, "presence": False}
+    assert carry_out(world.reception.links, wish)["ok"] and world.stanzas("presence") == []
+    assert carry_out(world.reception.links, wish | {"presence": True})["ok"]
+    (asked,) = world.stanzas("presence")
+    assert (asked.get("type"), asked.get("to")) == ("subscribe", "romeo@im.test")
+
+
+async def test_without_days_a_link_is_good_as_long_as_it_may_be():
+    """The default must not be refused where the operator allows less."""
+    links = World().reception.links
+    links.has_turn = lambda: True
+    wish = {"do": "create", "jid": "romeo@im.test", "label": "", "days": None, "once": False, "video": True, "presence": False}
+    for most, days in ((30, 7), (3, 3), (0, 7)):
+        links._policy = Policy(link_days=most)
+        link = carry_out(links, wish)["link"]
+        assert link["expires"] - link["created"] == days * 86400

@@ -96,4 +96,6 @@ def test_bounded(lab: Lab, monkeypatch: pytest.MonkeyPatch):
     for n in range(40):
         lab.got(f"{BOB}/{n}")
         lab.got(f"u{n}@im.test/x")
+        lab.got(f"v{n}@im.test/x", "unavailable")
+        lab.got(f"w{n}@im.test", "subscribed")
     assert len(lab.it._seen) == 3 and all(len(r) <= 32 for r in lab.it._seen.values())

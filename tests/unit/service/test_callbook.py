@@ -12,7 +12,7 @@ from jinglebridge.calls.people import CallRecord
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.web import messages as m
 from tests.unit.cases import small
-from tests.unit.fakes import DOMAIN, until
+from tests.unit.fakes import DOMAIN, el, presence, until
 
 ANNA, BOB = f"anna@{DOMAIN}", "bob@im.test"
 OFFER = m.Description(type="offer", sdp=small())
@@ -74,6 +74,7 @@ async def test_who_has_no_list(world: World):
 
 
 async def test_old_calls_are_forgotten(world: World):
+    world.presence.roster.admitted(ANNA, "Anna")
     world.book.keep(record("old", 1000.0))
     world.book.keep(record("new", 1001.0))
     world.book.forget_old(1000.5 + 30 * 86400)
@@ -105,3 +106,17 @@ async def test_a_guests_call_is_told_by_the_gateway(world: World):
     book.told = lambda own: own == f"guest-x@{DOMAIN}"
     book.tell_missed(fx.TellPeerMissed(f"guest-x@{DOMAIN}", BOB, ("audio",), 0.0))
     assert world.stanzas("message") == [], "the gateway said who calls when the call began"
+
+
+async def test_a_contact_of_another_server_is_missed_too_while_no_page_is_open(world: World):
+    """The policy lets contacts call whoever they are; that nobody is there does not make strangers of them."""
+    session, _, _ = await world.hello("anna", "carl@else.test")
+    world.router.route(presence("carl@else.test", ANNA, type="subscribed").element)
+    world.desk.end(session)
+    world.sent.take()
+    for peer in ("carl@else.test/x", "eve@else.test/x"):
+        world.router.route(el(
+            f"<message from='{peer}' to='{ANNA}' type='chat'><propose xmlns='urn:xmpp:jingle-message:0' id='{peer[:4]}'>"
+            "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose></message>"
+        ))  # fmt: skip
+    assert [row.peer for row in world.store.rows(CallRecord)] == ["carl@else.test"] and world.sent.take() == []

@@ -326,3 +326,35 @@ async def test_an_effect_without_an_owner_is_logged_and_the_rest_happens(world: 
         world.performer.perform([fx.TellEnded("gone@x/r", "c", "ended"), fx.TellEnded(session.jid, "d", "ended")])
     assert [line["event"] for line in lines] == ["endpoint-gone"] and wire.take("ended")[0]["call"] == "d"
     assert isinstance(wire, FakeWire)
+
+
+class SlowJournal(MemoryJournal):
+    """A disk that takes its time: `done` is called when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Any] = []
+
+    def write(self, rows: Any, done: Any = None) -> None:
+        super().write(rows)
+        self.waiting += [done] if done is not None else []
+
+    def finish(self) -> None:
+        while self.waiting:
+            self.waiting.pop(0)()
+
+
+async def test_who_is_sent_away_does_not_come_back_while_the_end_of_the_call_is_written():
+    """What was revoked stays revoked, however fast the page asks to resume."""
+    journal = SlowJournal()
+    world = World(journal=journal)
+    session, wire, welcome = await world.hello("anna", BOB)
+    world.desk.request(session, m.CallRequest(id="1", call="c", to=BOB, description=OFFER))
+    journal.finish()
+    world.desk.dismiss(session)
+    assert wire.closed == (4002, "revoked") and journal.waiting, "its call ends, and that is not on the disk yet"
+    assert await code(world, resume=m.Resume(secret=welcome["resume"], lastSeq=0)) == "not-authorized"
+    world.presence.roster.on_met(session.bare)  # a subscription at that very moment
+    journal.finish()
+    assert not world.sessions.by_jid and not world.registry.endpoints and not world.presence.shows(session.jid)
+    assert world.sessions.find(welcome["resume"]) is None and not list(journal.sessions())

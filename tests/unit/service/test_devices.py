@@ -59,6 +59,12 @@ def test_what_is_made_lets_in_and_is_kept_as_a_hash(devices: Devices, store: Mem
     assert (devices.admit(plain).name, devices.admit(plain).named) == ("anna b", False)
 
 
+def test_a_label_is_one_line_of_what_can_be_seen(devices: Devices):
+    """A page chose it; the operator's terminal and the owner's chat show it in a list."""
+    device, _ = devices.create("anna", "address", label="Firefox\n0badcafe: \x9b31m\u202elaptop ")
+    assert device.label == "Firefox 0badcafe: 31m laptop"
+
+
 @pytest.mark.parametrize("name", ["guest-1", "echo", "ｅｃｈｏ", "a@b", "a\\40b", "", "a＠b", "x" * 300])
 def test_names_that_nobody_may_have(devices: Devices, name: str):
     with pytest.raises(EndpointError):

@@ -13,11 +13,12 @@ from jinglebridge.calls.people import UsedToken
 from jinglebridge.config import Config, TokenKey, Tokens, Xmpp
 from jinglebridge.errors import EndpointError
 from jinglebridge.service.devices import Devices
-from jinglebridge.service.door import FAILURES_WITHIN, MAX_FAILURES, Door, network_of
+from jinglebridge.service.door import FAILURES_WITHIN, MAX_FAILURES, Door
 from jinglebridge.store.base import Store
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
+from jinglebridge.web.places import network_of
 from jinglebridge.web.tokens import Identity
 from tests.unit.fakes import DOMAIN, logged
 

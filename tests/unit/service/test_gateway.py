@@ -219,4 +219,4 @@ async def test_devices(world: World):
 
 def test_what_is_not_offered_is_no_command():
     links = World().reception.links
-    assert not {"devices", "echo"} & set(Catalogue(links, Owners(MemoryStore()), DOMAIN, False, None, lambda owner: None).commands)
+    assert not {"devices", "echo"} & set(Catalogue(links, Owners(MemoryStore()), DOMAIN, False, None).commands)

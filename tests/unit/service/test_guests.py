@@ -15,7 +15,7 @@ from jinglebridge.store.memory import MemoryStore
 from jinglebridge.web import messages as m
 from jinglebridge.web.sessions import Session
 from jinglebridge.xmpp.stanza import NS
-from tests.unit.cases import small
+from tests.unit.cases import AV, offer, small
 from tests.unit.fakes import DOMAIN, el, presence, settle, until
 from tests.unit.service.world import FakeWire, World
 
@@ -211,6 +211,17 @@ async def test_blocking_a_guest_ends_its_page(lab: Lab):
     lab.call(guest)
     lab.reception.owners.block(BOB, guest.bare)
     assert wire.closed == (4002, "revoked") and guest.jid not in lab.sessions.by_jid
+
+
+async def test_a_link_without_video_takes_no_video_call(lab: Lab):
+    """Whatever page the guest uses. The refused one does not count against the link."""
+    guest, _, _ = await lab.guest(lab.link(video=False)[1])
+    video = m.CallRequest(id="v", call="v", to=BOB, description=m.Description(type="offer", sdp=offer(AV)))
+    assert lab.code_of(guest, video) == "forbidden" and not lab.registry.calls
+    lab.call(guest)
+    free, _, _ = await lab.guest(lab.link()[1])
+    lab.desk.request(free, video)
+    assert [state.media for state in lab.registry.calls.values()] == [["audio"], ["audio", "video"]]
 
 
 async def test_revoking_a_link_ends_its_guests_and_their_calls(lab: Lab):

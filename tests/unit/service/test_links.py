@@ -9,9 +9,12 @@ import pytest
 from jinglebridge.calls.people import Link
 from jinglebridge.config import Policy
 from jinglebridge.errors import EndpointError
+from jinglebridge.service.catalogue import described
 from jinglebridge.service.links import CALLS, DAY, GUESSES, VISITS, Links, Wish, cleaned, slug
 from jinglebridge.store.memory import MemoryStore
 from jinglebridge.web.guest_pages import LinkRefused, LinkView
+from jinglebridge.web.tokens import Identity
+from jinglebridge.xmpp.stanza import prepare
 
 ROMEO, IP = "romeo@im.test", "192.0.2.7"
 
@@ -33,6 +36,9 @@ class Lab:
         prefix, code = url.rsplit("/", 1)
         assert prefix == "https://call.test/c" and len(code) == 32
         return link, code
+
+    def guest(self, name: str) -> Identity:
+        return self.links.admit(self.make()[1], name, IP)
 
     def why(self, code: str, address: str = IP) -> str:
         with pytest.raises(LinkRefused) as caught:
@@ -82,6 +88,9 @@ def test_days_and_the_end(lab: Lab):
         with pytest.raises(ValueError, match="1 to 30 days"):
             lab.make(days=days)
     forever = Lab(link_days=0)
+    with pytest.raises(ValueError, match="at most 36500 days"):
+        forever.make(days=36_501)
+    assert described(forever.make(days=36_500)[0]).startswith("without a name, until ")
     assert forever.make(days=0)[0].expires == 0.0 and forever.make(days=4000)
     with pytest.raises(ValueError, match="negative"):
         forever.make(days=-1)
@@ -182,10 +191,14 @@ def test_a_guest_needs_a_name(lab: Lab):
     [
         ("Anna", "anna-"), ("Müller & Söhne", "müller-söhne-"), ("<b>Bob</b>", "b-bob-b-"), ("Анна", "анна-"), ("李", "李-"), ("!!", ""),
         ("x" * 50, "x" * 20 + "-"), ("ｆｕｌｌ", "full-"), ("a@b/c", "a-b-c-"), ("\u202eevil", "evil-"),
+        ("שלום", ""), ("محمد", ""), ("a שלום", ""), ("ǅ", "dž-"),
     ],
 )  # fmt: skip
 def test_names_in_addresses(name: str, slugged: str):
+    """Whatever the name, the address is one that servers take, and is written as they write it."""
     assert slug(name) == slugged
+    user = Lab().guest(name if any(map(str.isalnum, name)) else f"{name} 1").user
+    assert prepare(f"{user}@im.test") == f"{user}@im.test"
 
 
 def test_cleaned():

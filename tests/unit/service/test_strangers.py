@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from jinglebridge.calls.people import CallRecord
 from jinglebridge.errors import EndpointError
 from jinglebridge.store.journal import MemoryJournal
 from jinglebridge.web import messages as m
@@ -116,3 +117,17 @@ async def test_the_page_cannot_claim_another_name_than_the_token_says(world: Wor
     assert session.name == "Anna"
     unnamed, _, _ = await world.hello(token=create(SECRET, "berta", DOMAIN), name="Berta B.")
     assert unnamed.name == "Berta B."
+
+
+async def test_calls_to_names_that_nobody_has_are_not_kept(world: World) -> None:
+    """Everybody on the server may call; each name that they make up would be rows in the store for a month. J-254."""
+    propose = (
+        "<message from='bob@im.test/x' to='{0}' type='chat'><propose xmlns='urn:xmpp:jingle-message:0' id='{0}'>"
+        "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose></message>"
+    )
+    session, _, _ = await world.hello("anna")
+    world.desk.end(session)
+    world.sent.take()
+    for own in (f"made-up@{DOMAIN}", ANNA):
+        world.router.route(stanza(propose.format(own)))
+    assert [row.own for row in world.store.rows(CallRecord)] == [ANNA] and world.sent.take() == []

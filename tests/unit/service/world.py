@@ -75,6 +75,7 @@ class World:
         self.metrics = Metrics()
         self.journal = journal or MemoryJournal()
         self.book = CallBook(self.store, self.sent, DOMAIN, 30.0, self.presence.name)
+        self.book.known = self.presence.roster.known
         self.performer = Performer(self.registry, self.sent, self.requests, self.presence, time.time, self.metrics, self.journal, self.book)
         self.sessions = Sessions(DOMAIN)
         self.performer.listener_of = self._listener_of

@@ -57,8 +57,8 @@ async def test_the_question(site: tuple[TestClient[Any, Any], Looker]):
         assert (reply.status, await reply.json()) == (status, {"error": why})
 
 
-@pytest.mark.parametrize("body", ["", "x", "[]", "{}", '{"code": 1}', "[" * 900, json.dumps({"code": "x" * 2000})])
-async def test_what_is_no_question(site: tuple[TestClient[Any, Any], Looker], body: str):
+@pytest.mark.parametrize("body", ["", "x", "[]", "{}", '{"code": 1}', "[" * 900, json.dumps({"code": "x" * 2000}), b'{"code": "\xff"}'])
+async def test_what_is_no_question(site: tuple[TestClient[Any, Any], Looker], body: str | bytes):
     client, looker = site
     assert (await client.post("/link", data=body)).status == 400 and looker.seen == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,19 @@ Client = Callable[..., Awaitable[TestClient[Any, Any]]]
 class ClosedGate:
     async def hello(self, frame: Any, wire: Any, address: str) -> Any:
         raise AssertionError("nobody gets that far here")
+
+
+class NoLinks:
+    def look(self, code: str, address: str) -> Any:
+        raise AssertionError("no question gets that far here")
+
+
+class NoDesk:
+    def begin(self, jid: str, label: str, address: str) -> Any:
+        raise AssertionError("no question gets that far here")
+
+    async def answer(self, handle: str, code: str | None) -> Any:
+        raise AssertionError("no question gets that far here")
 
 
 def server(**options: Any) -> WebServer:
@@ -68,6 +82,30 @@ async def test_origins_that_may(client: Client, origin: str | None):
 async def test_origins_that_may_not(client: Client, origin: str):
     headers = await refused(await client(), 403, headers={"Origin": origin})
     assert "Content-Security-Policy" in headers
+
+
+SITES = ["https://www.example.org/", "http://localhost:8001"]
+
+
+@pytest.mark.parametrize("origin", ["https://www.example.org", "http://localhost:8001"])
+async def test_modules_for_the_pages_of_allowed_sites(client: Client, origin: str):
+    made = await client(allowed_origins=SITES)
+    module = await made.get("/client/jingle-call.js", headers={"Origin": origin})
+    assert module.status == 200 and module.headers.getall("Access-Control-Allow-Origin") == [origin]
+    assert module.headers["Vary"] == "Origin" and "Access-Control-Allow-Credentials" not in module.headers
+    again = await made.get("/client/jingle-call.js", headers={"Origin": origin, "If-None-Match": module.headers["ETag"]})
+    assert again.status == 304 and again.headers["Access-Control-Allow-Origin"] == origin
+    for path in ("/", "/client/page.css", "/client/index.html", "/client/nothing.js", "/healthz"):
+        other = await made.get(path, headers={"Origin": origin})
+        assert "Access-Control-Allow-Origin" not in other.headers, path
+
+
+@pytest.mark.parametrize("origin", ["https://evil.test", "https://www.example.org.evil.test", "http://www.example.org", "null", "*", None])
+async def test_no_modules_for_the_pages_of_other_sites(client: Client, origin: str | None):
+    for sites in (SITES, []):
+        module = await (await client(allowed_origins=sites)).get("/client/jingle-call.js", headers={"Origin": origin} if origin else {})
+        assert module.status == 200 and "Access-Control-Allow-Origin" not in module.headers
+        assert module.headers.get("Vary") == ("Origin" if sites else None), "a cache must not hand this answer to an allowed site"
 
 
 @pytest.mark.parametrize("protocols", [(), ("other",), ("jinglebridge.v2", "jinglebridge.v10")])
@@ -121,6 +159,54 @@ async def test_behind_a_proxy_the_real_clients_are_counted(client: Client):
 def test_forwarded_addresses_are_believed_of_trusted_proxies_only(peer: str, forwarded: str, proxies: list[str], address: str):
     request = make_mocked_request("GET", "/ws", headers={"X-Forwarded-For": forwarded}).clone(remote=peer)
     assert server(trusted_proxies=proxies).address_of(request) == address
+
+
+async def test_who_says_nothing_or_never_ends_is_not_kept(monkeypatch: pytest.MonkeyPatch):
+    """A connection costs a file; aiohttp would keep one that asks nothing for an hour."""
+    monkeypatch.setattr("jinglebridge.web.server.IDLE", 0.2)
+    monkeypatch.setattr("jinglebridge.web.guest_pages.BODY_WITHIN", 0.2)
+    monkeypatch.setattr("jinglebridge.web.proofs.BODY_WITHIN", 0.2)
+    made, port = server(links=NoLinks(), desk=NoDesk()), free_port()
+    await made.start("127.0.0.1", port, None)
+    head = b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{"
+    try:
+        for sent, answer in ((b"", b""), (b"GET / HTTP/1.1\r\nHo", b""), (b"POST /link" + head, b"408"), (b"POST /proof" + head, b"408")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            line = await asyncio.wait_for(reader.readline(), 5)
+            assert answer in line and bool(answer) == bool(line)
+            writer.close()
+    finally:
+        await made.stop()
+
+
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+
+
+async def test_the_addresses_of_one_client_count_together(client: Client):
+    """Whoever has IPv6 has 2^64 of them."""
+    there = await client(trusted_proxies=["127.0.0.1"])
+    for n in range(3):
+        await there.ws_connect("/ws", protocols=(m.PROTOCOL,), headers={"X-Forwarded-For": f"2001:db8::{n}"})
+    await refused(there, 429, headers={"X-Forwarded-For": "2001:db8::ffff:1"})
+    await there.ws_connect("/ws", protocols=(m.PROTOCOL,), headers={"X-Forwarded-For": "2001:db8:0:1::1"})
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    (KEY, b"Sec-WebSocket-Key: x"), (KEY, b"Sec-WebSocket-Key: \xff"), (KEY, b"Sec-WebSocket-Key: " + b"\xff" * 24),
+    (KEY, KEY + b"\r\nContent-Length: 5"), (KEY, KEY + b"\r\nTransfer-Encoding: chunked"), (b"GET", b"HEAD"),
+])  # fmt: skip
+async def test_a_handshake_that_is_none_is_refused_and_holds_nothing(client: Client, old: bytes, new: bytes):
+    """RFC 6455 §4.2.1. The connection is still HTTP's, which ends it."""
+    there = await client()
+    lines = (b"GET /ws HTTP/1.1", b"Host: x", b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", KEY)
+    request = b"\r\n".join((*lines, b"Sec-WebSocket-Protocol: " + m.PROTOCOL.encode(), b"", b""))
+    for sent, status in ((request, b"101"), (request.replace(old, new), b"405" if new == b"HEAD" else b"400")):
+        reader, writer = await asyncio.open_connection(there.host, there.port)
+        writer.write(sent)
+        assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 " + status)
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_page_modules_and_security_headers(client: Client):

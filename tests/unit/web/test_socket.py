@@ -427,6 +427,15 @@ async def test_pings_of_the_client_are_answered(piped: Piped):
     assert pipe.writes == [b"\x8a\x06hello?"]
 
 
+async def test_who_pings_and_reads_no_answer_is_dropped(piped: Piped):
+    """The answers would fill the memory."""
+    pipe = Pipe()
+    connection = piped(pipe)
+    for _ in range(40):
+        connection.data_received(masked(b"x" * 125, 9) * 200)
+    assert pipe.aborted and pipe.buffered <= module.MAX_QUEUE + 127
+
+
 @pytest.mark.parametrize(("data", "code"), [
     (b"\x81\x05hello", 1002), (b"\xc1\x85", 1002), (b"\x83\x80\0\0\0\0", 1002), (b"\x81\xff" + b"\x7f" * 12, 1009),
 ])  # fmt: skip

@@ -1,0 +1,210 @@
+"""The call button of docs/how-to/embed.md in a page of another site, which has a strict CSP and gives tokens; and a site that may not."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Playwright, expect, sync_playwright
+
+from jinglebridge.demo.lab import Ejabberd, free_port
+
+from .bridge import BridgeProcess
+from .browser import Person, person
+from .rtc import firefox
+from .servers import HandsetFactory, unique_user
+from .test_contact import hears
+
+GUIDE = (Path(__file__).parents[2] / "docs/how-to/embed.md").read_text().partition("## 2b.")[2]
+PAGE, STYLE = (GUIDE.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("html", "css"))
+CSP = next(line for line in GUIDE.splitlines() if line.startswith("script-src "))
+MORE = '<link rel="icon" href="data:,"><link rel="stylesheet" href="/shop.css"><script type="module" src="/shop.js"></script><title>'
+
+# What happens is told to whoever listens far above the element.
+SCRIPT = """
+window.told = []
+for (const type of ['call', 'ended', 'error']) {
+  document.addEventListener(type, (event) => {
+    told.push(type === 'ended' ? `ended ${event.detail.reason}` : type === 'error' ? `error ${event.detail.code}` : type)
+    if (type === 'call') window.jinglebridge = { call: event.detail }
+  })
+}
+"""
+STRICT = (
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; "
+)
+
+PLAYING = """() => {
+  const audio = document.querySelector('jingle-call').shadowRoot.querySelector('audio')
+  return !audio.paused && audio.currentTime > 0
+}"""
+
+REFUSED = """(url) => new Promise((done) => {
+  const socket = new WebSocket(url, ['jinglebridge.v1'])
+  socket.onopen = () => done('open')
+  socket.onclose = () => done('closed')
+})"""
+
+
+class Shop:
+    """A small site of somebody else. `token` is what its endpoint gives to whoever has its cookie."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.token = ""
+        self.asked: list[tuple[str, bool]] = []  # method, with the cookie
+        self.answers: dict[str, tuple[str, str]] = {}
+        self.csp = ""
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        shop = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                kind, body = shop.answers.get(self.path, ("", ""))
+                if self.path == "/call-token":
+                    logged_in = "user=anna" in self.headers.get("Cookie", "")
+                    shop.asked.append((self.command, logged_in))
+                    kind, body = ("application/json", f'{{"token": "{shop.token}"}}') if logged_in else ("", "")
+                self.send_response(200 if kind else 403)
+                self.send_header("Content-Type", kind or "text/plain")
+                self.send_header("Content-Length", str(len(body.encode())))
+                self.send_header("Content-Security-Policy", shop.csp)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+def reads(who: Person, text: str) -> None:
+    """Inside the element, where `innerText` does not look."""
+    expect(who.page.get_by_text(re.compile(f"^{text}"))).to_be_visible(timeout=20000)
+
+
+def furnish(shop: Shop, bridge: BridgeProcess, to: str) -> None:
+    def ours(text: str) -> str:
+        example = text.replace("wss://call.example.org", bridge.url.replace("http", "ws")).replace("https://call.example.org", bridge.url)
+        return example.replace("support@example.org", to)
+
+    shop.csp = STRICT + ours(CSP)
+    shop.answers = {
+        "/": ("text/html", ours(PAGE).replace("<title>", MORE)),
+        "/shop.js": ("text/javascript", SCRIPT),
+        "/shop.css": ("text/css", STYLE),
+    }
+
+
+def allowed(playwright: Playwright, shop: Shop, bridge: BridgeProcess, handset: HandsetFactory, server: Ejabberd, folder: Path) -> None:
+    alice = handset(server, unique_user("alice"), "--tone", "1100")
+    user = unique_user("anna")
+    shop.token = bridge.token(user, alice.jid, name="Anna")
+    furnish(shop, bridge, alice.jid)
+    folder.mkdir()
+    with person(playwright, folder, 700) as anna:
+        anna.page.context.add_cookies([{"name": "user", "value": "anna", "url": f"http://localhost:{shop.port}"}])
+        anna.page.goto(f"http://localhost:{shop.port}/")
+        reads(anna, "Support is online")
+        button = anna.page.get_by_role("button", name="Call Support")
+        expect(button).to_have_css("background-color", "rgb(0, 87, 183)")
+        expect(anna.page.get_by_role("status")).to_have_css("font-weight", "700")
+        button.focus()
+        anna.page.keyboard.press("Enter")
+        anna.connected()
+        expect(anna.page.get_by_role("status")).to_have_text("Connected")
+        expect(anna.page.get_by_role("button", name="Hang up")).to_be_focused()
+        reads(anna, r"0:0\d")
+        anna.hears_tone(1100)
+        anna.media_grows(video=False)
+        assert anna.page.evaluate(PLAYING), "the person hears it"
+        alice.until(hears(700))  # type: ignore[arg-type]
+        mute = anna.page.get_by_role("button", name="Mute")
+        mute.click()
+        expect(mute).to_have_attribute("aria-pressed", "true")
+        alice.until(lambda report: report["heard"]["silence"])
+        anna.press("Hang up")
+        assert alice.wait("ended")["reason"] == "peer: success"
+        anna.offers("Call Support")
+        expect(button).to_be_focused()
+        reads(anna, "Call with Support ended")
+        assert anna.page.evaluate("told") == ["call", "ended ended"]
+        assert shop.asked == [("GET", True)], "one session for presence and the call"
+        assert anna.problems == [], "no error, nothing against the site's CSP"
+
+
+def refused(playwright: Playwright, shop: Shop, bridge: BridgeProcess, folder: Path) -> None:
+    """The same page at another address: an origin that the bridge does not know."""
+    with person(playwright, folder) as eve:
+        eve.page.goto(f"http://127.0.0.1:{shop.port}/")
+        for _ in range(100):
+            if any("CORS" in problem for problem in eve.problems):
+                break
+            eve.page.wait_for_timeout(50)
+        else:
+            raise AssertionError(f"the browser gave the module to the page: {eve.problems}")
+        assert eve.page.evaluate("customElements.get('jingle-call') === undefined")
+        assert eve.page.evaluate(REFUSED, bridge.url.replace("http", "ws") + "/ws") == "closed"
+        assert f"http://127.0.0.1:{shop.port}" in bridge.log() and "origin-refused" in bridge.log()
+
+
+def test_a_call_button_in_the_page_of_another_site(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
+    shop = Shop()
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, web={"allowed_origins": [f"http://localhost:{shop.port}"]})
+    try:
+        with shop.open(), sync_playwright() as playwright:
+            allowed(playwright, shop, bridge, handset, ejabberd, tmp_path / "anna")
+            refused(playwright, shop, bridge, tmp_path / "eve")
+    finally:
+        bridge.close()
+
+
+@pytest.mark.long
+async def test_the_button_in_firefox(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
+    shop = Shop()
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, web={"allowed_origins": [f"http://localhost:{shop.port}"]})
+    try:
+        alice = handset(ejabberd, unique_user("alice"), "--tone", "1100")
+        shop.token = bridge.token(unique_user("anna"), alice.jid, name="Anna")
+        furnish(shop, bridge, alice.jid)
+        (tmp_path / "anna").mkdir()
+        with shop.open():
+            async with firefox(f"http://localhost:{shop.port}/shop.css", tmp_path / "anna") as browser:
+                page = await browser.page()
+                await page.run("document.cookie = 'user=anna'")
+                page = await browser.page(f"http://localhost:{shop.port}/")
+
+                async def until(condition: str) -> None:
+                    inside = "const inside = document.querySelector('jingle-call').shadowRoot"
+                    loop = f"while (!({condition})) await new Promise((next) => setTimeout(next, 50))"
+                    await asyncio.wait_for(page.run(f"(async () => {{ {inside}; {loop} }})()"), 20)
+
+                await until("inside.textContent.includes('Support is online')")
+                await until("(inside.querySelector('button').click(), true)")
+                await until("inside.querySelector('[role=status]').textContent === 'Connected'")
+                await until("inside.querySelector('audio').currentTime > 0 && !inside.querySelector('audio').paused")
+                await asyncio.to_thread(alice.until, lambda report: report["heard"] and not report["heard"]["silence"])
+                await until("(inside.querySelector('[part~=mute]').click(), inside.querySelector('[part~=mute]').ariaPressed === 'true')")
+                await asyncio.to_thread(alice.until, lambda report: report["heard"]["silence"])
+                await until("(inside.querySelector('[part~=hang-up]').click(), true)")
+                await asyncio.to_thread(alice.wait, "ended")
+                await until("inside.activeElement === null && told.join() === 'call,ended ended'")
+    finally:
+        bridge.close()
