@@ -202,4 +202,4 @@ async def test_moved_in_the_page_and_taken_out_of_it(bridge: FakeBridge, enter: 
     await until(page, PLAYING)
     await expect(status(page)).to_have_text("Connected")
     await page.evaluate("document.querySelector('jingle-call').remove()")
-    await expect(bob.get_by_text("Call with Alice Liddell ended.")).to_be_visible()
+    await expect(bob.get_by_role("heading", name="Call with Alice Liddell ended.")).to_be_visible()
