@@ -127,9 +127,10 @@ def test_missed_while_nobody_was_there():
 def test_a_call_that_goes_on_as_another_is_in_the_list_once():
     w = talking_in(World())
     w.messages(Propose("s2", ("audio", "video")), to=JULIET)
+    listed = records(w)  # the running call ends here, as "moved"
     (incoming,) = w.told(fx.TellIncoming)
-    assert incoming.replaces == "id1"
+    assert incoming.replaces == "id1" and [e.reason for e in w.told(fx.TellEnded)] == ["moved"]
     w.does(ev.Accepted(incoming.call))
-    listed = records(w)
+    listed += records(w)
     w.does(ev.HungUp(incoming.call))
     assert [r.call for r in listed + records(w)] == [incoming.call]

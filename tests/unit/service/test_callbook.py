@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from world import World
+from world import SlowJournal, World
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls.people import CallRecord
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.web import messages as m
 from tests.unit.cases import small
-from tests.unit.fakes import DOMAIN, el, presence, until
+from tests.unit.fakes import DOMAIN, el, presence, settle, until
 
 ANNA, BOB = f"anna@{DOMAIN}", "bob@im.test"
 OFFER = m.Description(type="offer", sdp=small())
@@ -50,6 +50,23 @@ async def test_a_call_is_in_the_list_of_its_person_only(world: World):
         "answered": False, "seconds": 0, "reason": "cancelled",
     }  # fmt: skip
     assert (await asked(world, other, other_wire))[0]["calls"] == []
+
+
+async def test_the_list_has_the_call_that_ended_a_moment_ago():
+    """Its record leaves with the call's other effects, which wait for their commit; so does the answer."""
+    journal = SlowJournal()
+    world = World(journal=journal)
+    session, wire, _ = await world.hello("anna", BOB)
+    world.desk.request(session, m.CallRequest(id="1", call="c", to=BOB, description=OFFER))
+    world.desk.request(session, m.Hangup(id="2", call="c"))
+    wire.take()
+    world.desk.request(session, m.History(id="h"))
+    await settle()
+    assert wire.take("history") == []
+    journal.release()
+    await until(lambda: any(frame["type"] == "history" for frame in wire.frames))
+    (history,) = wire.take("history")
+    assert [c["call"] for c in history["calls"]] == ["c"]
 
 
 async def test_pages_of_the_list(world: World):

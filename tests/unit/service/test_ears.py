@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
-from typing import Any
 
 import pytest
-from world import World
+from world import SlowJournal, World
 
 from jinglebridge.errors import TieBreak
 from jinglebridge.jingle import build_jingle, parse_jingle
-from jinglebridge.store.journal import MemoryJournal
 from jinglebridge.translate import sdp_to_xml
 from jinglebridge.web import messages as m
 from tests.unit.cases import small
@@ -151,24 +148,6 @@ async def test_a_stranger_sees_the_same_for_every_address(world: World):
         replies.append((conditions(reply), [c.text for c in reply.iter()]))
     assert replies[0] == replies[1] == replies[2] and replies[0][0] == ("cancel", "service-unavailable", None)
     assert wire.frames == []
-
-
-class SlowJournal(MemoryJournal):
-    """Says that something is kept when it is asked to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waiting: list[Callable[[], None]] = []
-
-    def write(self, rows: Any, done: Callable[[], None] | None = None) -> None:
-        super().write(rows)
-        if done is not None:
-            self.waiting.append(done)
-
-    def release(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for done in waiting:
-            done()
 
 
 async def test_the_error_of_a_tie_break_follows_what_it_was_lost_to(monkeypatch: pytest.MonkeyPatch):

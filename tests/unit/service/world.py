@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from jinglebridge.calls.admission import Admission, Policy
@@ -54,6 +55,24 @@ class FakeWire:
     def take(self, *types: str) -> list[dict[str, Any]]:
         taken, self.frames = self.frames, []
         return [f for f in taken if not types or f["type"] in types]
+
+
+class SlowJournal(MemoryJournal):
+    """Says that something is kept when it is asked to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Callable[[], None]] = []
+
+    def write(self, rows: Any, done: Callable[[], None] | None = None) -> None:
+        super().write(rows)
+        if done is not None:
+            self.waiting.append(done)
+
+    def release(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for done in waiting:
+            done()
 
 
 class World:
