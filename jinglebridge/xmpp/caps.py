@@ -9,6 +9,7 @@ import base64
 import hashlib
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jinglebridge.errors import BadRequest
 
@@ -80,5 +81,11 @@ def _form(x: ET.Element) -> tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]:
 
 
 def element(node: str, info: DiscoInfo) -> ET.Element:
-    """The <c/> of a presence."""
-    return ET.Element(f"{{{NS}}}c", {"hash": "sha-1", "node": node, "ver": info.ver()})
+    """The <c/> of a presence of ours."""
+    return ET.Element(f"{{{NS}}}c", {"hash": "sha-1", "node": node, "ver": _own_ver(info)})
+
+
+@lru_cache(maxsize=16)
+def _own_ver(info: DiscoInfo) -> str:
+    """What we can do has few forms, and goes with each presence to each contact."""
+    return info.ver()

@@ -171,10 +171,6 @@ class PresenceKeeper:
     def row(self, own: str, peer: str) -> Contact:
         return self.roster.row(own, peer)
 
-    def contacts(self, own: str) -> list[str]:
-        """Whom this user knows: not those who merely asked to see them."""
-        return [row.peer for row in self.roster.of(own) if row.known]
-
     def name(self, own: str) -> str:
         """What a user of ours is called, or "" while nobody knows."""
         return next((shown.name for shown in self._shown.get(own, {}).values() if shown.name), "") or self.roster.person(own).name

@@ -404,3 +404,47 @@ async def test_both_sides_see_the_truth_soon_after_a_crash(kind: str, dies: str,
     finally:
         bridge.close()
         server.stop()
+
+
+# --- calls that were missed: issue "People", item 8; J-256
+
+OFFER = {"type": "offer", "sdp": small()}
+BODY = f"{CLIENT}body"
+
+
+async def test_an_im_user_who_was_away_finds_one_message(server: Server, bridge: BridgeProcess) -> None:
+    """Nobody was there, so nobody's client can say that it rang: the server keeps one message with the caller's name."""
+    user = unique_user("moira")
+    with ImUser(server, user) as moira:
+        jid = moira.jid
+    async with pages(bridge) as open:
+        page = await open.open(token=bridge.token(unique_user("wanda"), jid, name="Wanda W."))
+        assert await page.do("call", call="c1", to=jid, description=OFFER) == "ack"
+        assert await page.do("hangup", call="c1") == "ack"
+        await page.socket.send_str('{"type":"history","id":"h"}')
+        listed = await page.hear("history")
+        assert [(c["call"], c["with"], c["answered"], c["reason"]) for c in listed["calls"]] == [("c1", jid, False, "cancelled")]
+        with ImUser(server, user, register=False) as moira:
+            kept = moira.look(lambda e: e.tag == f"{CLIENT}message" and e.find(BODY) is not None, 5.0)
+            assert kept is not None and kept.findtext(BODY) == "Missed call from Wanda W." and kept.get("from") == page.jid
+            assert moira.look(lambda e: e.tag == f"{CLIENT}message" and e.find(BODY) is not None, 0.5) is None, "one is enough"
+
+
+async def test_a_web_user_who_was_away_finds_it_in_the_list(server: Server, bridge: BridgeProcess) -> None:
+    async with pages(bridge) as open:
+        user = unique_user("wanda")
+        with ImUser(server, unique_user("rosa")) as rosa:
+            page = await open.person(user, rosa.jid)
+            await page.do("bye")
+            audio = "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>"
+            propose = f"<propose xmlns='urn:xmpp:jingle-message:0' id='p1'>{audio}</propose>"
+            rosa.send(f"<message type='chat' to='{page.jid}' id='m1'>{propose}</message>")
+            retract = "<retract xmlns='urn:xmpp:jingle-message:0' id='p1'/>"
+            rosa.send(f"<message type='chat' to='{page.jid}' id='m2'>{retract}</message>")
+            rosa.look(seconds=0.5)
+            page = await open.person(user, rosa.jid)
+            await page.socket.send_str('{"type":"history","id":"h"}')
+            listed = await page.hear("history")
+            assert [(c["with"], c["direction"], c["answered"], c["reason"]) for c in listed["calls"]] == [
+                (rosa.jid, "in", False, "no-answer")
+            ]

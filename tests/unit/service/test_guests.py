@@ -148,11 +148,11 @@ async def test_only_the_maker_reaches_a_guest(lab: Lab):
     assert answers(propose, guest.bare) == answers(propose, unknown.partition("/")[0]) == []
     for kind in ("", "subscribe", "probe", "unavailable", "subscribed"):
         assert answers(ET.tostring(presence(EVE, guest.bare, type=kind).element, encoding="unicode"), "-") == []
-    assert not wire.take("incoming", "missed", "contact") and lab.presence.contacts(guest.bare) == []
+    assert not wire.take("incoming", "missed", "contact") and list(lab.presence.roster.of(guest.bare)) == []
     lab.router.route(el(f"<iq type='get' id='1' from='{BOB}/phone' to='{guest.jid}'>{DISCO}</iq>"))
     assert lab.stanzas("iq")[0].get("type") == "result", "the maker's client sees what the guest can"
     lab.router.route(presence(BOB, guest.bare, type="subscribe").element)
-    assert lab.sent.take() == [] and lab.presence.contacts(guest.bare) == [], "not even the maker subscribes"
+    assert lab.sent.take() == [] and list(lab.presence.roster.of(guest.bare)) == [], "not even the maker subscribes"
     lab.router.route(el(propose.replace(EVE, f"{BOB}/phone").replace("TO", guest.bare)))
     assert wire.take("incoming"), "but may call back"
 

@@ -65,7 +65,7 @@ async def test_a_contact_of_the_user_stays_when_no_token_names_it(world: World):
     world.out()
     world.keeper.online(Shown(PAGE, "Anna"), [EVE])
     assert world.out() == [("subscribe", ANNA, BOB), ("subscribe", ANNA, EVE)], "an unanswered request is sent again at a login"
-    assert world.row().wanted and world.keeper.contacts(ANNA) == [BOB, EVE]
+    assert world.row().wanted and [row.peer for row in world.keeper.roster.of(ANNA) if row.known] == [BOB, EVE]
 
 
 async def test_a_request_is_kept_while_nobody_is_there_and_decided_later():
