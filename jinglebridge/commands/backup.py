@@ -34,18 +34,15 @@ async def _copy(config: Config, target: Path) -> None:
     """By the bridge that runs, which has the latest; by us if none does. Raises OperatorError."""
     from jinglebridge.errors import OperatorError
     from jinglebridge.service.admin import NobodyThere, ask
-    from jinglebridge.store.sqlite import SqliteStore
+    from jinglebridge.store.alone import alone
 
     try:
         await ask(config.admin_socket, "backup", file=str(target))
     except NobodyThere:
         if not _database(config).exists():
             raise OperatorError(f"{_database(config)}: no such file: there is nothing to back up") from None
-        store = SqliteStore(_database(config))
-        try:
+        with alone(Path(config.store.path)) as store:
             await store.backup(target)
-        finally:
-            store.close()
 
 
 def _database(config: Config) -> Path:

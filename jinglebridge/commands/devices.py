@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -53,22 +52,14 @@ def ask(config: Config, command: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _alone(config: Config, request: dict[str, Any]) -> dict[str, Any]:
-    """With the lock held, so that no bridge starts meanwhile and knows nothing of it. Raises OperatorError."""
+    """Raises OperatorError."""
     from jinglebridge import log
     from jinglebridge.service.devices import Devices, operate
-    from jinglebridge.store import lock
-    from jinglebridge.store.sqlite import SqliteStore
+    from jinglebridge.store.alone import alone
 
     log.configure("warning")
-    held = lock.take(Path(config.store.path))
-    try:
-        store = SqliteStore(Path(config.store.path) / "jinglebridge.db")
-        try:
-            return operate(Devices(store, config.xmpp.domain, time.time), request)
-        finally:
-            store.close()
-    finally:
-        os.close(held)
+    with alone(Path(config.store.path)) as store:
+        return operate(Devices(store, config.xmpp.domain, time.time), request)
 
 
 def _listed(devices: list[dict[str, Any]]) -> str:

@@ -5,7 +5,6 @@ Spec: DESIGN §3 (commands).
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from jinglebridge.calls.people import Link
 from jinglebridge.config import Config
 from jinglebridge.errors import OperatorError
 from jinglebridge.service.links import Links, Wish
-from jinglebridge.store import lock
-from jinglebridge.store.sqlite import SqliteStore
+from jinglebridge.store.alone import alone
 from jinglebridge.xmpp.stanza import bare_jid
 
 
@@ -48,18 +46,10 @@ def carry_out(links: Links, request: dict[str, Any]) -> dict[str, Any]:
 
 def without_bridge(config: Config, request: dict[str, Any]) -> dict[str, Any]:
     """The same with the store of a bridge that does not run. Raises OperatorError if one does."""
-    folder = Path(config.store.path)
-    taken = lock.take(folder)
-    try:
-        store = SqliteStore(folder / "jinglebridge.db")
-        try:
-            links = Links(store, config.policy, config.servers, config.public_url, time.time)
-            links.has_turn = lambda: True  # only a running bridge can know
-            return carry_out(links, request)
-        finally:
-            store.close()
-    finally:
-        os.close(taken)
+    with alone(Path(config.store.path)) as store:
+        links = Links(store, config.policy, config.servers, config.public_url, time.time)
+        links.has_turn = lambda: True  # only a running bridge can know
+        return carry_out(links, request)
 
 
 def _person(links: Links, address: object) -> str:
