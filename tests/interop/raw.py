@@ -42,7 +42,15 @@ class RawXmpp:
         self.full = bound.findtext(".//{urn:ietf:params:xml:ns:xmpp-bind}jid", "")
         self.jid = self.full.partition("/")[0]
         if online:
-            self._say("<presence/>")
+            self.come_online()
+
+    def come_online(self) -> None:
+        """Available, and known to be: a server that does not know yet keeps what comes, and gives it out later without half of it."""
+        self._say("<presence/>")
+        came = [self._next(5)]
+        while came[-1].tag != f"{CLIENT}presence" or came[-1].get("from") != self.full:
+            came.append(self._next(5))
+        self._ready[:0] = came
 
     def __enter__(self) -> Self:
         return self

@@ -45,7 +45,7 @@ class ImUser(RawXmpp):
         self.seen: dict[str, str] = {}  # full JID -> show
         self.pending: list[ET.Element] = []
         self.ask("<query xmlns='jabber:iq:roster'/>", kind="get")
-        self.send("<presence/>")
+        self.come_online()
 
     def close(self) -> None:
         self.socket.close()
