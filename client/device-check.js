@@ -6,9 +6,7 @@
 import { meter } from './level.js'
 import { openMedia } from './media.js'
 import { $, attach, say } from './page-dom.js'
-import { problem } from './words.js'
-
-const SPEAK = 'Speak: the bar moves with your voice.'
+import { problem, t } from './words.js'
 
 /** @type {MediaStream | null} that we opened */
 let own = null
@@ -20,12 +18,12 @@ let round = 0
 export async function startCheck({ audio = true, video }) {
   const mine = ++round
   release()
-  open('Your browser may ask whether this page may use them.')
+  open(t('setup.asks'))
   try {
     const opened = await openMedia({ audio, video })
     if (mine !== round) return opened.stream.getTracks().forEach((track) => track.stop())
     own = opened.stream
-    show(own, opened.problems.length > 0 ? problem(opened.problems[0]) : SPEAK)
+    show(own, opened.problems.length > 0 ? problem(opened.problems[0]) : '')
   } catch (error) {
     if (mine === round) say($('check-note'), problem(/** @type {any} */ (error)))
   }
@@ -35,31 +33,29 @@ export async function startCheck({ audio = true, video }) {
 export function checkStream(stream) {
   round++
   release()
-  open(SPEAK)
-  show(stream, SPEAK)
+  open(t('setup.speak'))
+  show(stream, '')
 }
 
 export function stopCheck() {
   round++
   release()
   $('checked').hidden = true
-  $('check').setAttribute('aria-expanded', 'false')
 }
 
 /** @param {string} text */
 function open(text) {
   $('checked').hidden = false
-  $('check').setAttribute('aria-expanded', 'true')
   say($('check-note'), text)
 }
 
 /**
  * @param {MediaStream} stream
- * @param {string} text
+ * @param {string} trouble
  */
-function show(stream, text) {
+function show(stream, trouble) {
   const heard = stream.getAudioTracks().length > 0
-  say($('check-note'), heard || text !== SPEAK ? text : '')
+  say($('check-note'), trouble || (heard ? t('setup.speak') : ''))
   attach($('preview'), stream)
   $('preview').hidden = stream.getVideoTracks().length === 0
   $('level-line').hidden = !heard

@@ -6,13 +6,17 @@
  * @module
  */
 
-import { startCheck, stopCheck } from './device-check.js'
 import { Bridge } from './jinglebridge.js'
-import { hideCall, hideResult, showCall, showResult } from './page-call.js'
+import { hideResult, showResult } from './page-call.js'
 import { $, announce, paintAvatar, say } from './page-dom.js'
-import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
-import { ring, unlockSound } from './ring.js'
-import { CONNECTION, GUEST, GUEST_PRESENCE, LINK, problem } from './words.js'
+import { RESPOKEN } from './page-language.js'
+import { Line } from './page-line.js'
+import { offerSettings } from './page-settings.js'
+import { openSetup } from './page-setup.js'
+import { unlockSound } from './ring.js'
+import { problem, t } from './words.js'
+
+const PASSING = ['busy', 'unusable', 'offline'] // the link may be good later
 
 const code = location.pathname.split('/').pop() ?? ''
 
@@ -22,22 +26,27 @@ Object.assign(window, { jinglebridge: shared })
 
 /** @type {{name: string, label: string, video: boolean, presence: string} | null} */
 let link = null
-/** @type {import('./call.js').Call | null} the one in the call view */
-let current = null
+let wrong = '' // why the link is not good, the end of a key of words-en.js
 let calledAs = ''
+
+const line = new Line({
+  latest: (call) => { shared.call = call },
+  changed: () => {},
+  over,
+})
 
 /** @param {'starting' | 'doorstep' | 'home'} view */
 const show = (view) => { document.body.dataset.view = view }
 
 // --- the link -----------------------------------------------------------------------------------------------------
 
-/** @returns {Promise<string>} "" if the link is good; else why not, a key of LINK */
+/** @returns {Promise<string>} "" if the link is good; else why not */
 async function look() {
   try {
     const headers = { 'Content-Type': 'application/json' }
     const reply = await fetch('/link', { method: 'POST', headers, body: JSON.stringify({ code }), referrerPolicy: 'no-referrer' })
     const said = await reply.json()
-    if (!reply.ok) return said.error in LINK ? said.error : 'offline'
+    if (!reply.ok) return t(`link.${said.error}`) ? said.error : 'offline'
     link = said
     return ''
   } catch {
@@ -48,26 +57,36 @@ async function look() {
 async function begin() {
   const why = await look()
   if (why) return showDoorstep(why)
-  const { name, label, video, presence } = /** @type {NonNullable<typeof link>} */ (link)
-  document.title = GUEST.title(name)
-  paintAvatar($('avatar'), name, name)
-  say($('whose'), GUEST.title(name))
-  say($('label'), label)
-  $('presence').dataset.presence = presence
-  $('presence').hidden = !(presence in GUEST_PRESENCE)
-  say($('presence-text'), GUEST_PRESENCE[presence])
-  $('call-video').hidden = !video
+  paint()
   show('home')
 }
 
-/** @param {string} why a key of LINK */
+function paint() {
+  if (wrong) return sayWhy()
+  if (!link) return
+  const { name, label, video, presence } = link
+  document.title = t('guest.title', { name })
+  paintAvatar($('avatar'), name, name)
+  say($('whose'), document.title)
+  say($('label'), label)
+  $('presence').dataset.presence = presence
+  say($('presence-text'), t(`guest.${presence}`))
+  $('presence').hidden = $('presence-text').hidden
+  $('call-video').hidden = !video
+}
+
+function sayWhy() {
+  say($('doorstep-title'), t(`link.${wrong}.title`))
+  say($('doorstep-text'), t(`link.${wrong}`))
+}
+
+/** @param {string} why */
 function showDoorstep(why) {
-  const { title, text, again } = LINK[why]
-  say($('doorstep-title'), title)
-  say($('doorstep-text'), text)
-  $('look-again').hidden = !again
+  wrong = why
+  sayWhy()
+  $('look-again').hidden = !PASSING.includes(why)
   say($('banner'))
-  stopCheck()
+  if ($('setup').open) $('setup').close()
   hideResult()
   show('doorstep')
   $('doorstep').focus()
@@ -81,7 +100,7 @@ function submitted(event) {
   const name = $('name').value.trim()
   const missing = !/[\p{L}\p{N}]/u.test(name)
   $('name').setAttribute('aria-invalid', String(missing))
-  say($('problem'), missing ? GUEST.name : '')
+  say($('problem'), missing ? t('guest.nameless') : '')
   if (missing) return $('name').focus()
   place(name, { audio: true, video: event.submitter?.id === 'call-video' })
 }
@@ -91,14 +110,12 @@ function submitted(event) {
  * @param {{audio: boolean, video: boolean}} wanted
  */
 async function place(name, wanted) {
-  if (current) return
-  stopCheck()
+  if (line.current) return
   busy(true)
   say($('problem'))
   try {
     const bridge = await connected(name)
-    const [owner] = bridge.contacts
-    take(bridge.call(owner.jid, wanted))
+    line.place(bridge, bridge.contacts[0].jid, wanted)
   } catch (error) {
     refused(/** @type {any} */ (error))
   }
@@ -107,7 +124,7 @@ async function place(name, wanted) {
 
 /** @param {boolean} on */
 function busy(on) {
-  for (const id of ['call-audio', 'call-video', 'check']) $(id).disabled = on
+  for (const id of ['call-audio', 'call-video', 'try']) $(id).disabled = on
 }
 
 /**
@@ -123,7 +140,7 @@ async function connected(name) {
   const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ run) =>
     bridge.addEventListener(type, (event) => bridge === shared.bridge && run(/** @type {any} */ (event).detail))
   on('connection', connection)
-  on('incoming', incoming)
+  on('incoming', (call) => line.incoming(call))
   await bridge.open()
   return bridge
 }
@@ -131,8 +148,8 @@ async function connected(name) {
 /** @param {{state: string, error?: any}} detail */
 function connection({ state, error }) {
   if (state === 'online') say($('banner'))
-  else if (state === 'offline') { say($('banner')); if (error && !current) refused(error) }
-  else say($('banner'), state === 'connecting' ? CONNECTION.connecting : CONNECTION[current?.connectedAt ? 'duringCall' : 'reconnecting'])
+  else if (state === 'offline') { say($('banner')); if (error && !line.current) refused(error) }
+  else say($('banner'), t(`connection.${state === 'connecting' ? state : line.current?.connectedAt ? 'reconnecting.talked' : 'reconnecting'}`))
 }
 
 /** The bridge will not have this guest, or not any more: the link knows why. @param {any} error */
@@ -145,20 +162,7 @@ async function refused(error) {
 }
 
 /** @param {import('./call.js').Call} call */
-function take(call) {
-  current = call
-  shared.call = call
-  showCall(call)
-  call.addEventListener('state', () => ring(call.state === 'ringing' && call.direction === 'out' && current === call ? 'ringback' : null))
-  call.addEventListener('ended', () => over(call))
-}
-
-/** @param {import('./call.js').Call} call */
 async function over(call) {
-  hideCall(call)
-  if (current !== call) return
-  current = null
-  ring(null)
   let why = ''
   const onAgain = (/** @type {any} */ wanted) => place(calledAs, wanted)
   $('again').hidden = false
@@ -166,51 +170,18 @@ async function over(call) {
   why = await look()
   if (!why || why === 'offline' || $('result').hidden) return
   $('again').hidden = $('listen-only').hidden = true
-  const text = `${LINK[why].title}. ${LINK[why].text}`
+  const text = `${t(`link.${why}.title`)}. ${t(`link.${why}`)}`
   say($('result-more'), text)
   announce(text)
 }
 
-// --- called back --------------------------------------------------------------------------------------------------
-
-/** @param {import('./call.js').Call} call */
-function incoming(call) {
-  if (ringingCall()) return call.reject({ busy: true })
-  if (!current) ring('incoming')
-  showIncoming(call, { current, onAccept: (wanted) => accept(call, wanted) })
-  call.addEventListener('ended', () => {
-    if (ringingCall() === call) ring(null)
-    hideIncoming(call)
-  })
-}
-
-/**
- * @param {import('./call.js').Call} call
- * @param {{audio: boolean, video: boolean}} wanted
- */
-async function accept(call, wanted) {
-  enable(false)
-  ring(null)
-  try {
-    await call.accept(wanted)
-  } catch (error) {
-    return explain(error)
-  }
-  if (call.ended) return
-  const previous = current
-  current = null
-  previous?.hangUp()
-  hideIncoming(call)
-  hideResult()
-  take(call)
-}
-
 // --- start --------------------------------------------------------------------------------------------------------
 
-$('idle').addEventListener('submit', submitted)
-$('check').onclick = () => ($('checked').hidden ? startCheck({ video: Boolean(link?.video) }) : stopCheck())
-$('look-again').onclick = begin
-addEventListener('beforeunload', (event) => { if (current) event.preventDefault() })
+$('visitor').addEventListener('submit', submitted)
+$('try').onclick = () => openSetup(null, Boolean(link?.video))
+$('look-again').onclick = () => { wrong = ''; begin() }
+document.addEventListener(RESPOKEN, paint)
 addEventListener('keydown', (event) => { if (event.key === 'Escape' && !$('result').hidden) { hideResult(); $('whose').focus() } })
+offerSettings({})
 unlockSound()
 begin()

@@ -5,7 +5,7 @@
 
 import { BridgeError } from './base.js'
 import { Bridge } from './jinglebridge.js'
-import { BUTTON, buttonEnd, buttonProblem, clock, STATE } from './words.js'
+import { buttonEnd, buttonProblem, clock, speak, t } from './words.js'
 
 /** By GET: it changes nothing at the site. TypeError: to be tried again. @type {(url: string) => Promise<string>} */
 export const fetchToken = async (url) => {
@@ -128,6 +128,7 @@ export class JingleCall extends Base {
       Reflect.deleteProperty(this, 'tokenProvider')
     }
     this.#update()
+    speak([document.documentElement.lang]).then(() => this.#paint(), () => {})
   }
 
   disconnectedCallback() {
@@ -164,7 +165,7 @@ export class JingleCall extends Base {
     this.#stale = false
     this.#on(bridge, 'contacts', () => this.#paint())
     this.#on(bridge, 'connection', ({ state, error }) => {
-      if (this.#call?.state === 'preparing') this.#note = state === 'online' ? '' : BUTTON.retrying
+      if (this.#call?.state === 'preparing') this.#note = state === 'online' ? '' : t('button.retrying')
       if (state === 'offline') this.#leave()
       this.#paint()
       if (state === 'offline' && error) this.#emit('error', error)
@@ -232,21 +233,21 @@ export class JingleCall extends Base {
     const focused = this.shadowRoot?.activeElement
     const show = this.#contact?.presence
     this.setAttribute('state', state)
-    this.#label.textContent = this.getAttribute('label') ?? BUTTON.call(this.#name)
+    this.#label.textContent = this.getAttribute('label') ?? t('button.call', { name: this.#name })
     this.#button.disabled = this.hasAttribute('disabled') || !this.#to || !(this.#provider ?? this.getAttribute('token-url'))
     this.#button.hidden = Boolean(call)
     this.#presence.part = `presence ${show}`
-    say(this.#presence, !call && BUTTON.presence[show]?.(this.#name))
-    say(this.#status, `${STATE[state] ?? ''} ${this.#note}`.trim())
+    say(this.#presence, !call && t(`button.${show}`, { name: this.#name }))
+    say(this.#status, `${t(`state.${state}`)} ${this.#note}`.trim())
     this.#status.hidden = false // else it may not be read
     this.#bar.hidden = !call
     this.#bar.ariaLabel = this.#name
-    say(this.#answer, incoming && BUTTON.answer)
-    say(this.#mute, incoming ? '' : BUTTON.mute)
+    say(this.#answer, incoming && t('button.answer'))
+    say(this.#mute, incoming ? '' : t('button.mute'))
     this.#mute.ariaPressed = call?.muted
-    say(this.#camera, call?.cameraPossible && (call.cameraOn || this.hasAttribute('video')) && BUTTON.camera)
+    say(this.#camera, call?.cameraPossible && (call.cameraOn || this.hasAttribute('video')) && t('button.camera'))
     this.#camera.ariaPressed = call?.cameraOn
-    say(this.#hangUp, incoming ? BUTTON.decline : BUTTON.hangUp)
+    say(this.#hangUp, t(incoming ? 'button.decline' : 'button.hang-up'))
     this.#paintMedia(call)
     if (focused?.closest('[hidden]')) (incoming ? this.#answer : call ? this.#hangUp : this.#button).focus()
   }

@@ -4,7 +4,8 @@
  */
 
 import { $, announce, attach, paintAvatar, say } from './page-dom.js'
-import { clock, ENDED, HOLD, moved, offline, problem, sentence, STATE } from './words.js'
+import { RESPOKEN } from './page-language.js'
+import { clock, ended, problem, sentence, t } from './words.js'
 
 const WENT = 8000 // ms that it is told that the call went on elsewhere
 
@@ -24,8 +25,8 @@ export function showCall(call, contact, before) {
   paintAvatar($('call-avatar'), call.peer, call.name)
   say($('call-name'), call.name)
   const looksOffline = call.direction === 'out' && contact?.presence === 'offline'
-  const went = before && moved(call.name, before.connectedAt !== null)
-  note(went ?? (looksOffline ? offline(call.name) : ''))
+  const went = before && t(before.connectedAt === null ? 'call.moved' : 'call.moved.talked', { name: call.name })
+  note(went ?? (looksOffline ? offline(call) : ''))
   if (went) setTimeout(() => $('call-note').textContent === went && note(''), WENT)
   $('idle').hidden = true
   $('call').hidden = false
@@ -57,12 +58,12 @@ export function hideCall(call) {
 /**
  * @param {{call: any, text?: string, onAgain: (wanted: {audio: boolean, video: boolean}) => void, onDone: () => void}} result
  */
-export function showResult({ call, text = outcome(call), onAgain, onDone }) {
+export function showResult({ call, text = ended(call), onAgain, onDone }) {
   const talked = call.connectedAt ? (Date.now() - call.connectedAt) / 1000 : 0
   paintAvatar($('result-avatar'), call.peer, call.name)
   say($('result-text'), text)
   const more = call.error ? problem(call.error) : sentence(call.text ?? '')
-  say($('result-more'), more || (talked ? `It lasted ${clock(talked)}.` : ''))
+  say($('result-more'), more || (talked ? t('ended.lasted', { time: clock(talked) }) : ''))
   announce([text, more].filter(Boolean).join(' '))
   const again = (/** @type {boolean} */ audio) => { hideResult(); onAgain({ audio, video: call.media.video }) }
   $('again').onclick = () => again(true)
@@ -82,12 +83,6 @@ export function hideResult() {
   delete document.body.dataset.call
 }
 
-/** @param {any} call */
-function outcome(call) {
-  const said = ENDED[call.reason] ?? ENDED.failed
-  return said({ name: call.name, direction: call.direction, talked: call.connectedAt !== null })
-}
-
 /** @param {string} text told below the name, and read out */
 export function note(text) {
   say($('call-note'), text)
@@ -96,7 +91,8 @@ export function note(text) {
 
 /** @param {any} call */
 function announceState(call) {
-  if (STATE[call.state]) announce(`${call.name}: ${STATE[call.state]}`)
+  const state = t(`state.${call.state}`)
+  if (state) announce(`${call.name}: ${state}`)
 }
 
 /** @param {any} call */
@@ -104,24 +100,25 @@ function paint(call) {
   const talking = call.connectedAt !== null
   say($('call-state'), stateOf(call))
   if (talking && !ticking) {
-    if ($('call-note').textContent === offline(call.name)) say($('call-note'))
+    if ($('call-note').textContent === offline(call)) say($('call-note'))
     ticking = setInterval(() => tick(call), 1000)
     tick(call)
   }
   $('call-timer').hidden = !talking
   paintStreams(call)
-  paintSwitch('mute', call.muted, call.muted ? 'Unmute' : 'Mute')
-  paintSwitch('camera', !call.cameraOn, call.cameraOn ? 'Stop video' : 'Start video')
+  paintSwitch('mute', call.muted, t(call.muted ? 'call.unmute' : 'call.mute'))
+  paintSwitch('camera', !call.cameraOn, t(call.cameraOn ? 'call.no-camera' : 'call.camera'))
   $('camera').hidden = !call.cameraPossible
 }
 
 /** @param {any} call */
 export function stateOf(call) {
-  if (call.state !== 'connected') return STATE[call.state]
-  if (call.held) return HOLD.here
-  if (call.remoteHeld) return HOLD.there(call.name)
-  return call.remoteMuted ? `Connected. ${call.name} is muted.` : STATE.connected
+  const is = call.state !== 'connected' ? call.state : call.held ? 'held' : call.remoteHeld ? 'held-there' : call.remoteMuted ? 'muted' : 'connected'
+  return t(`state.${is}`, { name: call.name })
 }
+
+/** @param {any} call */
+const offline = ({ name }) => t('call.offline', { name })
 
 /** @param {any} call */
 function tick(call) {
@@ -176,3 +173,4 @@ $('camera').onclick = () => {
   shown?.camera(!shown.cameraOn).catch((/** @type {any} */ error) => note(problem(error)))
 }
 $('hang-up').onclick = () => shown?.hangUp()
+document.addEventListener(RESPOKEN, () => shown && paint(shown))

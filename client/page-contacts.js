@@ -4,7 +4,8 @@
  */
 
 import { $, announce, paintAvatar, say } from './page-dom.js'
-import { CONTACTS, PRESENCE, problem, sentence } from './words.js'
+import { offerSearch, showFound, wanted } from './page-search.js'
+import { problem, t, theirs, timeOfDay } from './words.js'
 
 const REDRAW = 150 // ms: a list of thousands comes in many parts
 
@@ -46,6 +47,7 @@ export function showContacts(contacts, doing) {
  * Brings the list up to date, row by row, so that focus stays where it is.
  * @param {any[]} contacts
  * @param {Doing} doing
+ * @returns {number} how many are seen
  */
 function draw(contacts, doing) {
   const waiting = contacts.filter((contact) => contact.subscription === 'pending-in' && !contact.blocked)
@@ -55,14 +57,21 @@ function draw(contacts, doing) {
   for (const contact of waiting) if (!asking.has(contact.jid)) ask(contact, doing.bridge)
   $('requests').hidden = waiting.length === 0
   const list = $('contacts')
+  const isWanted = wanted()
+  let seen = 0
   listed.forEach((contact, index) => {
     const row = rows.get(contact.jid) ?? newRow(contact.jid)
     fill(row, contact, doing)
+    row.hidden = !isWanted(contact)
+    if (!row.hidden) seen++
     if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null)
   })
   $('no-contacts').hidden = listed.length > 0
+  showFound(listed.length, seen)
+  offerSearch(() => draw(contacts, doing))
   $('add').hidden = !doing.bridge.features.includes('contacts')
   $('add').onsubmit = (/** @type {SubmitEvent} */ event) => { event.preventDefault(); add(doing.bridge) }
+  return seen
 }
 
 /**
@@ -85,7 +94,7 @@ async function add(bridge) {
   const jid = field.value.trim()
   try {
     await bridge.addContact(jid)
-    say($('add-text'), CONTACTS.added(jid))
+    say($('add-text'), t('contacts.added', { name: jid }))
     field.value = ''
   } catch (error) {
     say($('add-text'), refusal(error))
@@ -101,14 +110,15 @@ async function add(bridge) {
 function ask({ jid, name }, bridge) {
   const row = $('request-row').content.firstElementChild.cloneNode(true)
   const who = name && name !== jid.split('@')[0] ? `${name} (${jid})` : jid
-  row.querySelector('span').textContent = CONTACTS.request(who)
+  const text = t('contacts.request', { name: who })
+  row.querySelector('span').textContent = text
   const [allow, refuse, block] = row.querySelectorAll('button')
-  does(allow, CONTACTS.allow(jid), () => bridge.approveContact(jid))
-  does(refuse, CONTACTS.refuse(jid), () => bridge.denyContact(jid))
-  does(block, CONTACTS.block(jid), () => bridge.blockContact(jid))
+  does(allow, t('contacts.allow-one', { name: jid }), () => bridge.approveContact(jid))
+  does(refuse, t('contacts.refuse-one', { name: jid }), () => bridge.denyContact(jid))
+  does(block, t('contacts.block-one', { name: jid }), () => bridge.blockContact(jid))
   asking.set(jid, row)
   $('requests').append(row)
-  announce(CONTACTS.request(who))
+  announce(text)
 }
 
 /**
@@ -125,7 +135,8 @@ function does(button, name, run) {
  * What the bridge says of contacts is meant for people; the words for these codes are about calls.
  * @param {any} error
  */
-const refusal = (error) => ['forbidden', 'rate-limited', 'unknown-contact'].includes(error.code) ? sentence(error.message) : problem(error)
+const refusal = (error) => ['forbidden', 'rate-limited', 'unknown-contact'].includes(error.code)
+  ? theirs(error.message, `problem.contact-${error.code}`) : problem(error)
 
 /** @param {boolean} on a call is going on: no second one */
 export function setBusy(on) {
@@ -145,6 +156,7 @@ export function showWarnings(sentences) {
   $('warnings').replaceChildren(...sentences.map((sentence) => {
     const item = document.createElement('li')
     item.textContent = sentence
+    item.lang = 'en' // as the bridge says it
     return item
   }))
   $('warnings').hidden = sentences.length === 0
@@ -156,16 +168,16 @@ export function showWarnings(sentences) {
  */
 export function addMissed({ from, name, at }, onBack) {
   const item = $('missed-row').content.firstElementChild.cloneNode(true)
-  const time = new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
-  item.querySelector('span').textContent = `Missed call from ${name || from}, ${time}`
+  const who = { name: name || from, time: timeOfDay(at) }
+  item.querySelector('span').textContent = t('missed.from', who)
   const remove = () => {
     item.remove()
     $('missed').hidden = $('missed').children.length === 0
   }
   const [back, dismiss] = item.querySelectorAll('button')
-  back.setAttribute('aria-label', `Call back ${name || from}`)
+  back.setAttribute('aria-label', t('missed.back-one', who))
   back.onclick = () => { remove(); onBack() }
-  dismiss.setAttribute('aria-label', `Dismiss missed call from ${name || from}`)
+  dismiss.setAttribute('aria-label', t('missed.dismiss-one', who))
   dismiss.onclick = remove
   $('missed').append(item)
   $('missed').hidden = false
@@ -193,18 +205,19 @@ function fill(row, contact, { call, bridge }) {
   part('name').title = jid
   row.dataset.presence = blocked ? 'unknown' : contact.presence
   say(part('words'), words(contact))
-  label(part('call'), `Call ${name}`, () => call(contact, false))
-  label(part('video'), `Video call ${name}`, () => call(contact, true))
+  label(part('call'), t('contacts.call', { name }), () => call(contact, false))
+  label(part('video'), t('contacts.video', { name }), () => call(contact, true))
   part('call').hidden = blocked
   // Known to take sound only: known are those that are there.
   part('video').hidden = blocked || (contact.media.audio && !contact.media.video)
   part('more').hidden = !bridge.features.includes('contacts')
-  part('more').querySelector('summary').setAttribute('aria-label', CONTACTS.more(name))
+  part('more').querySelector('summary').setAttribute('aria-label', t('contacts.more', { name }))
+  does(part('remove'), t('contacts.remove-one', { name }), () => bridge.removeContact(jid))
+  say(part('remove'), t('contacts.remove'))
   part('remove').hidden = contact.fixed || blocked
-  does(part('remove'), CONTACTS.remove(name), () => bridge.removeContact(jid))
-  say(part('block'), blocked ? 'Unblock' : 'Block')
-  if (blocked) does(part('block'), CONTACTS.unblock(name), () => bridge.unblockContact(jid))
-  else does(part('block'), CONTACTS.block(name), () => bridge.blockContact(jid))
+  say(part('block'), t(blocked ? 'contacts.unblock' : 'contacts.block'))
+  if (blocked) does(part('block'), t('contacts.unblock-one', { name }), () => bridge.unblockContact(jid))
+  else does(part('block'), t('contacts.block-one', { name }), () => bridge.blockContact(jid))
 }
 
 /**
@@ -212,9 +225,9 @@ function fill(row, contact, { call, bridge }) {
  * @returns {string} how it is with them
  */
 function words({ blocked, presence, subscription, status }) {
-  if (blocked) return CONTACTS.blocked
-  if (subscription === 'pending-out' && presence === 'unknown') return `${PRESENCE.unknown} · ${CONTACTS.asked}`
-  const said = PRESENCE[presence] ?? PRESENCE.unknown
+  if (blocked) return t('contacts.blocked')
+  const said = t(`presence.${presence}`) || t('presence.unknown')
+  if (subscription === 'pending-out' && presence === 'unknown') return `${said} · ${t('contacts.asked')}`
   return status ? `${said} · ${status}` : said
 }
 

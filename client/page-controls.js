@@ -7,7 +7,8 @@ import { $, announce, say } from './page-dom.js'
 import { note, paintSwitch, stateOf } from './page-call.js'
 import { watch } from './page-quality.js'
 import { openSetup, preferCamera } from './page-setup.js'
-import { CONTROLS, problem } from './words.js'
+import { RESPOKEN } from './page-language.js'
+import { problem, t } from './words.js'
 
 /** @type {import('./call.js').Call | null} the call on show */
 let shown = null
@@ -15,13 +16,13 @@ let shown = null
 /** @param {import('./call.js').Call} call that is on show from now on */
 export function showControls(call) {
   shown = call
-  if ($('setup').open) $('setup').close() // it was looked at before the call
+  for (const id of ['setup', 'settings']) if ($(id).open) $(id).close() // they were looked at before the call
   openKeys(false)
   say($('keys-typed'))
   preferCamera(call)
   const stop = watch(call, () => shown === call && paint(call))
   for (const event of ['state', 'abilities', 'streams', 'hold']) call.addEventListener(event, () => shown === call && paint(call))
-  call.addEventListener('hold', () => announce(call.held || call.remoteHeld ? stateOf(call) : CONTROLS.goesOn))
+  call.addEventListener('hold', () => announce(call.held || call.remoteHeld ? stateOf(call) : t('call.goes-on')))
   call.addEventListener('ended', () => { stop(); leave(call) })
   paint(call)
 }
@@ -38,14 +39,14 @@ function leave(call) {
 function paint(call) {
   const up = call.connectedAt !== null
   $('hold').hidden = !up
-  paintSwitch('hold', call.held, call.held ? CONTROLS.resume : CONTROLS.hold, 'on')
+  paintSwitch('hold', call.held, t(call.held ? 'call.resume' : 'call.hold'), 'on')
   $('screen').hidden = !up || !(call.sharing || call.screenPossible)
-  paintSwitch('screen', call.sharing, call.sharing ? CONTROLS.unshare : CONTROLS.share, 'on')
+  paintSwitch('screen', call.sharing, t(call.sharing ? 'call.unshare' : 'call.share'), 'on')
   $('keypad').hidden = !up || !call.dtmfPossible
   if ($('keypad').hidden) openKeys(false)
   $('setup-call').hidden = !call.localStream
   $('full').hidden = !up || !document.fullscreenEnabled
-  paintSwitch('full', document.fullscreenElement !== null, document.fullscreenElement ? CONTROLS.small : CONTROLS.full, 'on')
+  paintSwitch('full', document.fullscreenElement !== null, t(document.fullscreenElement ? 'call.small' : 'call.full'), 'on')
 }
 
 /** @param {boolean} on */
@@ -72,7 +73,7 @@ $('screen').onclick = () => shown?.shareScreen(!shown.sharing).catch(explain)
 $('setup-call').onclick = () => openSetup(shown)
 $('keypad').onclick = () => {
   openKeys($('keys').hidden)
-  $('keys').querySelector('button')?.focus()
+  if (!$('keys').hidden) $('keys').querySelector('button')?.focus()
 }
 $('keys').onclick = (/** @type {Event} */ { target }) => {
   const button = target instanceof Element && target.closest('button')
@@ -88,4 +89,4 @@ $('call').addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
   }
 })
 $('full').onclick = () => (document.fullscreenElement ? document.exitFullscreen() : $('call').requestFullscreen()).catch(() => {})
-document.addEventListener('fullscreenchange', () => shown && paint(shown))
+for (const event of ['fullscreenchange', RESPOKEN]) document.addEventListener(event, () => shown && paint(shown))

@@ -4,7 +4,8 @@
  */
 
 import { $, announce } from './page-dom.js'
-import { DEVICES } from './words.js'
+import { store, stored } from './page-store.js'
+import { day, t } from './words.js'
 
 const STORED = 'jinglebridge.device'
 
@@ -12,23 +13,12 @@ const STORED = 'jinglebridge.device'
 let kept = null
 
 /** @returns {string | null} the credential of this browser */
-export function device() {
-  try {
-    return localStorage.getItem(STORED) ?? kept
-  } catch {
-    return kept
-  }
-}
+export const device = () => stored(STORED) ?? kept
 
 /** @param {string | null} credential null: signed out */
 export function keepDevice(credential) {
   kept = credential
-  try {
-    if (credential === null) localStorage.removeItem(STORED)
-    else localStorage.setItem(STORED, credential)
-  } catch {
-    // as above
-  }
+  store(STORED, credential)
 }
 
 /** @returns {string} what the list of devices calls this browser */
@@ -46,15 +36,13 @@ export function deviceLabel() {
  * @param {() => void} onSignOut
  */
 export function offerDevices(bridge, byDevice, onSignOut) {
-  const box = $('devices')
-  box.hidden = !bridge.features.includes('devices') || !byDevice
+  $('devices').hidden = !bridge.features.includes('devices') || !byDevice
   $('sign-out').onclick = onSignOut
-  box.ontoggle = () => { if (box.open) refresh(bridge) }
-  if (box.open && !box.hidden) refresh(bridge)
+  if (!$('devices').hidden) refresh(bridge)
 }
 
 /** @param {import('./jinglebridge.js').Bridge} bridge */
-async function refresh(bridge) {
+export async function refresh(bridge) {
   try {
     const { devices } = await bridge.request('devices')
     $('device-list').replaceChildren(...devices.map((/** @type {any} */ one) => row(bridge, one)))
@@ -69,18 +57,18 @@ async function refresh(bridge) {
  */
 function row(bridge, { id, label, used, current }) {
   const item = $('device-row').content.cloneNode(true).firstElementChild
-  const name = label || DEVICES.unnamed
+  const name = label || t('devices.unnamed')
   item.querySelector('.name').textContent = name
-  item.querySelector('.quiet').textContent = current ? DEVICES.current : DEVICES.used(new Date(used).toLocaleDateString())
+  item.querySelector('.quiet').textContent = current ? t('devices.current') : t('devices.used', { day: day(used) })
   const button = item.querySelector('button')
   button.hidden = current // which has a button of its own
-  button.setAttribute('aria-label', DEVICES.signOut(name))
+  button.setAttribute('aria-label', t('devices.sign-out-one', { name }))
   button.onclick = async () => {
     button.disabled = true
     await bridge.request('devices.revoke', { device: id }).catch(() => {})
-    announce(DEVICES.signedOut(name))
+    announce(t('devices.signed-out', { name }))
     await refresh(bridge)
-    $('devices').querySelector('summary').focus()
+    $('devices-title').focus()
   }
   return item
 }

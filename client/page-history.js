@@ -4,7 +4,7 @@
  */
 
 import { $ } from './page-dom.js'
-import { lasted, moment } from './words.js'
+import { lasted, moment, t } from './words.js'
 
 const FEW = 8 // entries before anybody asks for more
 const MANY = 50
@@ -73,7 +73,7 @@ function row(entry, onCall) {
   time.dateTime = entry.at
   time.textContent = moment(new Date(entry.at), new Date())
   const button = item.querySelector('button')
-  button.setAttribute('aria-label', `Call ${entry.name} again`)
+  button.setAttribute('aria-label', t('history.again', { name: entry.name }))
   button.onclick = onCall
   return item
 }

@@ -4,11 +4,11 @@
  */
 
 import { $, announce, paintAvatar, say } from './page-dom.js'
-import { problem } from './words.js'
+import { tell, untell } from './page-notify.js'
+import { problem, t } from './words.js'
 
 /** @type {any} */
 let ringing = null
-const title = document.title
 
 /** @returns {any} the call that rings, or null */
 export const ringingCall = () => ringing
@@ -19,11 +19,12 @@ export const ringingCall = () => ringing
  */
 export function showIncoming(call, { current, onAccept }) {
   ringing = call
-  const kind = call.media.video ? 'Video call' : 'Audio call'
+  const kind = call.media.video ? 'video' : 'audio'
+  const { name } = call
   paintAvatar($('incoming-avatar'), call.peer, call.name)
   say($('incoming-title'), call.name)
-  say($('incoming-kind'), `${kind} · ${call.peer.split('/')[0]}`)
-  say($('incoming-note'), current ? `Accepting ends your call with ${current.name}.` : '')
+  say($('incoming-kind'), `${t(`incoming.${kind}`)} · ${call.peer.split('/')[0]}`)
+  say($('incoming-note'), current ? t('incoming.ends', { name: current.name }) : '')
   $('accept-video').hidden = !call.media.video
   $('accept-listen').hidden = true
   $('accept').onclick = () => onAccept({ audio: true, video: false })
@@ -32,8 +33,8 @@ export function showIncoming(call, { current, onAccept }) {
   $('decline').onclick = () => call.reject()
   enable(true)
   if (!$('incoming').open) $('incoming').showModal()
-  document.title = `${call.name} is calling`
-  announce(`${kind} from ${call.name}.`, 'alarm')
+  tell(call)
+  announce(t(`incoming.said${call.media.video ? '.video' : ''}`, { name }), 'alarm')
   $('incoming').focus() // not a button: who is typing must not accept by accident
 }
 
@@ -42,7 +43,7 @@ export function hideIncoming(call) {
   if (call !== ringing) return
   ringing = null
   $('incoming').close() // gives the focus back
-  document.title = title
+  untell()
 }
 
 /** @param {boolean} on */

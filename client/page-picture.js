@@ -4,7 +4,7 @@
  */
 
 import { $, announce } from './page-dom.js'
-import { PICTURE } from './words.js'
+import { t } from './words.js'
 
 const SIDE = 192 // pixels: what IM clients show at most, and far below the limit of the bridge
 
@@ -18,9 +18,9 @@ export function offerPicture(bridge) {
     if (!file) return
     try {
       await bridge.setAvatar(await square(file))
-      announce(PICTURE.done)
+      announce(t('me.pictured'))
     } catch {
-      announce(PICTURE.failed, 'alarm')
+      announce(t('me.unpictured'), 'alarm')
     }
   }
 }

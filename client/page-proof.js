@@ -6,7 +6,7 @@
 
 import { $, announce, say } from './page-dom.js'
 import { deviceLabel, keepDevice } from './page-device.js'
-import { PROOF, sentence } from './words.js'
+import { many, t, theirs } from './words.js'
 
 const RETRY = 2000 // ms after an answer that did not come
 
@@ -36,10 +36,11 @@ function show(asked, focus = true) {
   $('proof-form').hidden = asked !== null
   $('code-form').hidden = asked === null
   if (asked !== null) {
-    say($('proof-text'), PROOF.asked(asked.jid))
+    const text = t('proof.asked', { jid: asked.jid })
+    say($('proof-text'), text)
     $('proof-words').textContent = asked.words
     $('proof-code').value = ''
-    announce(`${PROOF.asked(asked.jid)} ${PROOF.compare} ${[...asked.words].join(' ')}`)
+    announce(`${text} ${t('proof.compare')} ${[...asked.words].join(' ')}`)
   }
   if (focus) $(asked === null ? 'proof-jid' : 'proof-code').focus()
 }
@@ -62,7 +63,8 @@ async function begin(jid, onDone) {
     show({ jid, words })
     wait(mine, onDone)
   } catch (error) {
-    complain(PROOF.errors[/** @type {any} */ (error).code] ?? sentence(/** @type {Error} */ (error).message))
+    const { code, message } = /** @type {any} */ (error)
+    complain(t(`proof.error.${code}`) || theirs(message, 'proof.forbidden'))
   }
   $('proof-begin').disabled = false
 }
@@ -93,7 +95,7 @@ async function type(code, onDone) {
   try {
     await heard(mine, await post('/proof/answer', { proof: mine.proof, code }), onDone)
   } catch {
-    complain(PROOF.unreachable)
+    complain(t('proof.unreachable'))
   }
   $('proof-enter').disabled = false
 }
@@ -114,11 +116,11 @@ async function heard(mine, { state, device, left = 0 }, onDone) {
   }
   if (state === 'over') {
     show(null)
-    complain(PROOF.over)
+    complain(t('proof.over'))
     return true
   }
   if (state === 'wrong') {
-    complain(PROOF.wrong(left))
+    complain(many('proof.wrong', left))
     $('proof-code').select()
   }
   return false

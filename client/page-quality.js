@@ -5,7 +5,7 @@
 
 import { meter } from './level.js'
 import { $, announce, say } from './page-dom.js'
-import { HINT, quality } from './words.js'
+import { quality, t } from './words.js'
 
 const EVERY = 1000 // ms
 const SILENT = 5 // measurements without a byte of sound
@@ -64,7 +64,7 @@ export function watch(call, ticked) {
     seen.push(now)
     if (seen.length > SILENT) seen.shift()
     say($('call-quality'), call.connectedAt === null ? '' : quality(now, lossBetween(seen[0], now)))
-    hint('silence', silent >= SILENT ? HINT.silence(call.name) : '')
+    hint('silence', silent >= SILENT ? t('call.silence', { name: call.name }) : '')
     ticked()
   }
   const timer = setInterval(look, EVERY)
@@ -121,7 +121,7 @@ function listenWhileMuted(call) {
     const stopMeter = meter(new MediaStream([copy]), (level) => {
       loud = level > SPOKEN ? loud + 1 : 0
       if (loud < LOUD) return
-      hint('speaking', HINT.speaking)
+      hint('speaking', t('call.speaking'))
       clearTimeout(gone)
       gone = setTimeout(() => hint('speaking', ''), HINTED)
     })

@@ -1,23 +1,26 @@
 /**
- * The call page: puts the parts together.
+ * The call page of somebody with an address: puts the parts together.
  *
  * For developers (and tests) `window.jinglebridge` holds the current `bridge` and the last `call`, nothing else.
  * @module
  */
 
 import { Bridge } from './jinglebridge.js'
-import { hideCall, hideResult, showCall, showResult } from './page-call.js'
-import { showControls } from './page-controls.js'
+import { hideResult, showResult } from './page-call.js'
 import { addMissed, focusContact, setBusy, showContacts, showWarnings } from './page-contacts.js'
-import { device, keepDevice, offerDevices } from './page-device.js'
+import { device, keepDevice, offerDevices, refresh } from './page-device.js'
 import { $, announce, say } from './page-dom.js'
-import { offerPicture } from './page-picture.js'
 import { showHistory } from './page-history.js'
-import { enable, explain, hideIncoming, ringingCall, showIncoming } from './page-incoming.js'
+import { ringingCall } from './page-incoming.js'
+import { RESPOKEN } from './page-language.js'
+import { Line } from './page-line.js'
+import { offerPicture } from './page-picture.js'
 import { offerProof } from './page-proof.js'
-import { openSetup, withDevices } from './page-setup.js'
-import { ring, unlockSound } from './ring.js'
-import { CONNECTION, DOORSTEP, problem, REPLACE, SIGN_OUT } from './words.js'
+import { offerName, offerSettings } from './page-settings.js'
+import { openSetup } from './page-setup.js'
+import { setting, store, stored } from './page-store.js'
+import { unlockSound } from './ring.js'
+import { doorstep, problem, t } from './words.js'
 
 const STORED = 'jinglebridge.resume'
 
@@ -25,11 +28,17 @@ const STORED = 'jinglebridge.resume'
 const shared = { bridge: null, call: null }
 Object.assign(window, { jinglebridge: shared })
 
-/** @type {import('./call.js').Call | null} the one in the call view */
-let current = null
+const line = new Line({
+  latest: (call) => { shared.call = call },
+  changed: (busy) => { setBusy(busy); if (!$('banner').hidden) lost() },
+  contact: (jid) => shared.bridge?.contacts.find((contact) => contact.jid === jid),
+  past: recent,
+  over: finished,
+})
 let unloading = false
 let draining = false
 let byDevice = false // this browser is signed in, and came in by that
+let unknown = '' // why the page does not know who this is
 
 // --- who this is --------------------------------------------------------------------------------------------------
 
@@ -43,49 +52,41 @@ function takeFragment() {
 
 /** The session of this tab before a reload. Taken out, so that a copy of the tab does not find it. */
 function takeStored() {
+  const kept = stored(STORED, 'sessionStorage')
+  store(STORED, null, 'sessionStorage')
   try {
-    const stored = JSON.parse(sessionStorage.getItem(STORED) ?? 'null')
-    sessionStorage.removeItem(STORED)
-    return stored
+    return JSON.parse(kept ?? 'null')
   } catch {
-    return null // no storage allowed: a reload needs the link again
+    return null // somebody else wrote there: a reload needs the link again
   }
 }
 
 /** Kept only while nobody looks at the page: it may be reloaded or thrown away then. */
 function keep() {
   if (unloading) return
-  try {
-    const resume = shared.bridge?.resume
-    if (resume && document.hidden) sessionStorage.setItem(STORED, JSON.stringify(resume))
-    else sessionStorage.removeItem(STORED)
-  } catch {
-    // as above
-  }
+  const resume = shared.bridge?.resume
+  store(STORED, resume && document.hidden ? JSON.stringify(resume) : null, 'sessionStorage')
 }
 
 function keepForReload() {
   const resume = shared.bridge?.resume
   unloading = true
-  try {
-    if (resume) sessionStorage.setItem(STORED, JSON.stringify(resume))
-  } catch {
-    // as above
-  }
+  if (resume) store(STORED, JSON.stringify(resume), 'sessionStorage')
 }
 
 /** @param {'starting' | 'doorstep' | 'home'} view */
 function show(view) {
-  if (document.body.dataset.view === view) return
   document.body.dataset.view = view
 }
 
 /** @param {string} [code] */
 function showDoorstep(code = 'none') {
+  unknown = code
   const lost = $('result').hidden ? '' : `${$('result-text').textContent} ` // a call that ended with the session
-  say($('doorstep-text'), lost + (DOORSTEP[code] ?? DOORSTEP['not-authorized']))
+  say($('doorstep-text'), lost + doorstep(code))
   say($('banner'))
-  $('me').hidden = true
+  $('me').hidden = $('devices').hidden = true
+  offerName(false)
   show('doorstep')
   $('doorstep').focus()
 }
@@ -95,22 +96,22 @@ function showDoorstep(code = 'none') {
 function begin() {
   const { token, device: given } = takeFragment()
   // A link from somebody must not turn the owner of this browser into somebody else unnoticed.
-  const invited = given && !token && ([null, given].includes(device()) || confirm(REPLACE)) ? given : null
+  const invited = given && !token && ([null, given].includes(device()) || confirm(t('doorstep.replace'))) ? given : null
   if (invited) keepDevice(invited)
   const own = token ? null : device()
   const resume = token || invited ? null : takeStored()
   shared.bridge?.close()
   if (!token && !resume && !own) return showDoorstep()
   show('starting')
-  const bridge = new Bridge({ token: token ?? undefined, device: own ?? undefined, resume })
+  const bridge = new Bridge({ token: token ?? undefined, device: own ?? undefined, name: (own && setting('name')) || undefined, resume })
   shared.bridge = bridge
   byDevice = own !== null
   const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ run) =>
     bridge.addEventListener(type, (event) => bridge === shared.bridge && run(/** @type {any} */ (event).detail))
   on('connection', connection)
-  on('contacts', (contacts) => showContacts(contacts, { bridge, call: (contact, video) => place(contact.jid, { video }) }))
+  on('contacts', () => contacts(bridge))
   on('presence', ({ show }) => { $('my-show').value = show })
-  on('incoming', incoming)
+  on('incoming', (call) => line.incoming(call))
   on('interrupted', interrupted)
   on('missed', (missed) => { addMissed(missed, () => place(missed.from, { video: false })); recent() })
   on('draining', () => { draining = true; lost() })
@@ -122,8 +123,8 @@ function connection({ state, error }) {
   if (state === 'online') return online()
   if (state === 'offline') return error && notLetIn(error.code)
   if (state === 'reconnecting') return lost()
-  say($('starting-text'), CONNECTION.connecting)
-  announce(CONNECTION.connecting)
+  say($('starting-text'), t('connection.connecting'))
+  announce(t('connection.connecting'))
 }
 
 /** @param {string} code */
@@ -137,16 +138,17 @@ function notLetIn(code) {
 
 function signOut() {
   const { bridge } = shared
-  if (current && !confirm(SIGN_OUT)) return
+  if (line.current && !confirm(t('settings.sign-out-call'))) return
   keepDevice(null)
+  $('settings').close()
   const over = () => { bridge?.close(); if (bridge === shared.bridge) showDoorstep('signed-out') }
   bridge?.request('devices.revoke').then(over, over)
   if (bridge?.state !== 'online') over()
 }
 
 function lost() {
-  const talking = current !== null && current.connectedAt !== null
-  const text = CONNECTION[talking ? (draining ? 'drainingCall' : 'duringCall') : (draining ? 'draining' : 'reconnecting')]
+  const talking = line.current !== null && line.current.connectedAt !== null
+  const text = t(`connection.${draining ? 'draining' : 'reconnecting'}${talking ? '.talked' : ''}`)
   if ($('banner').textContent === text) return
   say($('banner'), text)
   announce(text)
@@ -154,7 +156,7 @@ function lost() {
 
 function online() {
   const bridge = /** @type {Bridge} */ (shared.bridge)
-  if (!$('banner').hidden) announce('Connected again.')
+  if (!$('banner').hidden) announce(t('connection.again'))
   draining = false
   say($('banner'))
   say($('me-name'), bridge.name)
@@ -164,14 +166,28 @@ function online() {
   $('my-show').onchange = () => bridge.setPresence($('my-show').value).catch((error) => announce(problem(error), 'alarm'))
   showWarnings(bridge.warnings)
   offerDevices(bridge, byDevice, signOut)
+  offerName(byDevice)
   recent()
   offerPicture(bridge)
   show('home')
   keep()
 }
 
+/** @param {Bridge} bridge */
+function contacts(bridge) {
+  showContacts(bridge.contacts, { bridge, call: (contact, video) => place(contact.jid, { video }) })
+}
+
 function recent() {
   if (shared.bridge) showHistory(shared.bridge, (jid, video) => place(jid, { video }))
+}
+
+function respoken() {
+  if (document.body.dataset.view === 'doorstep') return say($('doorstep-text'), doorstep(unknown))
+  if (!$('banner').hidden) lost()
+  if (shared.bridge) contacts(shared.bridge)
+  if (!$('devices').hidden && shared.bridge) refresh(shared.bridge)
+  recent()
 }
 
 // --- calls --------------------------------------------------------------------------------------------------------
@@ -181,39 +197,7 @@ function recent() {
  * @param {{audio?: boolean, video: boolean}} wanted
  */
 function place(jid, wanted) {
-  const { bridge } = shared
-  if (!bridge || current) return
-  const call = bridge.call(jid, withDevices(wanted))
-  take(call)
-  const sound = () => ring(ringingCall() ? 'incoming' : call.state === 'ringing' && current === call ? 'ringback' : null)
-  call.addEventListener('state', sound)
-}
-
-/**
- * @param {import('./call.js').Call} call that is in the call view from now on
- * @param {import('./call.js').Call} [before] what it was until now
- */
-function take(call, before) {
-  current = call
-  shared.call = call
-  setBusy(true)
-  showCall(call, shared.bridge?.contacts.find(({ jid }) => jid === call.peer.split('/')[0]), before)
-  showControls(call)
-  call.addEventListener('state', () => { if (!$('banner').hidden) lost() })
-  call.addEventListener('ended', () => over(call))
-  call.addEventListener('moved', (/** @type {any} */ { detail }) => take(detail, call))
-}
-
-/** @param {import('./call.js').Call} call */
-function over(call) {
-  hideCall(call)
-  if (current !== call) return
-  current = null
-  setBusy(false)
-  if (!$('banner').hidden) lost()
-  if (!ringingCall()) ring(null)
-  recent()
-  finished(call)
+  line.place(shared.bridge, jid, wanted)
 }
 
 /**
@@ -225,45 +209,9 @@ function finished(call, text) {
   showResult({ call, text, onAgain: (wanted) => place(jid, wanted), onDone: () => focusContact(jid) })
 }
 
-/** @param {import('./call.js').Call} call */
-function incoming(call) {
-  if (ringingCall()) return call.reject({ busy: true })
-  if (!current) shared.call = call
-  if (!current) ring('incoming')
-  showIncoming(call, { current, onAccept: (wanted) => accept(call, wanted) })
-  call.addEventListener('ended', () => {
-    const here = ringingCall() === call
-    hideIncoming(call)
-    recent()
-    if (!here) return
-    ring(null)
-    if (!current) finished(call)
-  })
-}
-
-/**
- * @param {import('./call.js').Call} call
- * @param {{audio: boolean, video: boolean}} wanted
- */
-async function accept(call, wanted) {
-  enable(false)
-  ring(null)
-  try {
-    await call.accept(withDevices(wanted))
-  } catch (error) {
-    return explain(error)
-  }
-  if (call.ended) return
-  const previous = current
-  current = null
-  previous?.hangUp()
-  hideIncoming(call)
-  take(call)
-}
-
 /** @param {any} snapshot of a call that the reload of the page ended */
 function interrupted({ with: peer, name, media }) {
-  finished({ peer, name, media, direction: 'out', connectedAt: null, error: null }, `The page was loaded anew, so the call with ${name} ended.`)
+  finished({ peer, name, media, direction: 'out', connectedAt: null, error: null }, t('ended.reload', { name }))
 }
 
 // --- start --------------------------------------------------------------------------------------------------------
@@ -272,9 +220,13 @@ addEventListener('pagehide', keepForReload) // before the bridge's own listener,
 addEventListener('pageshow', () => { unloading = false })
 addEventListener('hashchange', () => /^#(token|device)=/.test(location.hash) && begin())
 document.addEventListener('visibilitychange', keep)
-addEventListener('beforeunload', (event) => { if (current) event.preventDefault() })
+document.addEventListener(RESPOKEN, respoken)
 addEventListener('keydown', (event) => { if (event.key === 'Escape' && !$('result').hidden) { hideResult(); $('contacts-title').focus() } })
-$('check').onclick = () => openSetup(null)
+$('check').onclick = () => openSetup(line.current)
+offerSettings({
+  opened: () => { if (!$('devices').hidden && shared.bridge) refresh(shared.bridge) },
+  renamed: () => { if (byDevice && !line.current && !ringingCall()) begin() }, // a name is given when a session begins
+})
 unlockSound()
 offerProof(() => document.body.dataset.view === 'doorstep' && begin()) // elsewhere it is for the next time
 begin()

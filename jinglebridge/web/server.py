@@ -71,7 +71,7 @@ class WebServer:
         self._headers = security_headers(public_url)
         self._runner: web.AppRunner | None = None
         self._folder = client_folder()
-        self._guests = GuestPages(links, self._folder / "guest.html", self.address_of, self._check_origin) if links is not None else None
+        self._guests = GuestPages(links, self._folder / "index.html", self.address_of, self._check_origin) if links is not None else None
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024)

@@ -65,6 +65,7 @@ def test_a_link_by_chat_on_prosody_rings_and_is_spent_by_the_call(prosody: Proso
             guest.press("Check my devices")
             guest.sees("the bar moves with your voice")
             wait_for("the bar moves", lambda: guest.page.evaluate("document.getElementById('level').value") > 0.05, 5)
+            guest.press("Done")
             name = guest.page.get_by_label("Your name")
             name.fill("Anna")
             name.press("Enter")  # no mouse is needed

@@ -1,38 +1,93 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 
+import { finder } from '../../../client/page-search.js'
 import { lossBetween, measured } from '../../../client/page-quality.js'
-import { clock, ENDED, hue, initials, lasted, moment, moved, problem, PROBLEMS, PROOF, quality, sentence } from '../../../client/words.js'
+import english from '../../../client/words-en.js'
+import { clock, ended, hue, initials, language, languages, lasted, many, moment, problem, quality, reword, sentence, speak, t, theirs } from '../../../client/words.js'
 
-it('every end is a sentence, whoever called', () => {
-  for (const [reason, say] of Object.entries(ENDED)) {
-    for (const direction of ['in', 'out']) {
-      for (const talked of [true, false]) assert.match(say({ name: 'Bob', direction, talked }), /^[A-Z].*\.$/, reason)
-    }
+/** Runs `check` in each language. */
+async function inEach(check) {
+  for (const [code] of languages()) {
+    await speak([code])
+    await check(code)
   }
+  await speak(['en'])
+}
+
+it('speaks what is wished for first, of what there is', async () => {
+  const wishes = [['fr', 'de-AT', 'en'], ['DE'], ['fr', 'xx'], [], ['en-GB', 'de'], ['constructor', '__proto__']]
+  const spoken = []
+  for (const wish of wishes) {
+    await speak(wish)
+    spoken.push(language())
+  }
+  assert.deepEqual(spoken, ['de', 'de', 'en', 'en', 'en', 'en'])
+  assert.deepEqual(languages(), [['en', 'English'], ['de', 'Deutsch']])
 })
 
-it('every problem is a sentence, by code and by what was refused', () => {
-  for (const text of Object.values(PROBLEMS)) assert.match(text, /^[A-Z].*\.$/)
+it('what is said otherwise stays so in another language', async () => {
+  reword({ 'state.ringing': 'Dring, {name}' })
+  await speak(['de'])
+  assert.deepEqual([t('state.ringing', { name: 'Bob' }), t('call.mute')], ['Dring, Bob', 'Stumm'])
+  reword({ 'state.ringing': english['state.ringing'] })
+  await speak(['en'])
+})
+
+it('a name is put in as it is, and does not turn the sentence around it', () => {
+  const end = (name) => ended({ reason: 'ended', name, direction: 'out', connectedAt: 1 })
+  assert.equal(end('{name} $& <b>'), 'Call with {name} $& <b> ended.')
+  assert.equal(end('\u202eboB'), 'Call with boB ended.')
+  assert.equal(end('\u05d3\u05d5\u05d3'), 'Call with \u2068\u05d3\u05d5\u05d3\u2069 ended.')
+})
+
+it('every end is a sentence, whoever called', () => inEach(() => {
+  const reasons = new Set(Object.keys(english).filter((key) => /^ended\.(?!reload|lasted)/.test(key)).map((key) => key.split('.')[1]))
+  assert.equal(reasons.size, 15)
+  const failed = ended({ reason: 'what?', name: 'Bob', direction: 'in', connectedAt: null })
+  for (const reason of reasons) {
+    for (const direction of ['in', 'out']) {
+      for (const connectedAt of [null, 1]) {
+        const said = ended({ reason, name: 'Bob', direction, connectedAt })
+        assert.match(said, /^[A-Z].*\.$/, reason)
+        assert.equal(said === failed, reason === 'failed')
+      }
+    }
+  }
+}))
+
+it('every problem is a sentence, by code and by what was refused', () => inEach(() => {
+  for (const key of Object.keys(english)) if (/^(problem|doorstep|proof\.(wrong|error)|link)\.(?!.*title|again)/.test(key)) assert.match(t(key, { message: 'X.', count: 2 }), /^[A-ZÄÖÜ].*[.?]$/, key)
   const refused = { code: 'not-negotiable', message: 'content-add' }
-  assert.equal(problem(refused), PROBLEMS['not-negotiable'])
-  assert.equal(problem({ ...refused, what: 'ice-restart' }), PROBLEMS['not-negotiable'])
-  assert.equal(problem({ ...refused, what: 'add' }), PROBLEMS['not-negotiable add'])
-  assert.equal(problem({ code: 'internal', message: 'it broke' }), 'It broke.')
-  assert.match(problem({ code: 'token-expired', message: 'exp' }), /^Your link has expired/)
+  assert.equal(problem(refused), t('problem.not-negotiable'))
+  assert.equal(problem({ ...refused, what: 'ice-restart' }), t('problem.not-negotiable'))
+  assert.equal(problem({ ...refused, what: 'add' }), t('problem.not-negotiable.add'))
+  assert.equal(problem({ code: 'token-expired', message: 'exp' }), t('doorstep.token-expired'))
+}))
+
+it('what has no words of its own is told as it came', async () => {
+  assert.equal(problem({ code: 'internal', message: 'it broke' }), 'Something went wrong. It broke.')
   assert.deepEqual(['', 'Was it you?'].map(sentence), ['', 'Was it you?'])
+  assert.equal(theirs('this is you', 'problem.contact-forbidden'), 'This is you.')
+  await speak(['de'])
+  assert.equal(theirs('this is you', 'problem.contact-forbidden'), 'Mit dieser Adresse geht das nicht.')
+  await speak(['en'])
 })
 
 it('says which way a call went on', () => {
-  assert.deepEqual([true, false].map((talking) => moved('Bob', talking)), ['Bob went on with another device.', 'Bob was calling you at the same time.'])
+  const said = ['call.moved.talked', 'call.moved'].map((key) => t(key, { name: 'Bob' }))
+  assert.deepEqual(said, ['Bob went on with another device.', 'Bob was calling you at the same time.'])
 })
 
-it('while an address is proved, everything is a sentence and nothing says whether it exists', () => {
-  for (const text of [PROOF.asked('a@b'), PROOF.wrong(2), PROOF.wrong(1), PROOF.wrong(0), PROOF.over, PROOF.unreachable, ...Object.values(PROOF.errors)]) {
-    assert.match(text, /^[A-Z].*\.$/)
-  }
-  assert.match(PROOF.asked('a@b'), /^If a@b exists/)
-  assert.deepEqual([1, 2].map((left) => PROOF.wrong(left).split('. ')[1]), ['One more try.', '2 more tries.'])
+it('while an address is proved, nothing says whether it exists', () => {
+  assert.match(t('proof.asked', { jid: 'a@b' }), /^If a@b exists/)
+  assert.deepEqual([0, 1, 2].map((left) => many('proof.wrong', left).split('. ')[1]), ['Begin again with a new message.', 'One more try.', '2 more tries.'])
+})
+
+it('finds a contact by parts of name and address, whatever the accents', () => {
+  const zoe = { name: 'Zoë Müller', jid: 'zm@example.org' }
+  for (const typed of ['', '  ', 'zoe', 'MUL zo', 'zm@', 'example müller']) assert.ok(finder(typed)(zoe), typed)
+  for (const typed of ['zoo', 'zoe meier', '.*']) assert.ok(!finder(typed)(zoe), typed)
 })
 
 it('time is shown as on a clock', () => {
