@@ -178,6 +178,7 @@ async function over(call) {
 // --- start --------------------------------------------------------------------------------------------------------
 
 $('visitor').addEventListener('submit', submitted)
+for (const id of ['call-name', 'result-text']) $(id).setAttribute('aria-level', '1') // the only heading then
 $('try').onclick = () => openSetup(null, Boolean(link?.video))
 $('look-again').onclick = () => { wrong = ''; begin() }
 document.addEventListener(RESPOKEN, paint)

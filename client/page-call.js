@@ -130,7 +130,7 @@ function paintStreams(call) {
   const remote = call.remoteStream
   const picture = call.connectedAt !== null && !call.remoteCameraOff && !call.held && !call.remoteHeld && Boolean(remote?.getVideoTracks().some(isFlowing))
   $('remote-video').hidden = !picture
-  $('local-video').hidden = !call.cameraOn && !call.sharing
+  $('local-video').hidden = call.held || call.remoteHeld || !(call.cameraOn || call.sharing)
   $('local-video').classList.toggle('screen', call.sharing)
   $('call').dataset.picture = picture ? 'yes' : 'no'
   attach($('local-video'), call.screenStream ?? call.localStream)

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { $, announce } from './page-dom.js'
+import { $, announce, say } from './page-dom.js'
 import { store, stored } from './page-store.js'
 import { day, t } from './words.js'
 
@@ -58,7 +58,7 @@ export async function refresh(bridge) {
 function row(bridge, { id, label, used, current }) {
   const item = $('device-row').content.cloneNode(true).firstElementChild
   const name = label || t('devices.unnamed')
-  item.querySelector('.name').textContent = name
+  say(item.querySelector('.name'), name)
   item.querySelector('.quiet').textContent = current ? t('devices.current') : t('devices.used', { day: day(used) })
   const button = item.querySelector('button')
   button.hidden = current // which has a button of its own

@@ -5,6 +5,9 @@
 
 import { hue, initials } from './words.js'
 
+/** Marks that write a text from right to left whatever it is: "exe.png" for gnp.exe. */
+const TURNING = /[\u202a-\u202e]/g
+
 /**
  * @param {string} id
  * @returns {any} the element of index.html
@@ -17,8 +20,9 @@ export const $ = (id) => document.getElementById(id)
  * @param {string} [text]
  */
 export function say(element, text = '') {
-  if (element.textContent !== text) element.textContent = text
-  element.hidden = text === ''
+  const harmless = text.replace(TURNING, '')
+  if (element.textContent !== harmless) element.textContent = harmless
+  element.hidden = harmless === ''
 }
 
 /**
@@ -27,7 +31,9 @@ export function say(element, text = '') {
  * @param {'announce' | 'alarm'} [region] alarm: interrupts what is being read
  */
 export function announce(text, region = 'announce') {
-  const element = $(region)
+  // While a dialog is open, nothing outside of it is read.
+  const place = [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body
+  const element = /** @type {HTMLElement} */ (place.querySelector(`:scope > .${region}`))
   element.textContent = ''
   // A region that gets the same text again is read again only when it was empty in between.
   setTimeout(() => { element.textContent = text }, 50)

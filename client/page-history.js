@@ -3,7 +3,7 @@
  * @module
  */
 
-import { $ } from './page-dom.js'
+import { $, say } from './page-dom.js'
 import { lasted, moment, t } from './words.js'
 
 const FEW = 8 // entries before anybody asks for more
@@ -66,7 +66,7 @@ function row(entry, onCall) {
   const item = $('history-row').content.firstElementChild.cloneNode(true)
   const missed = entry.direction === 'in' && !entry.answered && entry.reason !== 'declined'
   item.classList.toggle('unanswered', missed)
-  item.querySelector('.name').textContent = entry.name
+  say(item.querySelector('.name'), entry.name)
   item.querySelector('.name').title = entry.with
   item.querySelector('.what').textContent = lasted(entry, missed)
   const time = item.querySelector('time')

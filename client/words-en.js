@@ -146,7 +146,7 @@ export default {
   'me.available': 'Available',
   'me.away': 'Away',
   'me.dnd': 'Do not disturb',
-  'me.picture': 'Picture',
+  'me.picture': 'Choose a picture…',
   'me.choose': 'Your picture',
   'me.pictured': 'Your contacts see the new picture.',
   'me.unpictured': 'This file could not be used as a picture. Choose a PNG or JPEG file.',

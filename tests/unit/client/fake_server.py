@@ -64,6 +64,8 @@ class FakeBridge:
         self.offers: dict[str, m.Description] = {}
         self.log: list[m.Request] = []
         self.warnings: list[str] = []
+        self.features: list[str] = []
+        self.contacts = [contact(*c) for c in CONTACTS]
         self.refuse_resume = False
         self.abilities = m.Abilities()
         self.refused: Literal["add", "direction"] | None = None  # changes in a call are answered with this
@@ -120,12 +122,13 @@ class FakeBridge:
         session = next((s for s in self.sessions if frame.resume and s.secret == frame.resume.secret and not self.refuse_resume), None)
         resumed = session is not None
         if session is None:
-            if frame.token is None or frame.token == "expired":
+            user = self.user(frame)
+            if user is None:
                 code: m.ErrorCode = "token-expired" if frame.token else "not-authorized"
                 await socket.send_str(m.encode(m.Error(code=code, message="no", id=frame.id)).decode())
                 await socket.close(code=1008)
                 return None
-            session = Session(frame.token)
+            session = Session(user)
             self.sessions.append(session)
         session.socket = socket
         session.secret = secrets.token_hex(16)
@@ -133,9 +136,9 @@ class FakeBridge:
             m.Welcome(
                 jid=session.jid,
                 name=NAMES.get(session.user, session.user),
-                contacts=[contact(*c) for c in CONTACTS if c[0] != session.user],
+                contacts=self.contacts_of(session.user),
                 limits=m.Limits(frame=98304, calls=8, resume=120, ping=10),
-                features=[],
+                features=self.features,
                 resume=session.secret,
                 resumed=resumed,
                 calls=[],
@@ -149,12 +152,24 @@ class FakeBridge:
                     await session.send(event)
         return session
 
+    def user(self, frame: m.Hello) -> str | None:
+        """Who comes; None: nobody who is let in."""
+        return None if frame.token == "expired" else frame.token
+
+    def contacts_of(self, user: str) -> list[m.Contact]:
+        return [c for c in self.contacts if not c.jid.startswith(f"{user}@")]
+
+    def told(self, frame: m.Request) -> list[Any]:
+        """What comes before the ack of a question."""
+        return []
+
     async def request(self, session: Session, frame: m.Request) -> None:
         for answer in session.answered.get(frame.id, []):
             await session.send(answer)
         if frame.id in session.answered:
             return
         answers: list[Any] = [m.Pong(id=frame.id)] if isinstance(frame, m.Ping) else [m.Ack(id=frame.id)]
+        answers[:0] = self.told(frame)
         if isinstance(frame, m.Ice):
             answers.insert(0, m.IceEvent(id=frame.id, iceServers=[], iceTransportPolicy="all", expires=3600))
         refused = self.refused is not None and isinstance(frame, m.SetDescription) and frame.description.type == "offer"
@@ -193,7 +208,7 @@ class FakeBridge:
         if callee is None:
             return
         video = "m=video" in frame.description.sdp
-        name = NAMES[session.user]
+        name = NAMES.get(session.user, session.user)
         media = m.Media(audio=True, video=video)
         await callee.event(m.Incoming(call=frame.call, from_=session.jid, name=name, media=media, abilities=self.abilities))
         await session.event(m.State(call=frame.call, state="ringing", abilities=self.abilities))
