@@ -89,7 +89,7 @@ function showDoorstep(why) {
   if ($('setup').open) $('setup').close()
   hideResult()
   show('doorstep')
-  $('doorstep').focus()
+  $('doorstep').focus({ preventScroll: true })
 }
 
 // --- calling ------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
  */
 
 import { $, announce, paintAvatar, say } from './page-dom.js'
+import { RESPOKEN } from './page-language.js'
 import { offerSearch, showFound, wanted } from './page-search.js'
 import { problem, t, theirs, timeOfDay } from './words.js'
 
@@ -54,7 +55,7 @@ function draw(contacts, doing) {
   const listed = contacts.filter((contact) => contact.subscription !== 'pending-in' || contact.blocked)
   keepOnly(rows, listed)
   keepOnly(asking, waiting)
-  for (const contact of waiting) if (!asking.has(contact.jid)) ask(contact, doing.bridge)
+  for (const contact of waiting) ask(contact, doing.bridge)
   $('requests').hidden = waiting.length === 0
   const list = $('contacts')
   const isWanted = wanted()
@@ -108,7 +109,8 @@ async function add(bridge) {
  * @param {any} bridge
  */
 function ask({ jid, name }, bridge) {
-  const row = $('request-row').content.firstElementChild.cloneNode(true)
+  const known = asking.get(jid)
+  const row = known ?? $('request-row').content.firstElementChild.cloneNode(true)
   const who = name && name !== jid.split('@')[0] ? `${name} (${jid})` : jid
   const text = t('contacts.request', { name: who })
   row.querySelector('span').textContent = text
@@ -116,6 +118,7 @@ function ask({ jid, name }, bridge) {
   does(allow, t('contacts.allow-one', { name: jid }), () => bridge.approveContact(jid))
   does(refuse, t('contacts.refuse-one', { name: jid }), () => bridge.denyContact(jid))
   does(block, t('contacts.block-one', { name: jid }), () => bridge.blockContact(jid))
+  if (known) return
   asking.set(jid, row)
   $('requests').append(row)
   announce(text)
@@ -168,17 +171,22 @@ export function showWarnings(sentences) {
  */
 export function addMissed({ from, name, at }, onBack) {
   const item = $('missed-row').content.firstElementChild.cloneNode(true)
-  const who = { name: name || from, time: timeOfDay(at) }
-  item.querySelector('span').textContent = t('missed.from', who)
+  const [back, dismiss] = item.querySelectorAll('button')
+  const write = () => {
+    const who = { name: name || from, time: timeOfDay(at) }
+    item.querySelector('span').textContent = t('missed.from', who)
+    back.setAttribute('aria-label', t('missed.back-one', who))
+    dismiss.setAttribute('aria-label', t('missed.dismiss-one', who))
+  }
   const remove = () => {
     item.remove()
+    document.removeEventListener(RESPOKEN, write)
     $('missed').hidden = $('missed').children.length === 0
   }
-  const [back, dismiss] = item.querySelectorAll('button')
-  back.setAttribute('aria-label', t('missed.back-one', who))
   back.onclick = () => { remove(); onBack() }
-  dismiss.setAttribute('aria-label', t('missed.dismiss-one', who))
-  dismiss.onclick = remove
+  dismiss.onclick = () => { remove(); $('contacts-title').focus() }
+  document.addEventListener(RESPOKEN, write)
+  write()
   $('missed').append(item)
   $('missed').hidden = false
 }

@@ -88,7 +88,7 @@ function showDoorstep(code = 'none') {
   $('me').hidden = $('devices').hidden = true
   offerName(false)
   show('doorstep')
-  $('doorstep').focus()
+  $('doorstep').focus({ preventScroll: true })
 }
 
 // --- the bridge ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from call_pages import Open, connected, end_reason, frames_grow, press, sounds
 from fake_server import FakeBridge
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from jinglebridge.web import messages as m
 
@@ -179,11 +179,25 @@ async def test_markup_in_a_name_is_text(enter: Open) -> None:
     await expect(alice.locator("main b")).to_have_count(0)
 
 
+async def tab_to(page: Page, name: str) -> None:
+    """By the Tab key alone; where it stops can be seen."""
+    button = page.get_by_role("button", name=name, exact=True)
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        if await button.evaluate("(element) => element === document.activeElement"):
+            await expect(button).to_have_css("outline-style", "solid")
+            return
+    raise AssertionError(f"no Tab gets to {name}")
+
+
 async def test_keyboard_alone(enter: Open) -> None:
+    """A whole call: placed, answered, muted, hung up, placed again from its end."""
     alice, bob = await enter("alice"), await enter("bob")
-    await alice.get_by_role("button", name="Call Bob", exact=True).focus()
+    await tab_to(alice, "Call Bob")
     await alice.keyboard.press("Enter")
+    await expect(alice.locator("#call")).to_be_focused()
     await expect(bob.get_by_role("dialog")).to_be_focused()
+    await expect(bob.get_by_role("alert").filter(has_text="Audio call from Alice Liddell.")).to_have_count(1)
     await bob.keyboard.press("Escape")
     await expect(bob.get_by_role("dialog")).to_be_visible()
     await bob.keyboard.press("Tab")
@@ -192,12 +206,24 @@ async def test_keyboard_alone(enter: Open) -> None:
     await connected(alice, bob)
     await expect(bob.locator("#call")).to_be_focused()
     await expect(bob.get_by_role("button", name="Keypad")).to_be_visible()
+    await tab_to(alice, "Mute")
+    await alice.keyboard.press("Space")
+    await expect(alice.get_by_role("button", name="Unmute")).to_be_focused()
+    await expect(bob.locator("#call-state")).to_have_text("Connected. Alice Liddell is muted.")
     names = ("Mute", "Hold", "Keypad", "Devices", "Full screen", "Hang up")
     for name in names:
         await bob.keyboard.press("Tab")
         await expect(bob.get_by_role("button", name=name, exact=True)).to_be_focused()
     await bob.keyboard.press("Enter")
     await expect(alice.locator("#result")).to_be_focused()
+    await expect(alice.get_by_role("status").filter(has_text="Call with Bob ended.")).to_have_count(1)
+    await tab_to(alice, "Call again")
+    await alice.keyboard.press("Enter")
+    await expect(bob.get_by_role("dialog")).to_be_visible()
+    await tab_to(alice, "Hang up")
+    await alice.keyboard.press("Enter")
+    await alice.keyboard.press("Escape")
+    await expect(alice.get_by_role("heading", name="Contacts")).to_be_focused()
 
 
 async def test_sound_that_the_browser_blocks_starts_with_a_tap(enter: Open) -> None:

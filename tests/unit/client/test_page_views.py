@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from fake_people import HEBREW, LONG, People
-from playwright.async_api import Browser, Page, expect
+from fake_people import People
+from playwright.async_api import Browser, Page
 from views import Look, walk
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
