@@ -30,7 +30,7 @@ from tests.interop.browser import Person, person  # noqa: E402
 IMAGES = ROOT / "docs" / "images"
 RECORD = ROOT / "docs" / "topics" / "one-call.jsonl"
 SECRET = frozenset({"token", "resume", "credential"})  # JSON keys that are not recorded
-DESK, PHONE = {"width": 1120, "height": 700}, {"width": 390, "height": 844}
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 CONTACTS = ("echo", "bob", "carol")  # echo@ is called; the others fill the list
 
 
@@ -55,20 +55,59 @@ class Studio:
         self.page.page.screenshot(path=str(IMAGES / f"{name}.png"))
 
     def pictures(self) -> None:
+        """Also `python -m pytest tests/unit/client/test_page_views.py`, which walks through all views, in each look."""
+        tab = self.page.page
         self.shoot("home")
+        self.page.press("Settings")
+        self.shoot("settings")
+        self.page.press("Done")
         self.page.press("Video call echo")
         self._connected(video=True)
         self.shoot("call")
-        self.page.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        tab.set_viewport_size(PHONE)  # type: ignore[arg-type]
         self.shoot("phone")
-        self.page.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+        tab.set_viewport_size(DESK)  # type: ignore[arg-type]
         self._hang_up()
         self.page.press("Close")
+        self._rings("incoming")
+        tab.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        tab.emulate_media(color_scheme="dark")
+        self._rings("phone-incoming-dark")
+        self.shoot("phone-home-dark")
+        tab.set_viewport_size(DESK)  # type: ignore[arg-type]
+        tab.evaluate("localStorage.setItem('jinglebridge.settings', JSON.stringify({ language: 'de' }))")
+        tab.reload()
+        self.page.sees("Kontakte")
+        self.page.offers("echo anrufen")
+        self.shoot("home-dark-german")
+        tab.evaluate("localStorage.clear()")
+        self._strangers()
+
+    def _rings(self, name: str) -> None:
+        """The contact calls; the page says no."""
         self.echo.send("call", to=self.bridge.jid("alice"), media=["audio", "video"])
         self.page.offers("Accept with video")
-        self.shoot("incoming")
+        self.shoot(name)
         self.page.press("Decline")
         self.echo.wait("ended")
+        self.page.press("Close")
+
+    def _strangers(self) -> None:
+        """What somebody sees who has no address here: a guest, and who signs in."""
+        tab = self.page.page
+        tab.emulate_media(color_scheme="light")
+        tab.goto(self.bridge.command("link", "create", self.echo.jid, "--label", "Shop").stdout.split()[-1])
+        self.page.sees("Call echo")
+        self.page.page.get_by_label("Your name").fill("Anna")
+        self.shoot("guest")
+        tab.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        self.shoot("phone-guest")
+        tab.set_viewport_size(DESK)  # type: ignore[arg-type]
+        tab.goto(f"{self.bridge.url}/healthz")
+        tab.evaluate("sessionStorage.clear()")  # the page of Alice is over
+        tab.goto(self.bridge.url)
+        self.page.sees("Prove your address")
+        self.shoot("sign-in")
 
     def record(self, file: Path) -> None:
         """An audio call from the page, hung up by the page: the page's frames, then the stanzas as the contact saw them."""

@@ -285,6 +285,21 @@ def test_mute_both_ways(alice: tuple[Person, str], dino: Dino) -> None:
 
 
 @pytest.mark.long
+def test_the_page_adds_its_camera_to_a_call_with_dino(alice: tuple[Person, str], dino: Dino) -> None:
+    """One press in a call that began without video; the sound goes on."""
+    page, jid = alice
+    since = in_call(call_dino, page, dino, jid, video=False)
+    page.press("Start video")
+    dino.says("IN content-add", since)
+    dino.says("OUT content-accept", since)
+    dino_sees(page, dino)
+    both_hear(page, dino)
+    page.press("Stop video")
+    dino.shows_no_picture(COLOURS)
+    page_hangs_up(page, dino, since)
+
+
+@pytest.mark.long
 def test_the_page_holds_dino_and_goes_on(alice: tuple[Person, str], dino: Dino) -> None:
     """J-208: Dino knows no hold; neither hears the other all the same, and both do afterwards."""
     page, jid = alice

@@ -26,7 +26,8 @@ FAULTS = """async () => {
   if (passes.length < 10) throw new Error('axe has looked at nothing')
   const wrong = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html} ${nodes[0].failureSummary}`)
   const open = document.querySelector('dialog[open]') ?? document
-  for (const one of open.querySelectorAll('.controls button, #keys button, .sheet :is(select, button, input:not([type=file])), button.solid, button.icon')) {
+  const touched = '.controls button, #keys button, .sheet :is(select, button, input:not([type=file])), button.solid, button.icon'
+  for (const one of open.querySelectorAll(touched)) {
     const { width, height, left, right } = one.getBoundingClientRect()
     const least = one.type === 'checkbox' ? 22 : 44
     const name = one.id || one.value || one.className

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +84,8 @@ async def person(bridge: People, browser: Browser, look: Look) -> AsyncIterator[
     context = await look.context(browser)
     alice = await look.open(context, f"{bridge.url}#token=alice", "home")
     session = next(s for s in reversed(bridge.sessions) if s.user == "alice")
-    await session.event(m.Missed(from_="erin@call.example.org", name="Erin", media=m.Media(audio=True, video=False), at="2026-05-28T09:00:00Z"))
+    media = m.Media(audio=True, video=False)
+    await session.event(m.Missed(from_="erin@call.example.org", name="Erin", media=media, at="2026-05-28T09:00:00Z"))
     await expect(alice.locator("#missed li")).to_have_count(1)
     await expect(alice.locator("#history li")).to_have_count(5)
     yield "home", alice
@@ -173,4 +173,3 @@ async def guest(bridge: People, browser: Browser, look: Look) -> AsyncIterator[t
     bridge.link = "good"
     await other.close()
     await context.close()
-    await asyncio.sleep(0)
