@@ -13,6 +13,7 @@ const WENT = 8000 // ms that it is told that the call went on elsewhere
 let shown = null
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let ticking
+let writeResult = () => ''
 
 /**
  * @param {any} call
@@ -56,15 +57,18 @@ export function hideCall(call) {
 }
 
 /**
- * @param {{call: any, text?: string, onAgain: (wanted: {audio: boolean, video: boolean}) => void, onDone: () => void}} result
+ * @param {{call: any, text?: () => string, onAgain: (wanted: {audio: boolean, video: boolean}) => void, onDone: () => void}} result
  */
-export function showResult({ call, text = ended(call), onAgain, onDone }) {
+export function showResult({ call, text = () => ended(call), onAgain, onDone }) {
   const talked = call.connectedAt ? (Date.now() - call.connectedAt) / 1000 : 0
+  writeResult = () => {
+    const more = call.error ? problem(call.error) : sentence(call.text ?? '')
+    say($('result-text'), text())
+    say($('result-more'), more || (talked ? t('ended.lasted', { time: clock(talked) }) : ''))
+    return [text(), more].filter(Boolean).join(' ')
+  }
   paintAvatar($('result-avatar'), call.peer, call.name)
-  say($('result-text'), text)
-  const more = call.error ? problem(call.error) : sentence(call.text ?? '')
-  say($('result-more'), more || (talked ? t('ended.lasted', { time: clock(talked) }) : ''))
-  announce([text, more].filter(Boolean).join(' '))
+  announce(writeResult())
   const again = (/** @type {boolean} */ audio) => { hideResult(); onAgain({ audio, video: call.media.video }) }
   $('again').onclick = () => again(true)
   $('listen-only').onclick = () => again(false)
@@ -78,6 +82,7 @@ export function showResult({ call, text = ended(call), onAgain, onDone }) {
 
 export function hideResult() {
   if ($('result').hidden) return
+  writeResult = () => ''
   $('result').hidden = true
   $('idle').hidden = false
   delete document.body.dataset.call
@@ -173,4 +178,7 @@ $('camera').onclick = () => {
   shown?.camera(!shown.cameraOn).catch((/** @type {any} */ error) => note(problem(error)))
 }
 $('hang-up').onclick = () => shown?.hangUp()
-document.addEventListener(RESPOKEN, () => shown && paint(shown))
+document.addEventListener(RESPOKEN, () => {
+  if (shown) paint(shown)
+  writeResult()
+})

@@ -202,7 +202,7 @@ function place(jid, wanted) {
 
 /**
  * @param {any} call
- * @param {string} [text]
+ * @param {() => string} [text]
  */
 function finished(call, text) {
   const jid = call.peer.split('/')[0]
@@ -211,7 +211,7 @@ function finished(call, text) {
 
 /** @param {any} snapshot of a call that the reload of the page ended */
 function interrupted({ with: peer, name, media }) {
-  finished({ peer, name, media, direction: 'out', connectedAt: null, error: null }, t('ended.reload', { name }))
+  finished({ peer, name, media, direction: 'out', connectedAt: null, error: null }, () => t('ended.reload', { name }))
 }
 
 // --- start --------------------------------------------------------------------------------------------------------

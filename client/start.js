@@ -7,5 +7,6 @@ import { settle } from './page-language.js'
 
 const guest = location.pathname.startsWith('/c/')
 document.body.classList.toggle('guest', guest)
-await settle()
+// What both pages need comes while the words do.
+await Promise.all([settle(), import('./page-line.js'), import('./jinglebridge.js')])
 await import(guest ? './guest.js' : './page.js')

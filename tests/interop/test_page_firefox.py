@@ -73,11 +73,9 @@ class FirefoxPerson:
 
     async def until(self, expression: str, patience: float = 20.0) -> Any:
         """Its value, as soon as it is true."""
-        again = f"if (performance.now() > end) return null; await new Promise((next) => setTimeout(next, 50)) }}"
-        loop = (
-            f"const end = performance.now() + {1000 * patience}; for (;;) {{ const value = {expression}; if (value) return value; {again}"
-        )
-        value = await self.run(f"(async () => {{ {loop} }})()")
+        wait = "await new Promise((next) => setTimeout(next, 50))"
+        loop = f"for (;;) {{ const value = {expression}; if (value || performance.now() > end) return value; {wait} }}"
+        value = await self.run(f"(async () => {{ const end = performance.now() + {1000 * patience}; {loop} }})()")
         assert value, f"not within {patience} s: {expression}; {await self.run('document.body.innerText')}"
         return value
 

@@ -203,3 +203,16 @@ async def test_moved_in_the_page_and_taken_out_of_it(bridge: FakeBridge, enter: 
     await expect(status(page)).to_have_text("Connected")
     await page.evaluate("document.querySelector('jingle-call').remove()")
     await expect(bob.get_by_role("heading", name="Call with Alice Liddell ended.")).to_be_visible()
+
+
+async def test_the_button_speaks_the_language_of_the_site(shop: Open) -> None:
+    page = await shop("")
+    await page.evaluate("""() => {
+      document.documentElement.lang = 'de-DE'
+      document.body.innerHTML = '<jingle-call to="bob@call.example.org" name="Bob" token-url="/my-token" presence></jingle-call>'
+    }""")
+    await expect(page.get_by_role("button", name="Bob anrufen")).to_be_enabled()
+    await expect(page.get_by_text("Bob ist online")).to_be_visible()
+    await page.evaluate("import('/client/words.js').then(({ reword }) => reword({ 'button.call': 'Zu {name}' }))")
+    await page.evaluate("document.querySelector('jingle-call').setAttribute('name', 'Bobby')")
+    await expect(page.get_by_role("button", name="Zu Bobby")).to_be_visible()

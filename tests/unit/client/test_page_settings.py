@@ -54,8 +54,8 @@ async def open_page(context: BrowserContext, url: str) -> Page:
     return page
 
 
-def said(page: Page, text: str, role: str = "status") -> object:
-    return expect(page.get_by_role(role).filter(has_text=text)).to_have_count(1)  # type: ignore[arg-type]
+async def said(page: Page, text: str) -> None:
+    await expect(page.get_by_role("status").filter(has_text=text)).to_have_count(1)
 
 
 async def test_the_language_is_the_browsers_until_another_is_chosen(people: People, german: BrowserContext) -> None:
@@ -67,12 +67,16 @@ async def test_the_language_is_the_browsers_until_another_is_chosen(people: Peop
     await expect(page.get_by_text("Bitte nicht stören · In the pod bay")).to_be_visible()
     await expect(page.locator("#warnings li")).to_have_attribute("lang", "en")  # the bridge speaks English
     await expect(page.locator("#history .what").first).to_have_text("Ausgehender Videoanruf, 1:15")
+    await press(page, "Erin anrufen")
+    await press(page, "Auflegen")
+    await expect(page.locator("#result")).to_contain_text("Sie haben den Anruf abgebrochen.")
     await press(page, "Einstellungen")
     await page.get_by_label("Sprache").select_option("English")
     await expect(html).to_have_attribute("lang", "en")
     for role, name in (("heading", "Settings"), ("button", "Done")):
         await expect(page.get_by_role(role, name=name)).to_be_visible()  # type: ignore[arg-type]
     await press(page, "Done")
+    await expect(page.locator("#result")).to_contain_text("You cancelled the call.")
     for name in ("Settings", "Call Bob", f"Call {MARKUP} again", "Allow rosa@call.example.org"):
         await expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
     await expect(page).to_have_title("Calls")
@@ -189,7 +193,8 @@ async def test_notifications_that_the_browser_forbids_are_explained(people: Peop
     await press(page, "Settings")
     box = page.get_by_label("Notify me")
     await box.click()
-    await said(page, "The browser does not let this page notify you.", "alert")  # in the dialog: nothing else is read now
+    alert = page.get_by_role("dialog").get_by_role("alert")  # nothing outside is read now
+    await expect(alert).to_contain_text("The browser does not let this page notify you.")
     await expect(page.locator("#notify-note")).to_be_visible()
     await expect(box).not_to_be_checked()
     await context.close()
