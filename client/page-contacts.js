@@ -8,7 +8,7 @@ import { RESPOKEN } from './page-language.js'
 import { offerSearch, showFound, wanted } from './page-search.js'
 import { problem, t, theirs, timeOfDay } from './words.js'
 
-const REDRAW = 150 // ms: a list of thousands comes in many parts
+const REDRAW = 150 // ms
 
 /**
  * What can be done with contacts; all but `call` are those of the bridge.
@@ -19,6 +19,8 @@ const REDRAW = 150 // ms: a list of thousands comes in many parts
 
 /** @type {Map<string, HTMLElement>} rows by address */
 const rows = new Map()
+/** What a row shows: one that has not changed is left alone, for a list of thousands comes in many parts. @type {WeakMap<HTMLElement, any>} */
+let drawn = new WeakMap()
 /** @type {Map<string, HTMLElement>} rows of those who ask */
 const asking = new Map()
 let busy = false
@@ -62,7 +64,7 @@ function draw(contacts, doing) {
   let seen = 0
   listed.forEach((contact, index) => {
     const row = rows.get(contact.jid) ?? newRow(contact.jid)
-    fill(row, contact, doing)
+    if (drawn.get(row) !== contact) fill(row, contact, doing)
     row.hidden = !isWanted(contact)
     if (!row.hidden) seen++
     if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null)
@@ -205,6 +207,7 @@ function newRow(jid) {
  * @param {Doing} doing
  */
 function fill(row, contact, { call, bridge }) {
+  drawn.set(row, contact)
   const part = (/** @type {string} */ name) => /** @type {any} */ (row.querySelector(`.${name}`))
   const { jid, blocked } = contact
   const name = contact.name || jid
@@ -250,3 +253,5 @@ function label(button, name, onClick) {
   button.disabled = busy
   button.onclick = onClick
 }
+
+document.addEventListener(RESPOKEN, () => { drawn = new WeakMap() }) // before the page shows them again

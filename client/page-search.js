@@ -21,6 +21,7 @@ const folded = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCas
  */
 export function finder(wanted) {
   const parts = folded(wanted).split(/\s+/).filter(Boolean)
+  if (parts.length === 0) return () => true
   return ({ name, jid }) => {
     const text = folded(`${name} ${jid}`)
     return parts.every((part) => text.includes(part))
