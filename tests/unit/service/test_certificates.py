@@ -49,6 +49,16 @@ def serial_shown(context: ssl.SSLContext) -> int:
     return x509.load_der_x509_certificate(found).serial_number
 
 
+async def shown(context: ssl.SSLContext, serial: int) -> None:
+    async with asyncio.timeout(10):
+        while serial_shown(context) != serial:  # noqa: ASYNC110  a file, no event
+            await asyncio.sleep(0.01)
+
+
+def broken(web: Web) -> None:
+    Path(web.tls_cert).write_text("half of a file")
+
+
 async def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(certificates, "CHECK_EVERY", 0.01)
     web = issue(tmp_path, 1)
@@ -57,19 +67,15 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path, 
     watching = asyncio.create_task(certificates.renewed(web, context))
     await asyncio.sleep(0.05)
     issue(tmp_path, 2)
-    async with asyncio.timeout(10):
-        while serial_shown(context) != 2:
-            await asyncio.sleep(0.01)
-    Path(web.tls_cert).write_text("half of a file")
+    await shown(context, 2)
+    broken(web)
     await asyncio.sleep(0.1)
     assert serial_shown(context) == 2, "a broken file changes nothing"
     os.remove(web.tls_key)
     await asyncio.sleep(0.1)
     assert serial_shown(context) == 2
     issue(tmp_path, 3)
-    async with asyncio.timeout(10):
-        while serial_shown(context) != 3:
-            await asyncio.sleep(0.01)
+    await shown(context, 3)
     watching.cancel()
 
 
