@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,6 +16,7 @@ from jinglebridge.web import messages as m
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="module")]
 
+NPM = Path(__file__).parent / "npm" / "node_modules"  # scripts/test installs it
 PAGE = '<script type="module" src="/client/jingle-call.js"></script>{}<p>More</p>'
 LISTEN = """() => {
   window.told = []
@@ -203,6 +205,37 @@ async def test_moved_in_the_page_and_taken_out_of_it(bridge: FakeBridge, enter: 
     await expect(status(page)).to_have_text("Connected")
     await page.evaluate("document.querySelector('jingle-call').remove()")
     await expect(bob.get_by_role("heading", name="Call with Alice Liddell ended.")).to_be_visible()
+
+
+@pytest.mark.long
+async def test_axe_finds_nothing_in_the_button(enter: Open, shop: Open) -> None:
+    """Alone, while it rings, in a call with pictures, and called."""
+    bob = await enter("bob")
+    page = await shop(f"<main><h1>Shop</h1>{BOB.format('presence video')}</main>")
+    await page.evaluate("document.body.querySelector(':scope > p').remove()")
+    await page.evaluate((NPM / "axe-core" / "axe.min.js").read_text())
+
+    async def faults() -> object:
+        return await page.evaluate("""async () => {
+          const { violations, passes } = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+          return passes.length > 10 && violations.map(({ id, nodes }) => [id, nodes[0].html])
+        }""")
+
+    await expect(page.get_by_text("Bob is online")).to_be_visible()
+    assert await faults() == []
+    await press(page, "Call Bob")
+    await expect(status(page)).to_have_text("Ringing…")
+    assert await faults() == []
+    await press(bob, "Accept with video")
+    await expect(status(page)).to_have_text("Connected")
+    await until(page, SHOWN)
+    assert await faults() == []
+    await press(page, "Hang up")
+    await press(bob, "Close")
+    await press(bob, "Call Alice Liddell")
+    await expect(page.get_by_role("button", name="Answer")).to_be_visible()
+    assert await faults() == []
+    await press(page, "Decline")
 
 
 async def test_the_button_speaks_the_language_of_the_site(shop: Open) -> None:
