@@ -67,6 +67,7 @@ async def test_the_language_is_the_browsers_until_another_is_chosen(people: Peop
     await expect(page.get_by_text("Bitte nicht stören · In the pod bay")).to_be_visible()
     await expect(page.locator("#warnings li")).to_have_attribute("lang", "en")  # the bridge speaks English
     await expect(page.locator("#history .what").first).to_have_text("Ausgehender Videoanruf, 1:15")
+    await expect(page.locator("#requests .allow")).to_have_text("Erlauben")
     await press(page, "Erin anrufen")
     await press(page, "Auflegen")
     await expect(page.locator("#result")).to_contain_text("Sie haben den Anruf abgebrochen.")
@@ -77,6 +78,7 @@ async def test_the_language_is_the_browsers_until_another_is_chosen(people: Peop
         await expect(page.get_by_role(role, name=name)).to_be_visible()  # type: ignore[arg-type]
     await press(page, "Done")
     await expect(page.locator("#result")).to_contain_text("You cancelled the call.")
+    await expect(page.locator("#requests .allow")).to_have_text("Allow")
     for name in ("Settings", "Call Bob", f"Call {MARKUP} again", "Allow rosa@call.example.org"):
         await expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
     await expect(page).to_have_title("Calls")
