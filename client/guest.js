@@ -13,9 +13,11 @@ import { RESPOKEN } from './page-language.js'
 import { Line } from './page-line.js'
 import { offerSettings } from './page-settings.js'
 import { openSetup } from './page-setup.js'
+import { store, stored } from './page-store.js'
 import { unlockSound } from './ring.js'
 import { problem, t } from './words.js'
 
+const STORED = 'jinglebridge.interrupted'
 const PASSING = ['busy', 'unusable', 'offline'] // the link may be good later
 
 const code = location.pathname.split('/').pop() ?? ''
@@ -32,7 +34,7 @@ let calledAs = ''
 const line = new Line({
   latest: (call) => { shared.call = call },
   changed: () => {},
-  over,
+  over: (call) => over(call),
 })
 
 /** @param {'starting' | 'doorstep' | 'home'} view */
@@ -59,6 +61,24 @@ async function begin() {
   if (why) return showDoorstep(why)
   paint()
   show('home')
+  interrupted()
+}
+
+/** A reload ended the call that the guest was in: the bridge is told so, and one press makes another. */
+function interrupted() {
+  const { name, video, resume } = JSON.parse(stored(STORED, 'sessionStorage') ?? '{}')
+  store(STORED, null, 'sessionStorage')
+  if (!name || !link) return
+  $('name').value = name
+  connected(name, resume).catch(() => {}) // the other side finds out by itself, a little later
+  const call = { peer: link.name, name: link.name, media: { audio: true, video }, direction: 'out', connectedAt: null, error: null }
+  over(call, () => t('ended.reload', { name: call.name }))
+}
+
+function keepForReload() {
+  const { current } = line
+  const kept = current && { name: calledAs, video: current.media.video, resume: shared.bridge?.resume }
+  store(STORED, kept && JSON.stringify(kept), 'sessionStorage')
 }
 
 function paint() {
@@ -130,12 +150,13 @@ function busy(on) {
 /**
  * The bridge, under this name: another name is another guest.
  * @param {string} name
+ * @param {any} [resume] of the page before a reload
  */
-async function connected(name) {
+async function connected(name, resume) {
   if (shared.bridge && calledAs === name && shared.bridge.state !== 'offline') return shared.bridge
   shared.bridge?.close()
   calledAs = name
-  const bridge = new Bridge({ code, name })
+  const bridge = new Bridge({ code, name, resume })
   shared.bridge = bridge
   const on = (/** @type {string} */ type, /** @type {(detail: any) => void} */ run) =>
     bridge.addEventListener(type, (event) => bridge === shared.bridge && run(/** @type {any} */ (event).detail))
@@ -161,18 +182,18 @@ async function refused(error) {
   $('idle').hidden = false
 }
 
-/** @param {import('./call.js').Call} call */
-async function over(call) {
+/** @param {any} call @param {() => string} [text] */
+async function over(call, text) {
   let why = ''
   const onAgain = (/** @type {any} */ wanted) => place(calledAs, wanted)
   $('again').hidden = false
-  showResult({ call, onAgain, onDone: () => (why ? showDoorstep(why) : $('whose').focus()) })
+  showResult({ call, text, onAgain, onDone: () => (why ? showDoorstep(why) : $('whose').focus()) })
   why = await look()
   if (!why || why === 'offline' || $('result').hidden) return
   $('again').hidden = $('listen-only').hidden = true
-  const text = `${t(`link.${why}.title`)}. ${t(`link.${why}`)}`
-  say($('result-more'), text)
-  announce(text)
+  const reason = `${t(`link.${why}.title`)}. ${t(`link.${why}`)}`
+  say($('result-more'), reason)
+  announce(reason)
 }
 
 // --- start --------------------------------------------------------------------------------------------------------
@@ -182,6 +203,7 @@ for (const id of ['call-name', 'result-text']) $(id).setAttribute('aria-level', 
 $('try').onclick = () => openSetup(null, Boolean(link?.video))
 $('look-again').onclick = () => { wrong = ''; begin() }
 document.addEventListener(RESPOKEN, paint)
+addEventListener('pagehide', keepForReload) // before the bridge's own listener, which ends the call
 addEventListener('keydown', (event) => { if (event.key === 'Escape' && !$('result').hidden) { hideResult(); $('whose').focus() } })
 offerSettings({})
 unlockSound()

@@ -91,6 +91,10 @@ class FirefoxPerson:
         source = {"type": kind, "id": kind, "actions": list(actions)}
         await self.browser.command("input.performActions", context=self.context, actions=[source])
 
+    async def reload(self) -> None:
+        """Past the question whether the page, in which a call is on, shall be left."""
+        await self.browser.command("browsingContext.reload", context=self.context, wait="complete")
+
     async def sees(self, text: str) -> None:
         await self.until(f"document.body.innerText.includes({json.dumps(text)})")
 
@@ -154,6 +158,15 @@ async def test_a_person_with_firefox(ejabberd: Ejabberd, handset: HandsetFactory
             await hears(lambda r: r["video"]["frames"] > 5)
             await asyncio.to_thread(alice.send, "hangup")
             await page.sees(f"Call with {name} ended.")
+
+            await page.press("Call again")
+            await page.until("document.getElementById('call-state').textContent === 'Connected'")
+            await page.hears(TONE)
+            assert await page.run("faults") == []
+            await page.reload()
+            await page.sees(f"The page was loaded anew, so the call with {name} ended.")
+            await asyncio.to_thread(alice.wait, "ended")
+            await page.run(LISTEN)
             await page.key("\ue00c")  # Escape
             assert await page.until("document.activeElement.id") == "contacts-title"
 
@@ -164,5 +177,37 @@ async def test_a_person_with_firefox(ejabberd: Ejabberd, handset: HandsetFactory
             await page.until(PLACE.replace("NAME", json.dumps(f"{name} anrufen")))
             assert await page.run("[document.documentElement.lang, faults]") == ["de", []]
             assert alice.report()["violations"] == []
+    finally:
+        bridge.close()
+
+
+async def test_a_guest_with_firefox(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
+    """By the link alone; after a reload in the call, one press calls again."""
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, policy={"guests_without_turn": True, "guests_relay_only": False})
+    (tmp_path / "firefox").mkdir()
+    alice = handset(ejabberd, unique_user("alice"), "--tone", str(TONE))
+    try:
+        url = bridge.command("link", "create", alice.jid, "--label", "Shop").stdout.split()[-1]
+        async with firefox(f"{bridge.url}/healthz", tmp_path / "firefox") as browser:
+            page = await FirefoxPerson.open(browser, url)
+            await page.sees(f"Call {alice.user}")
+            await page.axe_finds_nothing()
+            await page.press("Call")
+            await page.sees("Type your name first")
+            for letter in "Anna":  # the focus is in the field
+                await page.key(letter)
+            await page.key("\ue007")  # Enter
+            await page.until("document.getElementById('call-state').textContent === 'Connected'")
+            await page.hears(TONE)
+            assert await page.run("faults") == []
+            await page.reload()
+            await page.until("document.getElementById('result-text')?.textContent")
+            await page.sees(f"The page was loaded anew, so the call with {alice.user} ended.")
+            await asyncio.to_thread(alice.wait, "ended")
+            await page.press("Call again")
+            await page.until("document.getElementById('call-state').textContent === 'Connected'")
+            await page.hears(TONE)
+            await page.press("Hang up")
+            await page.sees(f"Call with {alice.user} ended.")
     finally:
         bridge.close()

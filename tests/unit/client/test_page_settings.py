@@ -243,3 +243,42 @@ async def test_a_name_of_ones_own_is_told_to_the_bridge(people: People, browser:
     await press(page, "Settings")
     await expect(page.get_by_label("Name that others see")).to_be_hidden()
     await context.close()
+
+
+async def test_a_speaker_that_the_browser_lists_itself(people: People, browser: Browser) -> None:
+    """Firefox shows pages no speakers until the person has chosen one in its own list."""
+    context = await browser.new_context(permissions=["camera", "microphone"])
+    await context.add_init_script("""navigator.mediaDevices.selectAudioOutput = async () => {
+      const all = await navigator.mediaDevices.enumerateDevices()
+      return all.filter(({ kind }) => kind === 'audiooutput').at(-1)
+    }""")
+    page = await open_page(context, f"{people.url}#token=alice")
+    await press(page, "Microphone and camera")
+    await expect(page.locator("#preview")).to_be_visible()
+    await press(page, "Choose another speaker…")
+    async with asyncio.timeout(5):
+        while not await page.evaluate("document.getElementById('remote-audio').sinkId"):
+            await page.wait_for_timeout(20)
+    assert await page.evaluate("document.getElementById('remote-audio').sinkId") == await page.locator("#speaker-choice").input_value()
+    await context.close()
+
+
+async def test_a_guest_who_reloads_the_page_in_a_call_calls_again_with_one_press(people: People, browser: Browser) -> None:
+    context = await browser.new_context(permissions=["camera", "microphone"])
+    alice = await open_page(context, f"{people.url}#token=alice")
+    page = await open_page(context, f"{people.url}c/good")
+    await page.get_by_label("Your name").fill("Anna")
+    await press(page, "Call")
+    await press(alice, "Accept")
+    await expect(page.locator("#call-state")).to_have_text("Connected")
+    page.on("dialog", lambda dialog: dialog.accept())  # it warns
+    await page.reload()
+    await expect(page.locator("#result-text")).to_have_text("The page was loaded anew, so the call with Alice Liddell ended.")
+    await expect(alice.locator("#result")).to_contain_text("The call was lost")
+    assert await page.evaluate("sessionStorage.length") == 0
+    await press(alice, "Close")
+    await press(page, "Call again")
+    await press(alice, "Accept")
+    await expect(page.locator("#call-state")).to_have_text("Connected")
+    await press(page, "Hang up")
+    await context.close()
