@@ -109,6 +109,11 @@ async def person(bridge: People, browser: Browser, look: Look) -> AsyncIterator[
     async for view in call(alice, bob):
         yield view
     await other.close()
+    bridge.down = True
+    await bridge.drop("alice")
+    await expect(alice.locator("#banner")).to_be_visible()
+    yield "lost", alice
+    bridge.down = False
     await context.close()
 
 
