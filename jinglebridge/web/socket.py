@@ -17,7 +17,7 @@ import structlog
 from jinglebridge.errors import EndpointError, ProtocolError
 from jinglebridge.web import frames, websocket
 from jinglebridge.web import messages as m
-from jinglebridge.web.sessions import Session
+from jinglebridge.web.sessions import Session, Wire
 from jinglebridge.web.websocket import BINARY, CLOSE, PING, PONG, Reader, Violation
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ PACE, BURST = 50.0, 400.0  # messages a second that are handled of one socket, a
 class Gate(Protocol):
     """What a socket needs from the service."""
 
-    async def hello(self, frame: m.Hello, wire: Connection, address: str) -> Session:
+    async def hello(self, frame: m.Hello, wire: Wire, address: str) -> Session:
         """Let somebody in and send `welcome`. Raises EndpointError."""
 
     def request(self, session: Session, frame: m.Request) -> None:
@@ -233,7 +233,7 @@ class Connection(asyncio.Protocol):
             self._ended = True
             self.close(1007, "not UTF-8")
             return
-        if not _one(text, session, self._gate, self):
+        if not handle(text, session, self._gate, self):
             self._ended = True
 
     def _closed_by_peer(self, payload: bytes) -> None:
@@ -345,8 +345,8 @@ class Sockets:
                 connection.abort()
 
 
-def _one(data: str, session: Session, gate: Gate, connection: Connection) -> bool:
-    """Handle one frame; False ends the socket. Nothing a client sends gets further than an error frame."""
+def handle(data: str, session: Session, gate: Gate, connection: Wire) -> bool:
+    """Handle one frame; False ends the connection. Nothing a client sends gets further than an error frame."""
     try:
         frame = frames.read(data)
         if isinstance(frame, m.Ping):
