@@ -35,6 +35,7 @@ const FINAL = new Set(['bad-version', 'not-authorized', 'token-expired', 'forbid
  * @property {string | (() => string | Promise<string>)} [token]
  * @property {string} [code]
  * @property {string} [device]
+ * @property {() => WebSocket} [transport] makes what goes instead of the WebSocket, where that says who this is
  * @property {{secret: string, lastSeq: number} | null} [resume]
  */
 
@@ -175,17 +176,18 @@ export class Signalling extends EventTarget {
   }
 
   async #credentials() {
-    const { token, code, device } = this.#identity
+    const { token, code, device, transport } = this.#identity
     if (this.#secret !== null) return { resume: { secret: this.#secret, lastSeq: this.#lastSeq } }
     if (token !== undefined) return { token: typeof token === 'function' ? await token() : token }
     if (device !== undefined) return { device }
     if (code !== undefined) return { code }
+    if (transport !== undefined) return {}
     throw new BridgeError('not-authorized', 'Nothing says who this is: no token, code, device or earlier session.')
   }
 
   /** @param {object} fields */
   #openSocket(fields) {
-    const socket = new WebSocket(this.#url, [SUBPROTOCOL])
+    const socket = this.#identity.transport?.() ?? new WebSocket(this.#url, [SUBPROTOCOL])
     this.#socket = socket
     this.#hello = { id: `${this.#prefix}-${++this.#count}`, resuming: 'resume' in fields }
     const hello = { type: 'hello', id: this.#hello.id, version: VERSION, ...this.#about, ...fields }

@@ -28,7 +28,7 @@ from jinglebridge.service.devices import user_of
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
 from jinglebridge.web.sessions import Allowance, Session
-from jinglebridge.web.socket import BURST, MAX_QUEUE, PACE, handle
+from jinglebridge.web.socket import BURST, MAX_QUEUE, PACE, carry_out
 from jinglebridge.web.tokens import Identity
 from jinglebridge.xmpp import native
 from jinglebridge.xmpp.requests import Requests
@@ -67,6 +67,7 @@ class Line:
         self._hello = hello.id
         self._asked: dict[str, list[Stanza]] = {hello.id: [request]}  # by id of the frame; their IQs wait for the answer
         self._unacked: dict[int, int] = {}  # seq -> bytes
+        self._last = 0  # seq
         self._size = 0
         self._asking = False
         self.jid = jid
@@ -100,6 +101,7 @@ class Line:
     def _event(self, seq: int, text: str, size: int) -> None:
         self._unacked[seq] = size
         self._size += size
+        self._last = seq
         if self._size > MAX_QUEUE:
             self.close(1013, "too slow")
             return
@@ -115,7 +117,7 @@ class Line:
         self.heard_at = self._natives.now()
         self._size -= self._unacked.pop(seq)
         if self.session is not None:
-            self.session.confirm(next(iter(self._unacked)) - 1 if self._unacked else seq)
+            self.session.confirm(next(iter(self._unacked)) - 1 if self._unacked else self._last)  # up to the first gap
 
     # --- from the page
 
@@ -129,7 +131,7 @@ class Line:
         if session.previous_hash:
             self._natives.desk.settled(session)
         self._asked.setdefault(frames.peek(text).id or "", []).append(request)
-        handle(text, session, self._natives.desk, self)
+        carry_out(text, session, self._natives.desk, self)
 
     # --- the end
 
@@ -165,7 +167,7 @@ class Line:
         asked, self._asked = self._asked, {}
         for id, requests in asked.items():
             for request in requests:
-                self._natives.refuse(request, id, EndpointError("unavailable", "this connection was closed"))
+                self._natives.refuse(request, id, EndpointError("hello-first", "this connection was closed: say hello again"))
         asyncio.get_running_loop().call_soon(self.detach)  # whoever closes it may be at work with the session
 
     def detach(self) -> None:

@@ -233,7 +233,7 @@ class Connection(asyncio.Protocol):
             self._ended = True
             self.close(1007, "not UTF-8")
             return
-        if not handle(text, session, self._gate, self):
+        if not carry_out(text, session, self._gate, self):
             self._ended = True
 
     def _closed_by_peer(self, payload: bytes) -> None:
@@ -345,7 +345,7 @@ class Sockets:
                 connection.abort()
 
 
-def handle(data: str, session: Session, gate: Gate, connection: Wire) -> bool:
+def carry_out(data: str, session: Session, gate: Gate, connection: Wire) -> bool:
     """Handle one frame; False ends the connection. Nothing a client sends gets further than an error frame."""
     try:
         frame = frames.read(data)
