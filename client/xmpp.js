@@ -31,6 +31,8 @@ class XmppSocket {
   #domain
   #handler
   #open = true
+  #jid
+  #watch
 
   /**
    * @param {any} connection
@@ -40,8 +42,10 @@ class XmppSocket {
     this.#connection = connection
     this.#domain = domain
     this.#handler = connection.addHandler((/** @type {Element} */ iq) => this.#asked(iq), NS, 'iq', 'set', null, domain)
+    this.#jid = connection.jid
+    this.#watch = setInterval(() => this.#alive() || this.#over(), 1000) // strophe tells nobody but the one who connected
     setTimeout(() => {
-      if (!connection.authenticated) return this.#over()
+      if (!this.#alive()) return this.#over()
       connection.send(element('presence', { to: domain })) // so the bridge hears when this page is gone
       if (this.#open) this.onopen?.()
     })
@@ -49,13 +53,18 @@ class XmppSocket {
 
   /** @param {string} text */
   send(text) {
-    if (!this.#connection.authenticated) return this.#over()
+    if (!this.#alive()) return this.#over()
     const iq = element('iq', { type: 'set', to: this.#domain }, element('frame', { xmlns: NS }, text))
     this.#connection.sendIQ(iq, (/** @type {Element} */ answer) => this.#answered(answer), (/** @type {Element | null} */ error) => this.#answered(error), TIMEOUT)
   }
 
+  #alive() {
+    return this.#connection.authenticated && this.#connection.jid === this.#jid
+  }
+
   close() {
     this.#open = false
+    clearInterval(this.#watch)
     this.#connection.deleteHandler(this.#handler)
   }
 
@@ -67,7 +76,8 @@ class XmppSocket {
 
   /** @param {Element | null} iq null: there was none in time */
   #answered(iq) {
-    const data = iq?.getElementsByTagName('frame')[0]?.textContent
+    // An error that is not of the bridge may have the frame that we sent in it.
+    const data = (iq?.getAttribute('type') === 'error' ? iq.getElementsByTagName('error')[0] : iq)?.getElementsByTagName('frame')[0]?.textContent
     if (!this.#open) return
     if (!data || JSON.parse(data).code === 'hello-first') this.#over() // the bridge was restarted, or thinks that we left
     else this.onmessage?.({ data })

@@ -20,6 +20,7 @@ from jinglebridge.service import bridge as _everything  # noqa: F401 (declares a
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.translate.policy import POLICIES, PeerPolicy
 from jinglebridge.web.messages import ErrorCode
+from jinglebridge.xmpp import native
 from jinglebridge.xmpp.link import LinkError
 
 PACKAGE = Path(cli.__file__).parent
@@ -228,6 +229,14 @@ _SHELL = (
     ("0215", "External Service Discovery", "STUN and TURN asked of the server, for each web session", "xmpp/extdisco.py"),
     ("0334", "Message Processing Hints", "`store` on call messages, `no-permanent-store` on the code of a proof", "service/performer.py"),
 )
+
+
+def native_conditions() -> str:
+    """Error codes of frames as stanza errors."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for code, condition in native.CONDITIONS.items():
+        rows.setdefault(condition, []).append(f"`{code}`")
+    return table("Condition | Type | Codes", ((f"`{name}`", kind, ", ".join(codes)) for (kind, name), codes in rows.items()))
 
 
 def xeps() -> str:
