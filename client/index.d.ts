@@ -137,7 +137,7 @@ export interface Options {
   token?: string | (() => string | Promise<string>)
   code?: string
   device?: string
-  /** Instead of the WebSocket, and of all of these: `strophe()` of `jinglebridge-client/xmpp`. */
+  /** Instead of the WebSocket, where that says who this is: docs/how-to/xmpp-page.md has one for strophe.js. */
   transport?: () => Transport
   name?: string
   video?: boolean

@@ -21,7 +21,7 @@ export { BridgeError, Call }
  * @property {string | (() => string | Promise<string>)} [token] a function is asked again whenever a new one is needed
  * @property {string} [code] of a guest link
  * @property {string} [device] credential
- * @property {() => any} [transport] see xmpp.js
+ * @property {() => any} [transport]
  * @property {string} [name] shown to those who are called, where the token says none
  * @property {boolean} [video] this page can show video; default true
  * @property {any} [resume] `bridge.resume` of the page before a reload

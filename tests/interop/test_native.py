@@ -221,6 +221,7 @@ async def test_the_connection_of_the_chat_breaks_in_a_call(chat: Chat, handset: 
     await goes_on(anna, bob)
 
 
+@pytest.mark.long
 async def test_a_bridge_that_is_killed_in_a_call(chat: Chat, handset: HandsetFactory) -> None:
     anna, bob = await in_call(chat, handset)
     await in_thread(chat.bridge.signal, signal.SIGKILL)
