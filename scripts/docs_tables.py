@@ -314,6 +314,10 @@ _LIMITS = (
     ("service.proof", "PER_ADDRESS", "proofs from one client address in an hour", 1),
     ("service.proof", "PER_DOMAIN", "proofs of addresses of one server in a minute", 1),
     ("service.proof", "MAX_OPEN", "proofs at the same time", 1),
+    ("service.natives", "HELLOS", "`hello` in stanzas from one bare address in a minute", 1),
+    ("service.natives", "ACK_WITHIN", "seconds until an event in a stanza must be acknowledged", 1),
+    ("service.natives", "ASK_AFTER", "seconds of silence after which a page by XMPP is asked whether it is there", 1),
+    ("service.natives", "MAX_OPEN", "answers that a page by XMPP may wait for at once", 1),
     ("media.echo", "MAX_CALLS", "calls of the echo contact at once", 1),
 )
 
