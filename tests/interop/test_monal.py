@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from .peers.monal import Monal
 from .peers.scenes import page_calls, page_rings, peer_calls, peer_rings
 from .peers.story import Story
@@ -184,6 +186,41 @@ def test_a_second_propose_moves_its_call(stage: Stage) -> None:
     story.becomes(al.legs[new.sid], "accepted")
     other.hangs_up()
     story.becomes(al.legs[new.sid], "ended")
+    story.closes()
+
+
+@pytest.mark.parametrize("made_by", [page_calls, peer_calls])
+def test_a_page_that_is_loaded_anew_goes_on_without_ringing(stage: Stage, made_by: Callable[..., Any]) -> None:
+    """It says that it is gone, comes back to its address, and its person presses "call again": the call moves as above."""
+    story = stage(Monal)
+    al, bob = story.peer, story.page
+    old = made_by(story, "audio")
+    first, full = bob.call, bob.full
+    bob.asks("hangup", call=first, reason="gone")
+    story.reloads(bob)
+    assert bob.full == full
+    bob.asks("hangup", call=first, reason="gone")
+    bob.calls(al.jid, "audio")
+    new = story.hears(al, "propose", sender=full)
+    assert old.ended == "migrated"
+    bob.hears("ended", call=first, reason="moved")
+    bob.gets_answer()
+    story.becomes(al.legs[new.sid], "accepted")
+    assert [h.what for h in al.inbox if h.what == "session-terminate"] == []
+    bob.hangs_up()
+    story.becomes(al.legs[new.sid], "ended")
+    story.closes()
+
+
+@pytest.mark.long
+def test_a_page_that_goes_for_good_is_told_soon(stage: Stage) -> None:
+    story = stage(Monal)
+    al, bob = story.peer, story.page
+    leg = page_calls(story, "audio")
+    bob.asks("hangup", call=bob.call, reason="gone")
+    story.hears_no(al, "session-terminate")
+    story.hears(al, "session-terminate", sid=leg.sid, reason="gone")
+    bob.ends("gone")
     story.closes()
 
 
