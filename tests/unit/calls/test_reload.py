@@ -1,4 +1,4 @@
-"""A page that is loaded anew in a call, which ends it: its certificate is gone. Where the peer goes on with the next call, that does not ring.
+"""A page that is loaded anew in a call ends it, since its certificate is gone. Where the peer goes on with the next one, nothing rings.
 
 J-069; DESIGN §5 (page reload). Monal's side of it is played in tests/interop/test_monal.py.
 """
