@@ -129,6 +129,7 @@ class Registry:
         first = True
         for sid, device in sids.items():
             state = CallState(event.call, sid, "out", jid, device, peer.name, list(media), now, fork=[s for s in sids if s != sid])
+            state.unheard = event.unheard
             turn = self.add(state, [jid], now)
             turn.branch, first = not first, False
             if not turn.branch:
