@@ -56,7 +56,7 @@ describe('hello', () => {
 
   it('goes by the transport that the page brings, which says who this is', async () => {
     const made = []
-    const it = await online({ transport: () => (made.push(new FakeSocket('')), made.at(-1)) })
+    const it = await online({ transport: () => (made.push(new FakeSocket('ws://own')), made.at(-1)) })
     assert.deepEqual(FakeSocket.all, made)
     const { id, ...rest } = made[0].sent[0]
     assert.deepEqual(rest, { type: 'hello', version: 1, video: true })
