@@ -150,15 +150,16 @@ class Line:
 
     def _lost(self, condition: str) -> None:
         """`timeout`: it may be there still, and should resume; any other condition: nobody is."""
-        log.info("native-lost", jid=self.jid, why=condition)
         if condition == "timeout":
+            log.info("native-silent", jid=self.jid)
             self.close(1013, "too slow")
         else:
-            self.left()
+            self.left(condition)
 
-    def left(self) -> None:
+    def left(self, why: str) -> None:
         """The page is not there any more."""
         if not self.closed:
+            log.info("native-left", jid=self.jid, why=why)
             self._end()
 
     def _end(self) -> None:
@@ -239,15 +240,14 @@ class Natives:
     def _begin(self, request: Stanza, bare: str, text: str, before: Line | None) -> None:
         """A page says hello, perhaps again: a page that was loaded anew may have the resource of the one before."""
         frame = frames.read(text)
-        if not isinstance(frame, m.Hello):
-            raise EndpointError("bad-frame", "two types in one frame")
+        assert isinstance(frame, m.Hello)  # two types in one frame are an error
         if (frame.token, frame.code, frame.device) != (None, None, None):
             raise EndpointError("bad-frame", "your address says who you are: no token, code or device here")
         if not self._hellos.admit(bare, self.now()):
             raise EndpointError("rate-limited", f"no more than {HELLOS} hellos a minute")
         identity = self._identity(bare)
         if before is not None:
-            before.left()
+            before.left("hello")
             before.detach()
         line = self._lines[request.sender] = Line(self, request.sender, frame, request)
         task = asyncio.create_task(self._let_in(line, frame, identity, request))
@@ -273,7 +273,7 @@ class Natives:
                 log.exception("hello-failed")
             if not line.closed:
                 line.send(m.encode(frames.error_frame(frame.id, error)))
-                line.left()
+                line.left("not let in")
             return
         if line.closed:
             line.detach()  # it left meanwhile
@@ -308,12 +308,12 @@ class Natives:
     def gone(self, jid: str) -> None:
         """The server says that this address (full or bare) is not there any more."""
         for line in [line for line in self._lines.values() if jid in (line.jid, line.jid.partition("/")[0])]:
-            line.left()
+            line.left("unavailable")
 
     def lost(self) -> None:
         """The connection to the server is gone, and with it every answer. Pages resume when they notice."""
         for line in list(self._lines.values()):
-            line.left()
+            line.left("offline")
 
     def _pulse(self) -> None:
         now = self.now()

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -19,11 +20,11 @@ import pytest_asyncio
 from aiohttp import web
 
 from jinglebridge.demo.handset import Handset
-from jinglebridge.demo.lab import Ejabberd
+from jinglebridge.demo.lab import Ejabberd, Prosody
 from jinglebridge.schemas import validate
 from jinglebridge.xmpp import native
 
-from .bridge import BridgeProcess
+from .bridge import BridgeProcess, wait_for
 from .raw import RawXmpp
 from .rtc import Browser, chromium
 from .servers import HandsetFactory, unique_user
@@ -37,6 +38,7 @@ STROPHE = Path(__file__).parent / "strophejs/node_modules/strophe.js/dist/stroph
 GUIDE = (ROOT / "docs/how-to/xmpp-page.md").read_text()
 EXAMPLES = dict(re.findall(r"^<!-- file: ([\w.-]+) -->\n```js\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE))
 EVE = unique_user("eve")
+FRAME = f"{{{native.NS}}}frame"
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +259,23 @@ async def test_who_may_not(chat: Chat) -> None:
             reply.attrib.pop("id")
             return reply
 
-        welcome = json.loads(told(mallory, native.NS, resume=resume).findtext(f"{{{native.NS}}}frame") or "")
+        welcome = json.loads(told(mallory, native.NS, resume=resume).findtext(FRAME) or "")
         assert welcome["jid"].startswith(escaped(mallory.jid, chat.domain)) and not welcome["resumed"] and welcome["calls"] == []
         assert ET.tostring(told(eve, native.NS)).replace(native.NS.encode(), b"urn:x") == ET.tostring(told(eve, "urn:x"))
     assert (await anna.ask("report"))["state"] == "online"
+
+
+@pytest.mark.long
+async def test_prosody_does_it_too(prosody: Prosody, tmp_path: Path) -> None:
+    """Who somebody is, events with their answers, and the word of the server that a page is gone which never said so."""
+    bridge = BridgeProcess(tmp_path, prosody)
+    try:
+        with RawXmpp(prosody, unique_user("anna")) as anna:
+            anna.send(f"<presence to='{prosody.component}'/>")
+            hello = json.dumps({"type": "hello", "id": "h", "version": 1})
+            reply = anna.ask(f"<frame xmlns='{native.NS}'>{hello}</frame>", to=prosody.component)
+            assert json.loads(reply.findtext(FRAME) or "")["jid"].startswith(f"{escaped(anna.jid, prosody.component)}/w-")
+            anna.socket.shutdown(socket.SHUT_RDWR)
+            await in_thread(wait_for, "the bridge knows that she is gone", lambda: '"why": "unavailable"' in bridge.log())
+    finally:
+        bridge.close()
