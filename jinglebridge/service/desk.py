@@ -28,8 +28,8 @@ from jinglebridge.service.tellings import snapshot
 from jinglebridge.store.journal import Journal
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
+from jinglebridge.web.connection import Connection
 from jinglebridge.web.sessions import Session, Sessions
-from jinglebridge.web.socket import Connection
 from jinglebridge.xml import xml_safe
 from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.stanza import bare_jid
@@ -45,7 +45,7 @@ RESTORED = 3.5  # seconds that a page without a call is shown after a restart of
 
 
 class Desk:
-    """Implements `web.socket.Gate` and `xmpp.disco.Directory`."""
+    """Implements `web.gate.Gate` and `xmpp.disco.Directory`."""
 
     def __init__(
         self,
