@@ -1,5 +1,5 @@
 /**
- * The WebSocket of one session: who we are, requests and their answers, events in order, resume after a loss.
+ * The connection of one session: who we are, requests and their answers, events in order, resume after a loss.
  *
  * How it holds together:
  *
@@ -9,34 +9,32 @@
  * - Every event carries `seq`. One that was seen already is dropped; the last one seen goes out with `ping` and `hello`.
  * - `hello` says who we are by the resume secret first, by token, code or device when there is none or it is refused.
  * - One socket at a time: handlers of an abandoned socket find that `#socket` is another one and do nothing.
+ * - A WebSocket that cannot be opened, or brings no `welcome`, is followed by a stream; which is tried first after that
+ *   depends on what worked, until the network may be another one.
  *
  * Spec: DESIGN §3, `jinglebridge/web/messages.py`.
  * @module
  */
 
 import { BridgeError, emit, randomId, realClock, Timers } from './base.js'
+import { StreamSocket } from './stream.js'
 
 const SUBPROTOCOL = 'jinglebridge.v1'
 const VERSION = 1
+const OPEN_TIMEOUT = 4_000 // ms for a WebSocket to open
 const HELLO_TIMEOUT = 10_000 // ms from opening a socket to `welcome`
 const PONG_TIMEOUT = 5_000 // ms
 const CONFIRM_EVERY = 16 // events
 const FIRST_BACKOFF = 500 // ms
 const REVOKED = 4002 // close code: the device or link by which we came in is no way in any more
 const LAST_BACKOFF = 10_000 // ms
+const SEEN_BACKOFF = 2_500 // ms, of a page that somebody looks at; the bridge waits 3.5 s after a restart until it shows a page as gone
 /** Answers to `hello` that trying again with the same credentials cannot change. */
-const FINAL = new Set(['bad-version', 'not-authorized', 'token-expired', 'forbidden'])
+const FINAL = new Set(['not-authorized', 'token-expired', 'forbidden'])
 
 /** @typedef {{type: string, id: string, call?: string, [key: string]: any}} Request */
 /** @typedef {{frame: Request, resolve: (reply: any) => void, reject: (error: BridgeError) => void, sent: boolean}} Pending */
-/**
- * Who this is. `token` may be a function that fetches a fresh one whenever it is needed.
- * @typedef {object} Identity
- * @property {string | (() => string | Promise<string>)} [token]
- * @property {string} [code]
- * @property {string} [device]
- * @property {{secret: string, lastSeq: number} | null} [resume]
- */
+/** @typedef {Pick<import('./index.js').Options, 'token' | 'code' | 'device' | 'resume'>} Identity */
 
 /** Events: `welcome` (frame), `event` (frame), `connection` ({state, error?, retryIn?}). */
 export class Signalling extends EventTarget {
@@ -48,8 +46,9 @@ export class Signalling extends EventTarget {
   #url
   #identity
   #about
-  /** @type {WebSocket | null} */
+  /** @type {WebSocket | StreamSocket | null} */
   #socket = null
+  #streams = false // a stream is tried first
   /** @type {Map<string, Pending>} */
   #pending = new Map()
   #secret
@@ -63,16 +62,11 @@ export class Signalling extends EventTarget {
   #tokenRefused = false
   #random
   #timers
-  #wake = () => this.#woken()
+  #wake = (/** @type {Event} */ { type }) => this.#woken(type === 'online')
   /** @type {{resolve: (welcome: any) => void, reject: (error: BridgeError) => void} | null} */
   #opening = null
 
-  /**
-   * @param {string} url of the WebSocket
-   * @param {Identity} identity
-   * @param {object} [about] further fields of `hello`
-   * @param {typeof realClock} [clock] another one in tests
-   */
+  /** @param {string} url @param {Identity} identity @param {object} [about] further fields of `hello` */
   constructor(url, identity, about = {}, clock = realClock) {
     super()
     this.#url = url
@@ -89,10 +83,7 @@ export class Signalling extends EventTarget {
     return this.#secret === null ? null : { secret: this.#secret, lastSeq: this.#lastSeq }
   }
 
-  /**
-   * Connects and goes on trying until there is an answer.
-   * @returns {Promise<any>} the first `welcome`
-   */
+  /** Goes on trying until there is an answer. @returns {Promise<any>} the first `welcome` */
   open() {
     globalThis.addEventListener?.('online', this.#wake)
     globalThis.document?.addEventListener('visibilitychange', this.#wake)
@@ -103,10 +94,8 @@ export class Signalling extends EventTarget {
   }
 
   /**
-   * Sends a request, now or as soon as there is a connection.
-   * @param {string} type
-   * @param {object} [fields]
-   * @param {{urgent?: boolean}} [options] urgent: worthless later, so it is refused while there is no connection
+   * Sends a request, now or as soon as there is a connection; `urgent`: worthless later, so it is refused while there is none.
+   * @param {string} type @param {object} [fields] @param {{urgent?: boolean}} [options]
    * @returns {Promise<any>} the answer (of `ice`, `history`: that event); rejects with a BridgeError
    */
   request(type, fields = {}, { urgent = false } = {}) {
@@ -121,9 +110,8 @@ export class Signalling extends EventTarget {
   }
 
   /**
-   * Drops the requests of a call that have not left yet.
+   * Drops the requests of a call that have not left yet. True: `call` was among them, so the bridge knows nothing of this call.
    * @param {string} call
-   * @returns {boolean} whether `type: "call"` was among them, so that the bridge knows nothing of this call
    */
   forget(call) {
     let unknown = false
@@ -136,11 +124,7 @@ export class Signalling extends EventTarget {
     return unknown
   }
 
-  /**
-   * @param {string} type
-   * @param {string} call
-   * @returns {boolean} whether such a request waits for its answer
-   */
+  /** Does such a request wait for its answer? @param {string} type @param {string} call */
   awaits(type, call) {
     return [...this.#pending.values()].some(({ frame }) => frame.type === type && frame.call === call)
   }
@@ -155,7 +139,7 @@ export class Signalling extends EventTarget {
 
   async #connect() {
     const round = ++this.#round
-    this.#timers.clear()
+    this.#dropSocket()
     let fields
     try {
       fields = await this.#credentials()
@@ -184,21 +168,39 @@ export class Signalling extends EventTarget {
   }
 
   /** @param {object} fields */
-  #openSocket(fields) {
-    const socket = new WebSocket(this.#url, [SUBPROTOCOL])
+  #openSocket(fields, stream = this.#streams) {
+    const socket = stream ? new StreamSocket(this.#url) : new WebSocket(this.#url, [SUBPROTOCOL])
+    this.#dropSocket()
     this.#socket = socket
     this.#hello = { id: `${this.#prefix}-${++this.#count}`, resuming: 'resume' in fields }
     const hello = { type: 'hello', id: this.#hello.id, version: VERSION, ...this.#about, ...fields }
-    socket.onopen = () => this.#socket === socket && socket.send(JSON.stringify(hello))
-    socket.onmessage = ({ data }) => this.#socket === socket && this.#received(data)
-    socket.onclose = ({ code }) => this.#socket === socket && (code === REVOKED ? this.#fail(new BridgeError('not-authorized', 'This way in was revoked.')) : this.#retry())
-    this.#timers.set('hello', HELLO_TIMEOUT, () => this.#retry())
+    let opened = stream
+    socket.onopen = () => {
+      if (this.#socket !== socket) return
+      opened = true
+      this.#timers.cancel('open')
+      socket.send(JSON.stringify(hello))
+    }
+    socket.onmessage = (/** @type {{data: string}} */ { data }) => this.#socket === socket && this.#received(data)
+    socket.onclose = (/** @type {{code: number}} */ { code }) => {
+      if (this.#socket !== socket) return
+      if (code === REVOKED) return this.#fail(new BridgeError('not-authorized', 'This way in was revoked.'))
+      if (!opened) return this.#openSocket(fields, true)
+      if (this.state !== 'online') this.#streams = false
+      this.#retry()
+    }
+    if (!stream) this.#timers.set('open', OPEN_TIMEOUT, () => this.#openSocket(fields, true))
+    this.#timers.set('hello', HELLO_TIMEOUT, () => {
+      this.#streams = !stream
+      this.#retry()
+    })
   }
 
   /** @param {BridgeError} [error] */
   #retry(error) {
     this.#dropSocket()
-    const span = Math.min(LAST_BACKOFF, 2 * FIRST_BACKOFF * 2 ** this.#attempt++) - FIRST_BACKOFF
+    const last = globalThis.document?.visibilityState === 'hidden' ? LAST_BACKOFF : SEEN_BACKOFF
+    const span = Math.min(last, 2 * FIRST_BACKOFF * 2 ** this.#attempt++) - FIRST_BACKOFF
     const delay = FIRST_BACKOFF + Math.round(span * this.#random())
     this.#timers.set('retry', delay, () => this.#connect())
     this.#become(this.limits === null ? 'connecting' : 'reconnecting', { error, retryIn: delay / 1000 })
@@ -207,8 +209,9 @@ export class Signalling extends EventTarget {
   /** @param {BridgeError} error the answer to `hello` */
   #refused(error) {
     const { token, code, device } = this.#identity
+    if (error.code === 'bad-version') return this.#fail(error)
     if (!FINAL.has(error.code)) return this.#retry(error)
-    if (this.#hello.resuming && error.code !== 'bad-version') {
+    if (this.#hello.resuming) {
       this.#secret = null // too late to resume
       if ((token ?? code ?? device) === undefined) return this.#fail(error)
     } else if (typeof token === 'function' && !this.#tokenRefused) {
@@ -216,7 +219,6 @@ export class Signalling extends EventTarget {
     } else {
       return this.#fail(error)
     }
-    this.#dropSocket()
     this.#connect()
   }
 
@@ -238,11 +240,14 @@ export class Signalling extends EventTarget {
     this.#opening = null
   }
 
-  /** The network is back, or the page is looked at again, perhaps after a night's sleep. */
-  #woken() {
-    if (globalThis.document?.visibilityState === 'hidden') return
-    if (this.state === 'online') this.#ping()
-    else if (this.#timers.has('retry')) this.#connect()
+  /** The network is back, perhaps another one, or the page is looked at again, perhaps after a night's sleep. @param {boolean} network */
+  #woken(network) {
+    if (!network && globalThis.document?.visibilityState === 'hidden') return
+    if (this.state === 'online') return this.#ping()
+    if (!network && !this.#timers.has('retry')) return
+    this.#attempt = 0
+    this.#streams = false
+    this.#connect()
   }
 
   // --- frames -----------------------------------------------------------------------------------------------------
@@ -271,6 +276,8 @@ export class Signalling extends EventTarget {
   /** @param {any} frame */
   #welcome(frame) {
     this.#timers.cancel('hello')
+    // While the bridge was away, a WebSocket that failed says little about the network.
+    this.#streams = this.#socket instanceof StreamSocket && (this.#streams || this.#attempt === 0)
     this.#attempt = 0
     this.#tokenRefused = false
     this.#secret = frame.resume
