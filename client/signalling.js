@@ -1,18 +1,15 @@
 /**
  * The connection of one session: who we are, requests and their answers, events in order, resume after a loss.
  *
- * How it holds together:
- *
- * - A request stays in `#pending` until its `ack` or `error`. What is pending when a socket opens is sent (again) with
- *   the same id; the bridge remembers ids and repeats the answer. So a caller of `request()` need not know of losses.
+ * - A request stays in `#pending` until its answer, and is sent again with the same id on the next socket; the bridge
+ *   repeats the answer. So a caller of `request()` need not know of losses.
  * - Ids carry a random prefix per page load: the session outlives a reload, and an old id would get an old answer.
- * - Every event carries `seq`. One that was seen already is dropped; the last one seen goes out with `ping` and `hello`.
- * - `hello` says who we are by the resume secret first, by token, code or device when there is none or it is refused.
- * - One socket at a time: handlers of an abandoned socket find that `#socket` is another one and do nothing.
- * - A WebSocket that cannot be opened, or brings no `welcome`, is followed by a stream; which is tried first after that
- *   depends on what worked, until the network may be another one.
+ * - Events carry `seq`. One that was seen is dropped; the last one seen goes out with `ping` and `hello`.
+ * - One socket at a time: handlers of an abandoned one find that `#socket` is another and do nothing.
+ * - A WebSocket that does not open, or brings no `welcome`, is followed by a stream. What worked is tried first, until
+ *   the network may be another one.
  *
- * Spec: DESIGN §3, `jinglebridge/web/messages.py`.
+ * Spec: docs/reference/json-protocol.md.
  * @module
  */
 
@@ -32,13 +29,12 @@ const SEEN_BACKOFF = 2_500 // ms, of a page that somebody looks at; the bridge w
 /** Answers to `hello` that trying again with the same credentials cannot change. */
 const FINAL = new Set(['not-authorized', 'token-expired', 'forbidden'])
 
-/** @typedef {{type: string, id: string, call?: string, [key: string]: any}} Request */
-/** @typedef {{frame: Request, resolve: (reply: any) => void, reject: (error: BridgeError) => void, sent: boolean}} Pending */
+/** @typedef {{frame: any, resolve: (reply: any) => void, reject: (error: BridgeError) => void, sent: boolean}} Pending */
 /** @typedef {Pick<import('./index.js').Options, 'token' | 'code' | 'device' | 'resume'>} Identity */
 
 /** Events: `welcome` (frame), `event` (frame), `connection` ({state, error?, retryIn?}). */
 export class Signalling extends EventTarget {
-  /** @type {'connecting' | 'online' | 'reconnecting' | 'offline'} */
+  /** @type {import('./index.js').ConnectionState} */
   state = 'connecting'
   /** @type {any} */
   limits = null
@@ -58,12 +54,12 @@ export class Signalling extends EventTarget {
   #prefix = randomId().slice(0, 12)
   #count = 0
   #attempt = 0 // failed ones in a row
-  #round = 0 // grows with each attempt, so that a late token finds out that it is late
+  #round = 0 // of attempts, so that a late token finds out that it is late
   #tokenRefused = false
   #random
   #timers
   #wake = (/** @type {Event} */ { type }) => this.#woken(type === 'online')
-  /** @type {{resolve: (welcome: any) => void, reject: (error: BridgeError) => void} | null} */
+  /** @type {Pick<Pending, 'resolve' | 'reject'> | null} */
   #opening = null
 
   /** @param {string} url @param {Identity} identity @param {object} [about] further fields of `hello` */
@@ -78,7 +74,6 @@ export class Signalling extends EventTarget {
     this.#lastSeq = identity.resume?.lastSeq ?? 0
   }
 
-  /** What another page load needs to continue this session; null before the first welcome. */
   get resume() {
     return this.#secret === null ? null : { secret: this.#secret, lastSeq: this.#lastSeq }
   }
@@ -94,14 +89,14 @@ export class Signalling extends EventTarget {
   }
 
   /**
-   * Sends a request, now or as soon as there is a connection; `urgent`: worthless later, so it is refused while there is none.
+   * Now, or as soon as there is a connection; `urgent`: worthless later, so it is refused while there is none.
    * @param {string} type @param {object} [fields] @param {{urgent?: boolean}} [options]
-   * @returns {Promise<any>} the answer (of `ice`, `history`: that event); rejects with a BridgeError
+   * @returns {Promise<any>} the answer
    */
   request(type, fields = {}, { urgent = false } = {}) {
     if (this.state === 'offline') return Promise.reject(new BridgeError('closed', 'This session has ended.'))
     if (urgent && this.state !== 'online') return Promise.reject(new BridgeError('offline', 'There is no connection to the bridge.'))
-    const frame = { type, id: `${this.#prefix}-${++this.#count}`, ...fields }
+    const frame = { type, id: this.#id(), ...fields }
     return new Promise((resolve, reject) => {
       const entry = { frame, resolve, reject, sent: false }
       this.#pending.set(frame.id, entry)
@@ -131,11 +126,11 @@ export class Signalling extends EventTarget {
 
   /** Ends the session for good. */
   close() {
-    if (this.state === 'online') this.#write({ type: 'bye', id: `${this.#prefix}-${++this.#count}` })
+    if (this.state === 'online') this.#write({ type: 'bye', id: this.#id() })
     this.#fail(new BridgeError('closed', 'This session has ended.'), true)
   }
 
-  // --- connecting -------------------------------------------------------------------------------------------------
+  // --- connecting
 
   async #connect() {
     const round = ++this.#round
@@ -172,7 +167,7 @@ export class Signalling extends EventTarget {
     const socket = stream ? new StreamSocket(this.#url) : new WebSocket(this.#url, [SUBPROTOCOL])
     this.#dropSocket()
     this.#socket = socket
-    this.#hello = { id: `${this.#prefix}-${++this.#count}`, resuming: 'resume' in fields }
+    this.#hello = { id: this.#id(), resuming: 'resume' in fields }
     const hello = { type: 'hello', id: this.#hello.id, version: VERSION, ...this.#about, ...fields }
     let opened = stream
     socket.onopen = () => {
@@ -222,10 +217,7 @@ export class Signalling extends EventTarget {
     this.#connect()
   }
 
-  /**
-   * @param {BridgeError} error why this is the end
-   * @param {boolean} [wanted]
-   */
+  /** @param {BridgeError} error @param {boolean} [wanted] */
   #fail(error, wanted = false) {
     if (this.state === 'offline') return
     this.#dropSocket()
@@ -250,7 +242,7 @@ export class Signalling extends EventTarget {
     this.#connect()
   }
 
-  // --- frames -----------------------------------------------------------------------------------------------------
+  // --- frames
 
   /** @param {string} data */
   #received(data) {
@@ -263,11 +255,14 @@ export class Signalling extends EventTarget {
     this.#timers.cancel('pong')
     switch (frame.type) {
       case 'welcome': return this.#welcome(frame)
-      case 'ack': return this.#settle(frame)
+      case 'ack':
       case 'ice':
       case 'history':
-      case 'devices': return this.#settle(frame)
-      case 'error': return this.#error(frame)
+      case 'devices': return this.#answered(frame)?.resolve(frame)
+      case 'error': {
+        const error = new BridgeError(frame.code, frame.message, { what: frame.what })
+        return this.state === 'online' ? this.#answered(frame)?.reject(error) : this.#refused(error)
+      }
       case 'pong': return
       default: return this.#event(frame)
     }
@@ -294,22 +289,6 @@ export class Signalling extends EventTarget {
   }
 
   /** @param {any} frame */
-  #settle(frame) {
-    const entry = this.#pending.get(frame.id)
-    this.#pending.delete(frame.id)
-    entry?.resolve(frame)
-  }
-
-  /** @param {any} frame */
-  #error(frame) {
-    const error = new BridgeError(frame.code, frame.message, { what: frame.what })
-    if (this.state !== 'online') return this.#refused(error)
-    const entry = this.#pending.get(frame.id)
-    this.#pending.delete(frame.id)
-    entry?.reject(error)
-  }
-
-  /** @param {any} frame */
   #event(frame) {
     if (frame.seq) {
       if (frame.seq <= this.#lastSeq) return
@@ -320,7 +299,7 @@ export class Signalling extends EventTarget {
   }
 
   #ping() {
-    this.#write({ type: 'ping', id: `${this.#prefix}-${++this.#count}`, seq: this.#lastSeq })
+    this.#write({ type: 'ping', id: this.#id(), seq: this.#lastSeq })
     this.#confirmedSeq = this.#lastSeq
     this.#timers.set('pong', PONG_TIMEOUT, () => this.#retry())
     this.#timers.set('ping', this.limits.ping * 1000, () => this.#ping())
@@ -343,12 +322,20 @@ export class Signalling extends EventTarget {
     this.#socket?.send(JSON.stringify(frame))
   }
 
-  // --- small things -----------------------------------------------------------------------------------------------
+  // --- small things
 
-  /**
-   * @param {'connecting' | 'online' | 'reconnecting' | 'offline'} state
-   * @param {object} [more]
-   */
+  #id() {
+    return `${this.#prefix}-${++this.#count}`
+  }
+
+  /** The request that this answers. @param {any} frame */
+  #answered({ id }) {
+    const entry = this.#pending.get(id)
+    this.#pending.delete(id)
+    return entry
+  }
+
+  /** @param {import('./index.js').ConnectionState} state @param {object} [more] */
   #become(state, more = {}) {
     this.state = state
     emit(this, 'connection', { state, ...more })

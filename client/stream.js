@@ -1,10 +1,8 @@
 /**
- * What signalling.js needs of a WebSocket, by plain HTTP: for networks that let no WebSocket through.
+ * What signalling.js needs of a WebSocket, by plain HTTP: the bridge's frames by a stream, ours by POST, one at a time since
+ * they have an order, with all that has gathered meanwhile.
  *
- * The first frame is `hello`, whose answer has a key and a ticket. The ticket opens the stream of the bridge's frames; ours
- * go by POST, one POST at a time since they have an order, with all that has gathered meanwhile.
- *
- * Spec: docs/reference/json-protocol.md ("Without WebSocket").
+ * Spec: docs/reference/json-protocol.md, "Without WebSocket".
  * @module
  */
 
