@@ -281,8 +281,9 @@ export class Signalling extends EventTarget {
     this.limits = frame.limits
     emit(this, 'welcome', frame)
     if (this.#socket === null) return // a listener has closed us
-    this.#become('online')
-    for (const entry of this.#pending.values()) this.#send(entry)
+    const pending = [...this.#pending.values()]
+    this.#become('online') // where listeners send more
+    for (const entry of pending) this.#send(entry)
     this.#timers.set('ping', frame.limits.ping * 1000, () => this.#ping())
     this.#opening?.resolve(frame)
     this.#opening = null

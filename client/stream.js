@@ -8,6 +8,7 @@
 
 const BATCH = 60_000 // characters of one POST, unless one frame has more
 const KEEPALIVE = 16_000 // characters: a browser sends so little to its end when the page is closed; its limit is 64 KiB of all
+const FAREWELL = 200 // ms: a browser that closes the page cuts the stream first, and then the page says that it hangs up
 
 export class StreamSocket {
   /** @type {(() => void) | null} */
@@ -74,7 +75,7 @@ export class StreamSocket {
       return this.#end(4001)
     }
     this.#key = key
-    this.#read(ticket).catch(() => {}).then(() => this.#end(1006))
+    this.#read(ticket).catch(() => {}).then(() => setTimeout(() => this.#end(1006), FAREWELL))
   }
 
   /** @param {string} ticket */

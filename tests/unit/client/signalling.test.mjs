@@ -126,6 +126,16 @@ describe('requests', () => {
     await assert.rejects(it.request('call', { sdp: 'é'.repeat(60_000) }), { code: 'too-big' })
   })
 
+  it('of who waits for a connection leave once', async () => {
+    const it = link()
+    it.addEventListener('connection', ({ detail }) => detail.state === 'online' && it.request('history'))
+    it.open()
+    await settle()
+    it.request('devices')
+    FakeSocket.last.welcome()
+    assert.deepEqual(FakeSocket.last.sent.map(({ type }) => type), ['hello', 'history', 'devices'])
+  })
+
   it('that are urgent are refused without a connection', async () => {
     const it = await online()
     FakeSocket.last.cut()

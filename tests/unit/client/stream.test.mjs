@@ -14,6 +14,9 @@ beforeEach(() => {
 /** Until the stream's own promises are through: some are the platform's. */
 const calm = async () => { for (let n = 0; n < 5; n++) await settle() }
 
+/** Longer than a stream that was cut may be that of a page which is being closed. */
+const noticed = () => new Promise((resolve) => setTimeout(resolve, 250))
+
 /** A session whose WebSocket was refused, or in another way did not come up. */
 async function online({ block = () => FakeSocket.last.cut(), identity = { token: 'T' } } = {}) {
   const it = new Signalling('wss://h/call/ws', identity, { video: true }, clock)
@@ -133,7 +136,7 @@ describe('a stream that ends', () => {
     const lost = it.request('hangup', { call: 'b' })
     await calm()
     first.cut()
-    await calm()
+    await noticed()
     assert.equal(it.state, 'reconnecting')
     await clock.pass(1000)
     await calm()
@@ -144,6 +147,16 @@ describe('a stream that ends', () => {
     assert.equal(FakeStreams.last.of('hangup')[0].id, first.of('hangup')[0].id)
     FakeStreams.last.say({ type: 'ack', id: first.of('hangup')[0].id })
     await lost
+  })
+
+  it('because the page is being closed still takes what the page says at the end', async () => {
+    const it = await online()
+    FakeStreams.last.cut()
+    FakeStreams.last.closed = false // the bridge, too, waits a little
+    await calm()
+    it.request('hangup', { call: 'b' })
+    await calm()
+    assert.deepEqual([it.state, FakeStreams.last.of('hangup').length, FakeStreams.last.keepalive], ['online', 1, true])
   })
 
   it('because a POST failed is resumed too', async () => {
@@ -166,7 +179,7 @@ describe('a stream that ends', () => {
     const it = await online()
     FakeStreams.last.cut()
     FakeStreams.up = false
-    await calm()
+    await noticed()
     await clock.pass(1000)
     await calm()
     assert.equal(FakeSocket.all.length, 1)
@@ -179,7 +192,7 @@ describe('a stream that ends', () => {
   it('on another network lets a WebSocket be tried', async () => {
     await online()
     FakeStreams.last.cut()
-    await calm()
+    await noticed()
     page.dispatchEvent(new Event('online'))
     await calm()
     assert.deepEqual([FakeSocket.all.length, FakeStreams.all.length], [2, 1])
@@ -200,7 +213,7 @@ describe('a stream that ends', () => {
     await calm()
     assert.equal(it.state, 'online')
     FakeStreams.last.cut()
-    await calm()
+    await noticed()
     await clock.pass(1000)
     assert.equal(FakeSocket.all.length, 3)
   })
