@@ -138,8 +138,10 @@ class LimitsConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     call: Annotated[
         float, Meta(ge=0), _doc("Seconds that a call may take; 0: a minute less than turn.lifetime, since no IM client can renew its way.")
     ] = 0.0
-    sockets_per_ip: Annotated[int, Meta(ge=1), _doc("WebSockets of one client address; with IPv6 of its network of 64 bits.")] = 50
-    sockets_per_person: Annotated[int, Meta(ge=1), _doc("WebSockets of one person.")] = 10
+    sockets_per_ip: Annotated[
+        int, Meta(ge=1), _doc("WebSockets and streams of one client address; with IPv6 of its network of 64 bits.")
+    ] = 50
+    sockets_per_person: Annotated[int, Meta(ge=1), _doc("WebSockets and streams of one person.")] = 10
     calls_per_person: Annotated[int, Meta(ge=1), _doc("Calls of one person at the same time.")] = 8
     calls_per_minute: Annotated[int, Meta(ge=1), _doc("Calls one person, or one caller from outside, may start in a minute.")] = 6
     calls_per_minute_domain: Annotated[int, Meta(ge=1), _doc("Calls that may come in from one foreign domain in a minute.")] = 20

@@ -22,11 +22,11 @@ class Middlebox:
         self._down = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._client, "127.0.0.1", 0))
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://localhost:{self.port}"
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._client, "127.0.0.1", 0), self._loop).result(5)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://localhost:{self.port}"
 
     def close(self) -> None:
         self.cut()

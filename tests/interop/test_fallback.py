@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from jinglebridge.demo.lab import Ejabberd
 from .bridge import BridgeProcess
 from .browser import Person, person
 from .middlebox import Middlebox
+from .raw import RawStream
 from .servers import HandsetFactory, unique_user
 from .test_contact import hears, two_tones
 
@@ -98,40 +97,6 @@ def test_a_call_from_the_contact_and_a_page_that_goes_in_it(
     alice.page.goto("about:blank")
     assert echo.wait("ended", timeout=5.0)["reason"].startswith("peer:"), "the hang-up left with the page"
     assert box.count("POST /stream") == streams
-
-
-class RawStream:
-    """A session by stream and POST without any client code."""
-
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
-        self.http = http
-        self.url = url
-        self.answer: dict[str, Any] = {}
-        self.reply: aiohttp.ClientResponse | None = None
-
-    async def hello(self, **who: Any) -> dict[str, Any]:
-        async with self.http.post(f"{self.url}/stream", json={"type": "hello", "id": "h", "version": 1, **who}) as reply:
-            self.answer = await reply.json()
-        self.reply = await self.read()
-        assert self.reply.status == 200
-        return await self.hear()
-
-    async def read(self, **headers: str) -> aiohttp.ClientResponse:
-        return await self.http.get(f"{self.url}/stream", headers={"Authorization": f"Bearer {self.answer['ticket']}", **headers})
-
-    async def hear(self) -> dict[str, Any]:
-        assert self.reply is not None
-        async with asyncio.timeout(5):
-            while True:
-                line = (await self.reply.content.readuntil(b"\n\n")).decode()
-                if line.startswith("data: {"):
-                    frame: dict[str, Any] = json.loads(line.removeprefix("data: "))
-                    return frame
-
-    async def say(self, *frames: dict[str, Any]) -> int:
-        headers = {"Authorization": f"Bearer {self.answer['key']}"}
-        async with self.http.post(f"{self.url}/stream/frames", data="\n".join(map(json.dumps, frames)), headers=headers) as reply:
-            return reply.status
 
 
 @pytest.fixture
