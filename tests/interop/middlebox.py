@@ -20,6 +20,8 @@ class Middlebox:
         self.cookies = False
         self._target = target
         self._down = False
+        self._flows = asyncio.Event()
+        self._flows.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -29,11 +31,19 @@ class Middlebox:
         self.url = f"http://localhost:{self.port}"
 
     def close(self) -> None:
+        self.mend()
         self.cut()
-        self._loop.call_soon_threadsafe(self._server.close)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def count(self, request: str) -> int:
         return self.requests.count(request)
@@ -51,12 +61,18 @@ class Middlebox:
         self._loop.call_soon_threadsafe(abort)
         done.wait(5)
 
+    def freeze(self) -> None:
+        """Nothing passes any more, and nobody is told: a tunnel, a radio that is out of reach."""
+        self._loop.call_soon_threadsafe(self._flows.clear)
+
     def mend(self) -> None:
         self._down = False
+        self._loop.call_soon_threadsafe(self._flows.set)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A browser opens a connection of its own for each WebSocket: the first request tells."""
         self._writers.add(writer)
+        await self._flows.wait()
         try:
             head = b"" if self._down else await reader.readuntil(b"\r\n\r\n")
             if not head:
@@ -89,6 +105,7 @@ class Middlebox:
         while data := await reader.read(65536):
             if look:
                 self._look(data)
+            await self._flows.wait()
             writer.write(data)
             await writer.drain()
         writer.close()
