@@ -209,6 +209,22 @@ describe('resume', () => {
     assert.deepEqual(seen, ['reconnecting', 'online'])
   })
 
+  it('is the end when the secret is refused and the token, which is no function, has expired', async () => {
+    const it = await online()
+    const seen = []
+    it.addEventListener('connection', ({ detail }) => seen.push([detail.state, detail.error?.code]))
+    FakeSocket.last.cut()
+    await clock.pass(1000)
+    for (const code of ['not-authorized', 'token-expired']) {
+      FakeSocket.last.open()
+      FakeSocket.last.say({ type: 'error', id: FakeSocket.last.hello.id, code, message: 'late' })
+      await settle()
+    }
+    assert.deepEqual(FakeSocket.all.map(({ hello }) => [hello.resume?.secret, hello.token]), [[undefined, 'T'], ['secret-1', undefined], [undefined, 'T']])
+    assert.deepEqual(seen, [['reconnecting', undefined], ['offline', 'token-expired']])
+    assert.equal(clock.timers.size, 0)
+  })
+
   it('is the end when the secret is refused and there is nothing else', async () => {
     const it = await online({ resume: { secret: 's', lastSeq: 7 } })
     assert.deepEqual(FakeSocket.last.hello.resume, { secret: 's', lastSeq: 7 })
