@@ -102,7 +102,7 @@ export class StreamSocket {
   /** @param {string} path @param {string} secret @param {RequestInit} options */
   async #fetch(path, secret, options) {
     const headers = secret ? { Authorization: `Bearer ${secret}` } : options.headers
-    const reply = await fetch(this.#url + path, { cache: 'no-store', credentials: 'omit', ...options, headers })
+    const reply = await fetch(this.#url + path, { credentials: 'omit', ...options, headers })
     if (!reply.ok) throw new Error(`HTTP ${reply.status}`)
     return reply
   }
