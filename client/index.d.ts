@@ -122,7 +122,7 @@ export interface Resume {
 }
 
 export interface Options {
-  /** Of the bridge's site or of its WebSocket; default: where this module came from. */
+  /** Of the bridge's site or of its WebSocket (`…/ws`; `…/stream` is used where no WebSocket opens); default: where this module came from. */
   url?: string | URL
   /** A function is asked whenever a fresh token is needed. TypeError (fetch without network) is tried again. */
   token?: string | (() => string | Promise<string>)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from playwright.sync_api import Route, sync_playwright
 
 from jinglebridge.demo.handset import Handset
-from jinglebridge.demo.lab import Ejabberd
+from jinglebridge.demo.lab import Ejabberd, LabError
 from jinglebridge.web import tokens
 
 from .bridge import BridgeProcess, wait_for
@@ -92,6 +93,26 @@ def test_media_goes_on_and_so_does_the_call(
         alice.gone("Connection lost")
         alice.press("Unmute")
         place.talk()
+        place.hang_up()
+
+
+@pytest.mark.long
+def test_after_an_outage_the_page_is_back_before_it_is_shown_as_gone(
+    ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path
+) -> None:
+    """However long the bridge was away: somebody looks at this page, so it asks often enough for the window after a start."""
+    with Place(ejabberd, tmp_path / "bridge", alice, handset) as place:
+        place.open()
+        alice.sees("Online")
+        place.bridge.signal(signal.SIGKILL)
+        alice.sees("Connection lost. Reconnecting…")
+        time.sleep(8.0)
+        place.bridge.start()
+        alice.gone("Connection lost", timeout=3.5)
+        time.sleep(4.0)  # until the window is over
+        with pytest.raises(LabError):
+            place.echo.wait("presence", timeout=0.1, type="unavailable")
+        place.call()
         place.hang_up()
 
 
