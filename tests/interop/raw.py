@@ -193,6 +193,17 @@ class RawStream:
         assert self.reply.status == 200
         return await self.hear()
 
+    def close(self) -> None:
+        """As a network that breaks does."""
+        if self.reply is not None:
+            self.reply.close()
+
+    async def bye(self) -> None:
+        """The orderly end: the bridge closes."""
+        assert self.reply is not None
+        await self.say({"type": "bye", "id": "bye"})
+        assert (await self.reply.content.read()).endswith(b"event: close\ndata: 1000 bye\n\n")
+
     async def read(self, **headers: str) -> aiohttp.ClientResponse:
         return await self.http.get(f"{self.url}/stream", headers={"Authorization": f"Bearer {self.answer['ticket']}", **headers})
 

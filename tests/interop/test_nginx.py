@@ -84,10 +84,11 @@ async def test_idle_socket_survives(behind_nginx: tuple[BridgeProcess, Nginx], s
         socket = await hello(client, bridge, nginx)
         stream = RawStream(client, nginx.url)
         assert (await stream.hello(token=bridge.token(unique_user("carol"))))["type"] == "welcome", "nothing waits in a buffer"
-        silent = await asyncio.gather(socket.receive(timeout=seconds), stream.hear(seconds), return_exceptions=True)
+        silent = await asyncio.gather(asyncio.wait_for(socket.receive(), seconds), stream.hear(seconds), return_exceptions=True)
         assert [type(each) for each in silent] == [asyncio.TimeoutError] * 2 and stream.pings >= seconds // 10 - 1
         assert await stream.say({"type": "ping", "id": "late"}) == 204
         assert await stream.hear() == {"type": "pong", "id": "late"}
+        await stream.bye()
         await socket.send_json({"type": "ping", "id": "late"})
         assert json.loads((await socket.receive(timeout=5)).data) == {"type": "pong", "id": "late"}
         await socket.close()
