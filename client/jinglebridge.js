@@ -15,25 +15,43 @@ import { Signalling } from './signalling.js'
 
 export { BridgeError, Call }
 
-/** @typedef {import('./index.js').Options} Options */
+/**
+ * @typedef {object} Options
+ * @property {string | URL} [url] of the bridge; default: where this module came from
+ * @property {string | (() => string | Promise<string>)} [token] a function is asked again whenever a new one is needed
+ * @property {string} [code] of a guest link
+ * @property {string} [device] credential
+ * @property {string} [name] shown to those who are called, where the token says none
+ * @property {boolean} [video] this page can show video; default true
+ * @property {any} [resume] `bridge.resume` of the page before a reload
+ * @property {AbortSignal} [signal] gives up connecting, or closes the session later
+ */
 
 const byName = new Intl.Collator().compare
 
-/** Goes on trying while the bridge cannot be reached. @param {Options} options */
+/**
+ * @param {Options} options
+ * @returns {Promise<Bridge>} connected; goes on trying while the bridge cannot be reached
+ * @throws {BridgeError} when it says no: not-authorized, token-expired, forbidden, bad-version
+ */
 export async function connect(options) {
   const bridge = new Bridge(options)
   await bridge.open()
   return bridge
 }
 
-/** One person at one page. */
+/**
+ * One person at one page. Events: `incoming` (Call), `interrupted` (a call that the reload of the page ended), `contacts`,
+ * `contact` (Contact), `presence` ({show, status}: another page changed it), `missed`, `connection` ({state, error, retryIn}), `draining`.
+ */
 export class Bridge extends EventTarget {
   jid = ''
   name = ''
   /** @type {string[]} */
   features = []
-  /** @type {string[]} */
+  /** Plain sentences for the person. @type {string[]} */
   warnings = []
+  /** What others see of this page: available, away or dnd. */
   show = 'available'
   status = ''
 
@@ -57,6 +75,7 @@ export class Bridge extends EventTarget {
     this.#link.addEventListener('event', (event) => this.#event(/** @type {any} */ (event).detail))
   }
 
+  /** Connects; for those who want to listen before. `connect()` does it for all others. */
   async open() {
     this.#signal?.throwIfAborted()
     this.#signal?.addEventListener('abort', () => this.close())
@@ -64,11 +83,12 @@ export class Bridge extends EventTarget {
     await this.#link.open()
   }
 
-  /** By name. */
+  /** @returns {any[]} by name */
   get contacts() {
     return [...this.#contacts.values()].sort((a, b) => byName(a.name, b.name))
   }
 
+  /** @returns {Call[]} those that have not ended */
   get calls() {
     return [...this.#calls.values()]
   }
@@ -77,14 +97,18 @@ export class Bridge extends EventTarget {
     return this.#link.state
   }
 
-  /** For a later load of this page, to be the same person at the same address again. */
+  /** What a later load of this page passes to `connect()`, to be the same person at the same address again. */
   get resume() {
     const secret = this.#link.resume
     const calls = this.calls.map(({ id, peer, name, direction, state, media }) => ({ call: id, with: peer, name, direction, state, media }))
     return secret && { ...secret, calls }
   }
 
-  /** At once; what goes wrong is told by `ended`. @param {string} jid @param {import('./call.js').Wanted} [wanted] */
+  /**
+   * @param {string} jid
+   * @param {import('./call.js').Wanted} [wanted] audio is on unless false
+   * @returns {Call} at once; what goes wrong is told by its `ended` event
+   */
   call(jid, wanted = {}) {
     const media = { audio: true, video: Boolean(wanted.video) }
     const call = this.#adopt({ direction: 'out', with: jid, name: this.#contacts.get(jid)?.name || jid, media })
@@ -92,17 +116,26 @@ export class Bridge extends EventTarget {
     return call
   }
 
-  /** @param {{before?: string, limit?: number}} [page] */
+  /**
+   * Calls that are over, the latest first.
+   * @param {{before?: string, limit?: number}} [page] before: `at` of the last entry that you have
+   * @returns {Promise<{calls: any[], more: boolean}>}
+   */
   history(page) {
     return this.#link.request('history', page)
   }
 
-  /** Any request of the protocol. @param {string} type @param {object} [fields] */
+  /**
+   * Any other request of the protocol, for example `presence`.
+   * @param {string} type
+   * @param {object} [fields]
+   * @returns {Promise<any>} the answer
+   */
   request(type, fields) {
     return this.#link.request(type, fields)
   }
 
-  /** @param {string} jid */
+  /** Asks to see somebody, who decides; also gives a contact another name. @param {string} jid @param {string} [name] */
   addContact(jid, name = '') {
     return this.request('contacts.add', { jid, name })
   }
@@ -112,7 +145,7 @@ export class Bridge extends EventTarget {
     return this.request('contacts.remove', { jid })
   }
 
-  /** @param {string} jid */
+  /** Lets somebody see this person, and makes them a contact; also before they ask. @param {string} jid */
   approveContact(jid) {
     return this.request('contacts.approve', { jid })
   }
@@ -122,7 +155,7 @@ export class Bridge extends EventTarget {
     return this.request('contacts.deny', { jid })
   }
 
-  /** @param {string} jid */
+  /** Nothing is heard of this address or domain any more, and it sees nothing. @param {string} jid */
   blockContact(jid) {
     return this.request('contacts.block', { jid })
   }
@@ -132,13 +165,17 @@ export class Bridge extends EventTarget {
     return this.request('contacts.unblock', { jid })
   }
 
-  /** @param {import('./index.js').Show} show */
+  /**
+   * What others see; `dnd` holds for all pages of this person, and then none of them rings.
+   * @param {'available' | 'away' | 'dnd'} show
+   * @param {string} [status]
+   */
   async setPresence(show, status = '') {
     await this.request('presence', { show, status })
     Object.assign(this, { show, status })
   }
 
-  /** @param {Blob | null} picture */
+  /** @param {Blob | null} picture PNG, JPEG or WebP of at most 32 KiB; null: none */
   async setAvatar(picture) {
     if (!picture) return this.request('avatar', { data: '' })
     const bytes = new Uint8Array(await picture.arrayBuffer())
@@ -152,7 +189,7 @@ export class Bridge extends EventTarget {
     this.#link.close()
   }
 
-  // --- what the bridge says
+  // --- what the bridge says ---------------------------------------------------------------------------------------
 
   /** @param {any} welcome */
   #welcome(welcome) {
@@ -169,7 +206,10 @@ export class Bridge extends EventTarget {
     emit(this, 'contacts', this.contacts)
   }
 
-  /** Events were lost: the calls that the bridge names are those that there are. @param {any[]} snapshots */
+  /**
+   * Events were lost: the calls that the bridge names are those that there are.
+   * @param {any[]} snapshots
+   */
   #replaceCalls(snapshots) {
     const named = new Set(snapshots.map(({ call }) => call))
     for (const call of this.calls) {
@@ -178,7 +218,10 @@ export class Bridge extends EventTarget {
     for (const snapshot of snapshots) this.#takeOver(snapshot)
   }
 
-  /** The calls of the page before the reload: one that rings goes on, no other can. @param {boolean} resumed */
+  /**
+   * The calls of the page before the reload: one that rings goes on, no other can.
+   * @param {boolean} resumed
+   */
   #afterReload(resumed) {
     const before = this.#resume?.calls ?? []
     this.#resume = null
@@ -254,7 +297,10 @@ export class Bridge extends EventTarget {
   }
 }
 
-/** Of the socket or of the site; http means ws. @param {string | URL} [url] */
+/**
+ * @param {string | URL} [url] of the socket or of the site; http means ws
+ * @returns {string}
+ */
 export function socketUrl(url = new URL('../ws', import.meta.url)) {
   const absolute = new URL(url, globalThis.document?.baseURI)
   absolute.protocol = absolute.protocol.replace('http', 'ws')
