@@ -83,6 +83,19 @@ def test_a_call_and_a_cut_in_it(boxed: tuple[BridgeProcess, Middlebox], alice: P
     assert not box.cookies and not any("?" in line for line in box.requests), "no credential in an address"
 
 
+EVENT_SOURCE = """async (token) => {
+  const hello = { type: 'hello', id: 'h', version: 1, token }
+  const post = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(hello) }
+  const { ticket } = await (await fetch('/stream', post)).json()
+  const hear = () => new Promise((done) => {
+    const source = new EventSource(`/stream?ticket=${ticket}`)
+    source.onmessage = ({ data }) => done(JSON.parse(data).type)
+    source.onerror = () => done(source.readyState)
+  })
+  return [await hear(), await hear()]
+}"""
+
+
 def test_a_call_from_the_contact_and_a_page_that_goes_in_it(
     boxed: tuple[BridgeProcess, Middlebox], alice: Person, handset: HandsetFactory
 ) -> None:
@@ -90,6 +103,8 @@ def test_a_call_from_the_contact_and_a_page_that_goes_in_it(
     box.upgrades = "close"
     echo = handset(bridge.server, None, "--tone", str(TONES[1]))
     jid = opened(bridge, box, alice, echo)
+    assert alice.page.evaluate(EVENT_SOURCE, bridge.token(unique_user("bob"))) == ["welcome", 2], "good once; then it is closed for good"
+    alice.problems.clear()  # Chromium tells of the 401
     echo.send("call", to=jid, media=["audio"])
     alice.press("Accept")
     both_hear(alice, echo)
