@@ -28,8 +28,7 @@ from jinglebridge.service.tellings import snapshot
 from jinglebridge.store.journal import Journal
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
-from jinglebridge.web.connection import Connection
-from jinglebridge.web.sessions import Session, Sessions
+from jinglebridge.web.sessions import Session, Sessions, Wire
 from jinglebridge.xml import xml_safe
 from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.stanza import bare_jid
@@ -84,7 +83,7 @@ class Desk:
 
     # --- letting in
 
-    async def hello(self, frame: m.Hello, wire: Connection, address: str) -> Session:
+    async def hello(self, frame: m.Hello, wire: Wire, address: str) -> Session:
         if frame.version != m.VERSION:
             raise EndpointError("bad-version", f"this server speaks version {m.VERSION}")
         session = self._sessions.find(frame.resume.secret) if frame.resume is not None else None
@@ -118,7 +117,7 @@ class Desk:
             raise EndpointError("rate-limited", "too many pages of this person are open")
         self.end(left)
 
-    def _attach(self, session: Session, frame: m.Hello, wire: Connection, resumed: bool) -> None:
+    def _attach(self, session: Session, frame: m.Hello, wire: Wire, resumed: bool) -> None:
         """Give the session its socket and tell the page where it is."""
         old, session.wire = session.wire, None
         if old is not None:

@@ -5,17 +5,14 @@ Spec: DESIGN §3.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import structlog
 
 from jinglebridge.errors import EndpointError, ProtocolError
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
-from jinglebridge.web.sessions import Session
-
-if TYPE_CHECKING:
-    from jinglebridge.web.connection import Connection
+from jinglebridge.web.sessions import Session, Wire
 
 log = structlog.get_logger()
 
@@ -23,7 +20,7 @@ log = structlog.get_logger()
 class Gate(Protocol):
     """What a connection needs from the service."""
 
-    async def hello(self, frame: m.Hello, wire: Connection, address: str) -> Session:
+    async def hello(self, frame: m.Hello, wire: Wire, address: str) -> Session:
         """Let somebody in and send `welcome`. Raises EndpointError."""
 
     def request(self, session: Session, frame: m.Request) -> None:
@@ -39,7 +36,7 @@ class Gate(Protocol):
         """The page closed for good."""
 
 
-def carry_out(data: str, session: Session, gate: Gate, connection: Connection) -> bool:
+def carry_out(data: str, session: Session, gate: Gate, connection: Wire) -> bool:
     """Handle one frame; False ends the connection. Nothing a client sends gets further than an error frame."""
     try:
         frame = frames.read(data)

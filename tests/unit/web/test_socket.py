@@ -16,7 +16,7 @@ from jinglebridge.web import connection as module
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
 from jinglebridge.web.server import WebServer
-from jinglebridge.web.sessions import Session, Sessions
+from jinglebridge.web.sessions import Session, Sessions, Wire
 from jinglebridge.web.socket import Socket
 from jinglebridge.web.tokens import Identity
 from tests.unit.fakes import logged, until
@@ -33,7 +33,7 @@ class FakeGate:
         self.detached_sessions: list[Session] = []
         self.byes: list[Session] = []
 
-    async def hello(self, frame: m.Hello, wire: module.Connection, address: str) -> Session:
+    async def hello(self, frame: m.Hello, wire: Wire, address: str) -> Session:
         if frame.token == "bug":
             raise ZeroDivisionError("secret")
         session = self.sessions.find(frame.resume.secret) if frame.resume else None

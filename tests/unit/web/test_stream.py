@@ -16,7 +16,7 @@ from jinglebridge.web import connection as base
 from jinglebridge.web import messages as m
 from jinglebridge.web import stream as module
 from jinglebridge.web.server import WebServer
-from jinglebridge.web.sessions import Session
+from jinglebridge.web.sessions import Session, Wire
 from jinglebridge.web.stream import Stream
 from tests.unit.fakes import logged, until
 from tests.unit.web.test_socket import HELLO, FakeGate, Pipe
@@ -431,7 +431,7 @@ async def test_a_stop_of_the_bridge_ends_streams_with_their_code(gate: FakeGate)
 async def test_a_hello_during_which_the_bridge_stops(gate: FakeGate, monkeypatch: pytest.MonkeyPatch):
     stream = Stream(gate, "192.0.2.1")
 
-    async def slow(frame: m.Hello, wire: base.Connection, address: str) -> Session:
+    async def slow(frame: m.Hello, wire: Wire, address: str) -> Session:
         wire.close(1001, "the bridge is being stopped")
         return await FakeGate.hello(gate, frame, wire, address)
 
