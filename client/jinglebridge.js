@@ -21,6 +21,7 @@ export { BridgeError, Call }
  * @property {string | (() => string | Promise<string>)} [token] a function is asked again whenever a new one is needed
  * @property {string} [code] of a guest link
  * @property {string} [device] credential
+ * @property {() => any} [transport]
  * @property {string} [name] shown to those who are called, where the token says none
  * @property {boolean} [video] this page can show video; default true
  * @property {any} [resume] `bridge.resume` of the page before a reload
@@ -65,11 +66,11 @@ export class Bridge extends EventTarget {
   #leaving = (/** @type {PageTransitionEvent} */ event) => this.#pageHidden(event)
 
   /** @param {Options} options */
-  constructor({ url, token, code, device, name, video = true, resume = null, signal }) {
+  constructor({ url, token, code, device, transport, name, video = true, resume = null, signal }) {
     super()
     this.#resume = resume
     this.#signal = signal
-    this.#link = new Signalling(socketUrl(url), { token, code, device, resume }, { video, ...name && { name } })
+    this.#link = new Signalling(socketUrl(url), { token, code, device, transport, resume }, { video, ...name && { name } })
     this.#link.addEventListener('connection', (event) => this.#connection(/** @type {any} */ (event).detail))
     this.#link.addEventListener('welcome', (event) => this.#welcome(/** @type {any} */ (event).detail))
     this.#link.addEventListener('event', (event) => this.#event(/** @type {any} */ (event).detail))

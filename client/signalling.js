@@ -30,7 +30,7 @@ const SEEN_BACKOFF = 2_500 // ms, of a page that somebody looks at; the bridge w
 const FINAL = new Set(['not-authorized', 'token-expired', 'forbidden'])
 
 /** @typedef {{frame: any, resolve: (reply: any) => void, reject: (error: BridgeError) => void, sent: boolean}} Pending */
-/** @typedef {Pick<import('./index.js').Options, 'token' | 'code' | 'device' | 'resume'>} Identity */
+/** @typedef {Pick<import('./index.js').Options, 'token' | 'code' | 'device' | 'transport' | 'resume'>} Identity */
 
 /** Events: `welcome` (frame), `event` (frame), `connection` ({state, error?, retryIn?}). */
 export class Signalling extends EventTarget {
@@ -42,7 +42,7 @@ export class Signalling extends EventTarget {
   #url
   #identity
   #about
-  /** @type {WebSocket | StreamSocket | null} */
+  /** @type {import('./index.js').Transport | null} */
   #socket = null
   #streams = false // a stream is tried first
   /** @type {Map<string, Pending>} */
@@ -154,22 +154,25 @@ export class Signalling extends EventTarget {
   }
 
   async #credentials() {
-    const { token, code, device } = this.#identity
+    const { token, code, device, transport } = this.#identity
     if (this.#secret !== null) return { resume: { secret: this.#secret, lastSeq: this.#lastSeq } }
     if (token !== undefined) return { token: typeof token === 'function' ? await token() : token }
     if (device !== undefined) return { device }
     if (code !== undefined) return { code }
+    if (transport !== undefined) return {}
     throw new BridgeError('not-authorized', 'Nothing says who this is: no token, code, device or earlier session.')
   }
 
   /** @param {object} fields */
   #openSocket(fields, stream = this.#streams) {
-    const socket = stream ? new StreamSocket(this.#url) : new WebSocket(this.#url, [SUBPROTOCOL])
+    const own = this.#identity.transport?.()
+    /** @type {any} */
+    const socket = own ?? (stream ? new StreamSocket(this.#url) : new WebSocket(this.#url, [SUBPROTOCOL]))
     this.#dropSocket()
     this.#socket = socket
     this.#hello = { id: this.#id(), resuming: 'resume' in fields }
     const hello = { type: 'hello', id: this.#hello.id, version: VERSION, ...this.#about, ...fields }
-    let opened = stream
+    let opened = stream || Boolean(own)
     socket.onopen = () => {
       if (this.#socket !== socket) return
       opened = true
@@ -184,7 +187,7 @@ export class Signalling extends EventTarget {
       if (this.state !== 'online') this.#streams = false
       this.#retry()
     }
-    if (!stream) this.#timers.set('open', OPEN_TIMEOUT, () => this.#openSocket(fields, true))
+    if (!opened) this.#timers.set('open', OPEN_TIMEOUT, () => this.#openSocket(fields, true))
     this.#timers.set('hello', HELLO_TIMEOUT, () => {
       this.#streams = !stream
       this.#retry()
@@ -346,6 +349,6 @@ export class Signalling extends EventTarget {
     const socket = this.#socket
     this.#socket = null
     this.#timers.clear()
-    socket?.close(1000)
+    socket?.close()
   }
 }

@@ -96,6 +96,10 @@ class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         _doc("Domains and addresses that reach nobody here and that nobody here reaches, e.g. ['spam.example', 'eve@example.org']."),
     ] = []
     prove: Annotated[bool, _doc("Users of these servers may prove their address to the page, and then act there in its name.")] = True
+    native: Annotated[
+        bool,
+        _doc("Users of these servers may call from pages with an XMPP connection of their own, in their own name, without a token."),
+    ] = True
     echo: Annotated[bool, _doc("Offer the test contact echo@domain, which sends back what it hears and sees.")] = True
 
 

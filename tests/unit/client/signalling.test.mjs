@@ -55,6 +55,20 @@ describe('hello', () => {
     assert.equal(it.state, 'offline')
   })
 
+  it('goes by the transport that the page brings, which says who this is', async () => {
+    const made = []
+    const it = await online({ transport: () => (made.push(new FakeSocket('ws://own')), made.at(-1)) })
+    assert.deepEqual(FakeSocket.all, made)
+    const { id, ...rest } = made[0].sent[0]
+    assert.deepEqual(rest, { type: 'hello', version: 1, video: true })
+    made[0].onclose({ code: 1013 })
+    await clock.pass(1000)
+    assert.equal(made.length, 2)
+    made[1].open()
+    assert.equal(made[1].hello.resume.lastSeq, 0)
+    assert.equal(it.state, 'reconnecting')
+  })
+
   it('fails for good when a plain token is refused', async () => {
     const it = link()
     const opened = it.open()
