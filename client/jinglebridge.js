@@ -15,43 +15,25 @@ import { Signalling } from './signalling.js'
 
 export { BridgeError, Call }
 
-/**
- * @typedef {object} Options
- * @property {string | URL} [url] of the bridge; default: where this module came from
- * @property {string | (() => string | Promise<string>)} [token] a function is asked again whenever a new one is needed
- * @property {string} [code] of a guest link
- * @property {string} [device] credential
- * @property {string} [name] shown to those who are called, where the token says none
- * @property {boolean} [video] this page can show video; default true
- * @property {any} [resume] `bridge.resume` of the page before a reload
- * @property {AbortSignal} [signal] gives up connecting, or closes the session later
- */
+/** @typedef {import('./index.d.ts').Options} Options */
 
 const byName = new Intl.Collator().compare
 
-/**
- * @param {Options} options
- * @returns {Promise<Bridge>} connected; goes on trying while the bridge cannot be reached
- * @throws {BridgeError} when it says no: not-authorized, token-expired, forbidden, bad-version
- */
+/** @param {Options} options */
 export async function connect(options) {
   const bridge = new Bridge(options)
   await bridge.open()
   return bridge
 }
 
-/**
- * One person at one page. Events: `incoming` (Call), `interrupted` (a call that the reload of the page ended), `contacts`,
- * `contact` (Contact), `presence` ({show, status}: another page changed it), `missed`, `connection` ({state, error, retryIn}), `draining`.
- */
+/** One person at one page. */
 export class Bridge extends EventTarget {
   jid = ''
   name = ''
   /** @type {string[]} */
   features = []
-  /** Plain sentences for the person. @type {string[]} */
+  /** @type {string[]} */
   warnings = []
-  /** What others see of this page: available, away or dnd. */
   show = 'available'
   status = ''
 
@@ -75,7 +57,6 @@ export class Bridge extends EventTarget {
     this.#link.addEventListener('event', (event) => this.#event(/** @type {any} */ (event).detail))
   }
 
-  /** Connects; for those who want to listen before. `connect()` does it for all others. */
   async open() {
     this.#signal?.throwIfAborted()
     this.#signal?.addEventListener('abort', () => this.close())
@@ -97,18 +78,13 @@ export class Bridge extends EventTarget {
     return this.#link.state
   }
 
-  /** What a later load of this page passes to `connect()`, to be the same person at the same address again. */
   get resume() {
     const secret = this.#link.resume
     const calls = this.calls.map(({ id, peer, name, direction, state, media }) => ({ call: id, with: peer, name, direction, state, media }))
     return secret && { ...secret, calls }
   }
 
-  /**
-   * @param {string} jid
-   * @param {import('./call.js').Wanted} [wanted] audio is on unless false
-   * @returns {Call} at once; what goes wrong is told by its `ended` event
-   */
+  /** @param {string} jid @param {import('./call.js').Wanted} [wanted] */
   call(jid, wanted = {}) {
     const media = { audio: true, video: Boolean(wanted.video) }
     const call = this.#adopt({ direction: 'out', with: jid, name: this.#contacts.get(jid)?.name || jid, media })
@@ -116,21 +92,12 @@ export class Bridge extends EventTarget {
     return call
   }
 
-  /**
-   * Calls that are over, the latest first.
-   * @param {{before?: string, limit?: number}} [page] before: `at` of the last entry that you have
-   * @returns {Promise<{calls: any[], more: boolean}>}
-   */
+  /** @param {{before?: string, limit?: number}} [page] @returns {Promise<{calls: any[], more: boolean}>} */
   history(page) {
     return this.#link.request('history', page)
   }
 
-  /**
-   * Any other request of the protocol, for example `presence`.
-   * @param {string} type
-   * @param {object} [fields]
-   * @returns {Promise<any>} the answer
-   */
+  /** @param {string} type @param {object} [fields] @returns {Promise<any>} */
   request(type, fields) {
     return this.#link.request(type, fields)
   }

@@ -462,6 +462,9 @@ describe('hold, keys, devices and screen', () => {
   const enabled = (stream) => stream.getTracks().map((track) => track.enabled)
   const infos = () => socket.of('info').map(({ info }) => info)
   const offers = () => socket.of('description').filter(({ description }) => description.type === 'offer').map(({ description }) => sketch(description.sdp))
+  /** Of each offer: does it say that its picture, and nothing else, is a screen? */
+  const slides = () => socket.of('description').filter(({ description }) => description.type === 'offer')
+    .map(({ description }) => /^m=audio(?:(?!content)[^])*m=video[^]*\na=mid:\w+\na=content:slides\r/.test(description.sdp))
   const answer = async () => {
     event({ type: 'description', call: 'in1', description: { type: 'answer', sdp: 'yes' } })
     await settle()
@@ -605,13 +608,37 @@ describe('hold, keys, devices and screen', () => {
     const camera = video.sender.track
     await call.shareScreen()
     const [screen] = call.screenStream.getTracks()
-    assert.deepEqual([call.sharing, video.sender.track, screen.contentHint, call.cameraOn, offers()], [true, screen, 'detail', true, []])
+    assert.deepEqual([call.sharing, video.sender.track, screen.contentHint, call.cameraOn], [true, screen, 'detail', true])
+    assert.deepEqual(slides(), [true]) // nothing but that is new
+    await answer()
     await call.camera(false)
     assert.deepEqual([video.sender.track, camera.readyState], [screen, 'ended'])
     await call.camera(true)
     screen.unplug()
     await settle()
     assert.deepEqual([call.sharing, video.sender.track, infos()], [false, call.localStream.getVideoTracks()[0], []])
+    assert.deepEqual(slides(), [true, false])
+  })
+
+  it('that a picture is a screen may be refused: it is shared all the same, and not offered again', async () => {
+    const { call, pc, problems } = await talking()
+    await call.shareScreen()
+    event({ type: 'rollback', call: 'in1', what: 'offer' })
+    await settle()
+    await pc.onnegotiationneeded()
+    assert.deepEqual([call.sharing, problems, slides()], [true, [], [true]])
+  })
+
+  it('the other side shares a screen, and does no more', async () => {
+    const { call } = await talking()
+    const told = []
+    call.addEventListener('streams', () => told.push(call.remoteSharing))
+    const sections = (content) => `m=audio 9 x\na=sendrecv\r\nm=video 9 x\r\na=mid:1\r\n${content}a=sendrecv\r\n`
+    for (const content of ['a=content:slides\r\n', 'a=content:speaker,slides\r\n', 'a=content:slideshow\r\n']) {
+      event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: sections(content) } })
+      await settle()
+    }
+    assert.deepEqual(told.filter((is, index) => is !== (told[index - 1] ?? false)), [true, false])
   })
 
   it('a screen without a camera: another section where the peer takes that, else not-supported', async () => {
@@ -625,6 +652,7 @@ describe('hold, keys, devices and screen', () => {
     await call.shareScreen()
     const [screen] = call.screenStream.getTracks()
     assert.deepEqual([offers(), pc.transceivers[1].sender.track], [['audio sendrecv\nvideo sendrecv'], screen])
+    assert.deepEqual(slides(), [true])
     await answer()
     pc.transceivers[1].currentDirection = 'sendrecv'
     await call.shareScreen(false)
