@@ -54,6 +54,7 @@ export class Lifeline {
     if (state === 'connected') return this.#found()
     if (state === 'failed' && !(this.#up && this.#call.abilities.restart)) return this.#lost()
     if (!this.#up || (state !== 'failed' && state !== 'disconnected')) return
+    this.#link.check() // what took the media may have taken the socket
     if (!this.#timers.has('end')) this.#timers.set('end', this.#link.limits.resume * 1000, this.#lost)
     if (!this.#timers.has('restart')) this.#timers.set('restart', PATIENCE[this.#call.direction], () => this.#restart())
   }

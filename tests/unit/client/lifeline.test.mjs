@@ -13,8 +13,9 @@ beforeEach(() => {
   network = new EventTarget()
   globalThis.navigator.connection = network
   clock = new FakeClock()
-  link = Object.assign(new EventTarget(), { state: 'online', limits: { resume: 120 }, sent: [] })
+  link = Object.assign(new EventTarget(), { state: 'online', limits: { resume: 120 }, sent: [], checks: [] })
   link.request = async (type, fields) => { link.sent.push({ type, ...fields }) }
+  link.check = () => link.checks.push(clock.now)
   link.become = (state) => {
     link.state = state
     link.dispatchEvent(new Event('connection'))
@@ -45,7 +46,7 @@ describe('media that is lost', () => {
     await clock.pass(1900)
     become('connected')
     await clock.pass(600_000)
-    assert.deepEqual([peer.restarts, lost], [[], []])
+    assert.deepEqual([peer.restarts, lost, link.checks], [[], [], [0]])
   })
 
   for (const [direction, first] of [['out', 2000], ['in', 4000]]) {
