@@ -17,6 +17,7 @@ export { BridgeError, Call }
 
 /** @typedef {import('./index.d.ts').Options} Options */
 
+const bare = (jid = '') => jid.split('/')[0]
 const byName = new Intl.Collator().compare
 
 /** @param {Options} options */
@@ -221,8 +222,17 @@ export class Bridge extends EventTarget {
       case 'incoming': return this.#incoming(frame)
       case 'missed': return emit(this, 'missed', { from: frame.from, name: frame.name, media: frame.media, at: frame.at })
       case 'draining': return emit(this, 'draining')
-      default: return this.#calls.get(frame.call)?.receive(frame)
+      default: return this.#ofCall(frame)
     }
+  }
+
+  /** @param {any} frame */
+  #ofCall(frame) {
+    const call = this.#calls.get(frame.call)
+    // Our call met one of theirs that rings here already: the person wants to talk to them, and need not answer it. J-067
+    const theirs = frame.reason === 'moved' && this.calls.find(({ state, peer }) => state === 'incoming' && bare(peer) === bare(call?.peer))
+    if (theirs && call?.followed && call.localStream) theirs.goOn(call)
+    else call?.receive(frame)
   }
 
   /** @param {any} frame */

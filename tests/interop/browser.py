@@ -98,6 +98,7 @@ class Person:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.name = ""  # of who sits here, for those who want it
         self.problems: list[str] = []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.problems.append(str(error)))

@@ -70,6 +70,25 @@ async def test_two_pages_of_one_person_ring_and_one_answers(house: House) -> Non
     await over(a, other)
 
 
+async def test_two_pages_answer_at_the_same_time(house: House) -> None:
+    """One has the call; at the other it was answered elsewhere, also where its own answer was under way."""
+    a, b = await house.pair(CF)
+    other = await house.page("chromium", b.jid.partition("@")[0], TONES[1], a.jid)
+    await a.ask("call", b.jid)
+    for user in (b, other):
+        await user.state("incoming")
+    await asyncio.gather(*(user.ask("accept") for user in (b, other)), return_exceptions=True)
+    calls = [
+        (await user.until("an end of the race", lambda r: r["call"]["state"] in ("connected", "ended")))["call"] for user in (b, other)
+    ]
+    assert sorted(call["state"] for call in calls) == ["connected", "ended"]
+    winner, loser = (b, other) if calls[0]["state"] == "connected" else (other, b)
+    assert (await loser.state("ended"))["reason"] == "elsewhere"
+    await talk(a, winner, video=False)
+    await a.ask("hangUp")
+    await over(a, winner)
+
+
 # --- changes of a running call: the pages do nothing but perfect negotiation, what is between them is Jingle
 
 

@@ -712,6 +712,22 @@ describe('a call that goes on as another one', () => {
     assert.equal(socket.of('hangup')[0].call, 'new')
   })
 
+  it('J-067: one that lost to a call that rang here before', async () => {
+    const rung = []
+    bridge.addEventListener('incoming', ({ detail }) => rung.push(detail))
+    const call = bridge.call('bob@x', { video: true })
+    event({ type: 'incoming', call: 'other', from: 'eve@x/phone', name: 'Eve', media: AV, abilities: NONE })
+    event({ type: 'incoming', call: 'theirs', from: 'bob@x/phone', name: 'Bob', media: AV, abilities: NONE })
+    const seen = watch(call)
+    await giveIce()
+    event({ type: 'ended', call: call.id, reason: 'moved', text: '' })
+    await giveIce()
+    assert.deepEqual(seen, [['moved', 'theirs', 'calling'], ['ended', 'moved']])
+    assert.deepEqual(rung.map(({ state }) => state), ['incoming', 'accepting'])
+    assert.deepEqual(socket.of('accept').map(({ call }) => call), ['theirs'])
+    assert.equal(rung[1].localStream, call.localStream)
+  })
+
   it('J-069: a running call: muted as before, since when as before, and told to the other side again', async () => {
     const { call, pc } = await accepted({ video: true })
     pc.become('connected')
