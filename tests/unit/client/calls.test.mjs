@@ -212,6 +212,16 @@ describe('a call that we make', () => {
     assert.notEqual(seen[0], seen[1])
   })
 
+  it('is ended by its AbortSignal, before and after it is sent', async () => {
+    const early = bridge.call('bob@x', { signal: AbortSignal.abort() })
+    await settle()
+    assert.deepEqual([early.reason, socket.of('ice'), socket.of('call')], ['cancelled', [], []])
+    const stop = new AbortController()
+    const { call, ends } = await outgoing({ signal: stop.signal })
+    stop.abort()
+    assert.deepEqual([ends.map(({ reason }) => reason), socket.of('hangup').map(({ call }) => call)], [['cancelled'], [call.id]])
+  })
+
   it('leaves a stream of the application alone', async () => {
     const stream = new FakeStream()
     const { call } = await outgoing({ stream })
@@ -257,6 +267,26 @@ describe('a call that we get', () => {
     await giveIce()
     ack(socket.of('accept')[0])
     await again
+  })
+
+  it('an AbortSignal stops accepting, or hangs up later', async () => {
+    const call = await incoming()
+    await assert.rejects(call.accept({ signal: AbortSignal.abort() }), { name: 'AbortError' })
+    assert.equal(call.state, 'incoming')
+    const stop = new AbortController()
+    const accepting = assert.rejects(call.accept({ signal: stop.signal }), { name: 'AbortError' })
+    stop.abort()
+    await giveIce()
+    await accepting
+    assert.deepEqual([call.reason, socket.of('accept'), socket.of('reject').length], ['declined', [], 1])
+  })
+
+  it('and one that is up', async () => {
+    const stop = new AbortController()
+    const { call, pc } = await accepted({ signal: stop.signal })
+    pc.become('connected')
+    stop.abort()
+    assert.deepEqual([call.reason, socket.of('hangup').length], ['ended', 1])
   })
 
   it('ends while we accept: nothing is accepted', async () => {
