@@ -55,7 +55,7 @@ export class Call extends Talk {
 
   // --- begin and end ----------------------------------------------------------------------------------------------
 
-  /** Sends the call out. Never rejects: what goes wrong ends the call. @param {Wanted} wanted */
+  /** Never rejects: what goes wrong ends the call. @param {Wanted} wanted */
   async start({ audio = true, video = false, stream, signal }) {
     try {
       this.#obey(signal)
@@ -72,7 +72,7 @@ export class Call extends Talk {
     }
   }
 
-  /** What is not sent is still received. @param {Wanted} [wanted] */
+  /** @param {Wanted} [wanted] */
   async accept({ audio = true, video = false, stream, signal } = {}) {
     if (this.state !== 'incoming') throw new BridgeError('out-of-order', `This call is ${this.state}.`)
     signal?.throwIfAborted()
@@ -91,11 +91,7 @@ export class Call extends Talk {
     signal?.throwIfAborted()
   }
 
-  /**
-   * Takes a call that the bridge says goes on with `before`: with the same microphone and camera, and nobody is asked. Never
-   * rejects. J-067, J-069
-   * @param {Call} before
-   */
+  /** Goes on with `before`: same microphone and camera, and nobody is asked. Never rejects. J-067, J-069 @param {Call} before */
   async goOn(before) {
     this.connectedAt = before.connectedAt
     this.#accepted = true
@@ -124,8 +120,7 @@ export class Call extends Talk {
   }
 
   /**
-   * Ends the call from here and says so to the bridge.
-   * @param {string} reason
+   * @param {string} reason that the bridge does not know yet
    * @param {{said?: 'ended' | 'failed-ice' | 'failed-media' | 'gone', error?: BridgeError}} [more]
    */
   leave(reason, { said = 'ended', error } = {}) {
@@ -135,7 +130,7 @@ export class Call extends Talk {
     this.finish(reason, error?.message, error)
   }
 
-  /** The call is over; nothing more is sent. @param {string} reason @param {string} [text] @param {BridgeError | null} [error] */
+  /** @param {string} reason @param {string} [text] @param {BridgeError | null} [error] */
   finish(reason, text = '', error = null) {
     if (this.ended) return
     this.#release()
@@ -148,7 +143,7 @@ export class Call extends Talk {
 
   // --- what the bridge says ---------------------------------------------------------------------------------------
 
-  /** @param {any} frame an event of the bridge about this call */
+  /** @param {any} frame */
   receive(frame) {
     if (this.ended) return
     const { rtc } = this
@@ -182,7 +177,6 @@ export class Call extends Talk {
   // --- inside -----------------------------------------------------------------------------------------------------
 
   /**
-   * Opens microphone and camera, unless they are there, asks for ICE servers, makes the peer connection.
    * @param {Parameters<import('./media.js').OwnMedia['open']>[0]} [wanted]
    * @returns {Promise<Peer | null>} null when the call ended meanwhile
    */

@@ -1,9 +1,7 @@
 /**
- * Does media get through? Tells the bridge what the browser counts, and looks for another way when the one in use is lost.
- *
- * An ICE restart is made when media is lost for some seconds, and when the network is another one; where there is no connection to
- * the bridge, as soon as it is back. It is tried again for as long as a session can be resumed. Who called goes first: two offers
- * that cross cost time. Where the other side cannot restart, the browser's own verdict is the end.
+ * Does media get through? Tells the bridge what the browser counts, and restarts ICE when media is lost for some seconds or the
+ * network is another one: as soon as there is a connection to the bridge, and again for as long as a session can be resumed.
+ * Who called goes first: two offers that cross cost time. Where the other side cannot restart, the browser's verdict is the end.
  *
  * Spec: RFC 8445 §2.4, RFC 9429 §4.1.14; DESIGN §3.
  * @module
@@ -59,7 +57,7 @@ export class Lifeline {
     if (!this.#timers.has('restart')) this.#timers.set('restart', PATIENCE[this.#call.direction], () => this.#restart())
   }
 
-  /** The two sides negotiate: time for that. */
+  /** The two sides negotiate, which takes time. */
   heard() {
     this.restarting = false
     if (this.#timers.has('restart')) this.#timers.set('restart', AGAIN, () => this.#restart())

@@ -5,7 +5,6 @@
 
 import { BridgeError } from './base.js'
 
-/** @typedef {'microphone' | 'camera' | 'screen'} Device */
 /** @typedef {{audio: boolean | MediaTrackConstraints, video: boolean | MediaTrackConstraints}} Devices */
 
 const WORDS = {
@@ -14,7 +13,7 @@ const WORDS = {
   failed: 'could not be opened; another program may be using it',
 }
 
-/** @param {Device} device @param {any} cause what getUserMedia threw */
+/** @param {string} device @param {any} cause */
 function problem(device, cause) {
   const kind = cause.name === 'NotAllowedError' || cause.name === 'SecurityError' ? 'refused'
     : cause.name === 'NotFoundError' || cause.name === 'OverconstrainedError' ? 'missing'
@@ -98,7 +97,7 @@ export class OwnMedia {
     return media.problems
   }
 
-  /** Takes what another call had, which keeps nothing. @param {OwnMedia} before */
+  /** @param {OwnMedia} before keeps nothing */
   takeOver(before) {
     this.camera = before.camera
     this.muted = before.muted

@@ -10,14 +10,16 @@
  */
 
 import { BridgeError } from './base.js'
+import { difference, showsSlides } from './sdp.js'
 
 /** @typedef {'audio' | 'video'} Kind */
 /**
- * @typedef {object} Wiring
- * @property {(type: 'description' | 'candidate', fields: object) => Promise<any>} send
- * @property {(state: RTCPeerConnectionState) => void} changed
- * @property {() => void} arrived remoteStream is another one
- * @property {(error: BridgeError, what: RTCSdpType) => void} refused our offer or answer was not taken
+ * @typedef {{
+ *   send(type: 'description' | 'candidate', fields: object): Promise<any>,
+ *   changed(state: RTCPeerConnectionState): void,
+ *   arrived(): void,
+ *   refused(error: BridgeError, what: RTCSdpType): void,
+ * }} Wiring arrived: remoteStream is another one; refused: our offer or answer was not taken
  */
 
 export class Peer {
@@ -47,17 +49,13 @@ export class Peer {
   /** Directions as last agreed on. @type {Map<RTCRtpTransceiver, RTCRtpTransceiverDirection>} */
   #agreed = new Map()
 
-  /**
-   * @param {{iceServers: RTCIceServer[], iceTransportPolicy: RTCIceTransportPolicy}} ice
-   * @param {MediaStream} local
-   * @param {Wiring} wiring
-   */
-  constructor(ice, local, wiring) {
+  /** @param {RTCConfiguration} ice @param {MediaStream} local @param {Wiring} wiring */
+  constructor({ iceServers, iceTransportPolicy }, local, wiring) {
     this.#wiring = wiring
     this.#local = local
     const connection = new RTCPeerConnection({
-      iceServers: ice.iceServers,
-      iceTransportPolicy: ice.iceTransportPolicy,
+      iceServers,
+      iceTransportPolicy,
       // COMPAT(Dino 0.4.2): knows no BUNDLE; with max-bundle only the first section would get candidates. J-192
       bundlePolicy: 'balanced',
       rtcpMuxPolicy: 'require',
@@ -117,7 +115,7 @@ export class Peer {
     if (description) return this.#takeBack(description, new BridgeError('not-negotiable', 'The other side does not take this change.', { what }))
   }
 
-  /** @param {RTCIceCandidateInit | null} candidate null: no more candidates */
+  /** @param {RTCIceCandidateInit | null} candidate */
   candidate(candidate) {
     return this.#queue(async () => {
       if (this.connection.remoteDescription) await this.#add(candidate)
@@ -148,7 +146,7 @@ export class Peer {
     return live.length > 0 && live.every(({ direction }) => direction === 'sendonly' || direction === 'inactive')
   }
 
-  /** Does the other side take nothing of what we would send? */
+  /** Does the other side take nothing of ours? */
   get refused() {
     const live = this.#live().filter((transceiver) => transceiver.currentDirection && transceiver.direction.startsWith('send'))
     return live.length > 0 && live.every(({ currentDirection }) => currentDirection === 'recvonly' || currentDirection === 'inactive')
@@ -188,7 +186,7 @@ export class Peer {
     return this.#local.getTracks().find((track) => track.kind === kind)
   }
 
-  /** Gives each new section of an offer our track of its kind; the first one only, the others just receive. J-089 */
+  /** Each new section of an offer gets our track of its kind; the first one only, the others just receive. J-089 */
   async #attach() {
     const { held } = this
     for (const transceiver of this.connection.getTransceivers()) {
@@ -224,7 +222,7 @@ export class Peer {
 
   /** @param {string} [sdp] of the other side; the browser keeps only what it knows of it */
   #look(sdp) {
-    const slides = sections(sdp).some(({ about, content }) => about.startsWith('video') && /\bslides\b/.test(content))
+    const slides = showsSlides(sdp)
     if (slides === this.remoteSlides) return
     this.remoteSlides = slides
     this.#wiring.arrived()
@@ -239,7 +237,6 @@ export class Peer {
     return { type, sdp: mid ? sdp.replace(/^a=mid:(.*?)\r?$/gm, (line, name) => (name === mid ? `${line}\na=content:slides\r` : line)) : sdp }
   }
 
-  /** Offers what the browser wants to be negotiated. It asks again when the other side's offer comes first. */
   #negotiate() {
     return this.#queue(async () => {
       const { connection } = this
@@ -319,20 +316,3 @@ export class Peer {
 
 /** @param {boolean} sends @param {boolean} held @returns {RTCRtpTransceiverDirection} */
 const way = (sends, held) => (held ? (sends ? 'sendonly' : 'inactive') : (sends ? 'sendrecv' : 'recvonly'))
-
-/** What an offer changes, as text to be compared; empty: nothing. @param {string} [offer] @param {string} [current] */
-function difference(offer = '', current = '') {
-  const before = sections(current)
-  const after = sections(offer)
-  const lines = after.map(({ ufrag, about }, index) => `${about} ${index < before.length && before[index].ufrag !== ufrag && ufrag ? 'restarted' : ''}`)
-  return lines.join('\n') === before.map(({ about }) => `${about} `).join('\n') ? '' : lines.join('\n')
-}
-
-function sections(sdp = '') {
-  return sdp.split(/^m=/m).slice(1).map((text) => {
-    const rejected = /^\S+ 0 /.test(text) && !/^a=bundle-only/m.test(text)
-    const value = (/** @type {RegExp} */ pattern) => (rejected ? '' : pattern.exec(text)?.[1] ?? '')
-    const parts = [text.split(' ', 1)[0], rejected, value(/^a=(sendrecv|sendonly|recvonly|inactive)/m), value(/^a=msid:(.*?)\r?$/m)]
-    return { ufrag: value(/^a=ice-ufrag:(\S+)/m), content: value(/^a=content:(\S+)/m), about: parts.join(' ') }
-  })
-}

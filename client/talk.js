@@ -6,8 +6,6 @@
 import { BridgeError, emit, randomId } from './base.js'
 import { openCamera, openMedia, openScreen, OwnMedia, screenPossible } from './media.js'
 
-/** @typedef {import('./peer.js').Peer} Peer */
-
 /** What a page may use of this: index.d.ts. */
 export class Talk extends EventTarget {
   id
@@ -21,7 +19,7 @@ export class Talk extends EventTarget {
   remoteHeld = false
   remoteMuted = false
   remoteCameraOff = false
-  /** @type {Peer | null} */
+  /** @type {import('./peer.js').Peer | null} */
   rtc = null
   up = false // media has flowed
   own = new OwnMedia((device) => this.#unplugged(device))
@@ -185,14 +183,13 @@ export class Talk extends EventTarget {
     if (this.held) this.#sayHold()
   }
 
-  /** Tracks of the other side are there. */
   arrived() {
     this.own.hushNew()
     if (this.held) this.#deafen()
     emit(this, 'streams')
   }
 
-  /** The other side told something. @param {{info: string, mid?: string | null}} frame */
+  /** @param {{info: string, mid?: string | null}} frame */
   informed({ info, mid }) {
     if (info === 'hold' || info === 'active') {
       this.#saidHold = info === 'hold'
@@ -225,7 +222,6 @@ export class Talk extends EventTarget {
 
   // --- inside -----------------------------------------------------------------------------------------------------
 
-  /** Of a call that is neither over nor just beginning. */
   #live() {
     const { rtc, own } = this
     if (!rtc || !own.stream || this.ended) throw new BridgeError('out-of-order', `This call is ${this.state}.`)
@@ -246,7 +242,6 @@ export class Talk extends EventTarget {
     emit(this, 'problem', new BridgeError(`${device}-lost`, `The ${device} was unplugged.`))
   }
 
-  /** The camera is gone, or nobody sees it. */
   #blind() {
     const { own } = this
     own.drop(own.stream?.getVideoTracks() ?? [])
