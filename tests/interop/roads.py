@@ -37,6 +37,11 @@ class Traveller:
         program.chmod(0o755)
         return str(program)
 
+    def returns(self) -> None:
+        """To the first network, whatever it is in."""
+        self.ip("address", "flush", "dev", "road1")
+        self.ip("address", "add", f"{FIRST}/24", "dev", "road1")
+
     def moves(self) -> None:
         """From one network to another: the address is gone, there is a different one, and the way home is another."""
         self.ip("address", "del", f"{FIRST}/24", "dev", "road1")

@@ -19,7 +19,7 @@ from jinglebridge.demo.lab import Ejabberd
 from .bridge import BridgeProcess, wait_for
 from .browser import Person, person
 from .roads import FIRST, HOME, SECOND, Traveller, road
-from .servers import skipped_when_missing, unique_user
+from .servers import HandsetFactory, skipped_when_missing, unique_user
 from .test_contact import two_tones
 
 TONES = two_tones()
@@ -92,6 +92,7 @@ def hears_again(page: Person) -> None:
 
 def test_a_call_goes_on_by_another_network(lab: Lab) -> None:
     """The address of the interface is replaced by another one: the socket resumes, ICE restarts with a new offer, and both hear again."""
+    lab.traveller.returns()
     anna, bert = unique_user("anna"), unique_user("bert")
     with sync_playwright() as playwright, ExitStack() as stack:
         here = lab.person(stack, playwright, "here", TONES[1])
@@ -121,3 +122,28 @@ def test_a_call_goes_on_by_another_network(lab: Lab) -> None:
         there.press("Hang up")
         here.sees(f"Call with {anna} ended")
         wait_for("nothing is left", lambda: lab.bridge.calls() == [])
+
+
+@pytest.mark.long
+def test_with_somebody_who_cannot_restart_it_ends_in_words_and_the_next_call_works(lab: Lab, handset: HandsetFactory) -> None:
+    """As with Dino and Monal: no new credentials are sent to them. The call ends when the browser gives up, and "Call again" is one press."""
+    lab.traveller.returns()
+    contact = handset(lab.server, None, "--shape", "dino", "--tone", str(TONES[1]), loopback=False)
+    with sync_playwright() as playwright, ExitStack() as stack:
+        there = lab.person(stack, playwright, "alone", TONES[0], travels=True)
+        there.open(lab.link(unique_user("anna"), contact.jid))
+        there.press(f"Call {contact.user}")
+        there.connected()
+        there.hears_tone(TONES[1])
+        assert not there.page.evaluate("window.jinglebridge.call.abilities.restart")
+        lab.traveller.moves()
+        began = time.monotonic()
+        there.sees("Reconnecting", timeout=20)
+        there.sees("Call again", timeout=60)
+        assert contact.wait("ended")["reason"], "the other side knows, too"
+        there.press("Call again")
+        there.connected()
+        there.hears_tone(TONES[1])
+        assert way(there)["address"] == SECOND
+        there.press("Hang up")
+        assert contact.wait("ended")["reason"] == "peer: success"
