@@ -242,7 +242,7 @@ export class Call extends Talk {
     const { rtc } = this
     const sending = Boolean(rtc?.transceiver('video')) // no more, if we have stopped it ourselves
     this.#lifeline?.heard()
-    rtc?.receive(description).then(() => this.agreed(sending), (cause) => {
+    rtc?.receive(description).then(() => { this.agreed(sending); this.#lifeline?.agreed() }, (cause) => {
       this.#fail(new BridgeError('bad-description', 'The browser does not take what the other side sent.', { cause }))
     })
   }

@@ -126,7 +126,7 @@ def test_a_call_goes_on_by_another_network(lab: Lab) -> None:
 
 @pytest.mark.long
 def test_with_somebody_who_cannot_restart_it_ends_in_words_and_the_next_call_works(lab: Lab, handset: HandsetFactory) -> None:
-    """As with Dino and Monal: no new credentials are sent to them. The call ends when the browser gives up, and "Call again" is one press."""
+    """As with Dino and Monal: no new credentials are sent to them. The call ends when the browser gives up; "Call again" is one press."""
     lab.traveller.returns()
     contact = handset(lab.server, None, "--shape", "dino", "--tone", str(TONES[1]), loopback=False)
     with sync_playwright() as playwright, ExitStack() as stack:
@@ -137,7 +137,6 @@ def test_with_somebody_who_cannot_restart_it_ends_in_words_and_the_next_call_wor
         there.hears_tone(TONES[1])
         assert not there.page.evaluate("window.jinglebridge.call.abilities.restart")
         lab.traveller.moves()
-        began = time.monotonic()
         there.sees("Reconnecting", timeout=20)
         there.sees("Call again", timeout=60)
         assert contact.wait("ended")["reason"], "the other side knows, too"

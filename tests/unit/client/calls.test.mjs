@@ -500,6 +500,19 @@ describe('hold, keys, devices and screen', () => {
     await settle()
   }
 
+  it('another network restarts ICE, which nobody asked for: a refusal is no problem', async () => {
+    const { call, pc, problems } = await talking({ restart: true })
+    page.dispatchEvent(new Event('online'))
+    await new Promise((resolve) => setTimeout(resolve, 2200))
+    assert.deepEqual([offers().length, pc.ufrag], [1, 'u0x'])
+    event({ type: 'rollback', call: 'in1', what: 'ice-restart' })
+    await settle()
+    assert.deepEqual([problems, call.state, pc.signalingState], [[], 'connected', 'stable'])
+    pc.become('disconnected')
+    assert.equal(call.state, 'reconnecting')
+    call.hangUp()
+  })
+
   it('J-208: holds by directions and by a word, and goes on again', async () => {
     const { call, pc, holds } = await talking({ modify: true }, {})
     await call.hold()

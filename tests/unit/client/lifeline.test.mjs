@@ -116,24 +116,59 @@ describe('media that is lost', () => {
 })
 
 describe('another network', () => {
-  it('is a restart, one for all signs of it, though media still flows', async () => {
+  const changes = async () => {
+    network.dispatchEvent(new Event('change'))
+    page.dispatchEvent(new Event('online'))
+    network.dispatchEvent(new Event('change'))
+    await clock.pass(60_000)
+  }
+
+  it('is a restart, one for all signs of it, when nothing comes any more', async () => {
     const { line } = await up()
-    network.dispatchEvent(new Event('change'))
-    page.dispatchEvent(new Event('online'))
-    network.dispatchEvent(new Event('change'))
-    await clock.pass(60_000)
-    assert.deepEqual(peer.restarts, [500])
+    await changes()
+    assert.deepEqual(peer.restarts, [2000])
     line.close()
-    network.dispatchEvent(new Event('change'))
-    page.dispatchEvent(new Event('online'))
-    await clock.pass(60_000)
-    assert.deepEqual(peer.restarts, [500])
+    await changes()
+    assert.deepEqual(peer.restarts, [2000])
   })
 
-  it('is none before the call is up', async () => {
+  it('is none while media still flows, nor before the call is up', async () => {
     new Lifeline(link, { direction: 'out', abilities: { restart: true } }, peer, () => {}, clock)
-    network.dispatchEvent(new Event('change'))
-    await clock.pass(60_000)
+    await changes()
+    let bytes = 0
+    peer.connection.getStats = async () => new Map([['a', { type: 'inbound-rtp', bytesReceived: bytes++ }]])
+    await up()
+    await changes()
+    assert.deepEqual(peer.restarts, [])
+  })
+})
+
+describe('a restart that was negotiated', () => {
+  const answers = (line, ufrag) => {
+    peer.connection.currentRemoteDescription = { sdp: `v=0\r\na=ice-ufrag:${ufrag}\r\n` }
+    line.agreed()
+  }
+
+  it('is made again when nothing comes of it, but once only', async () => {
+    peer.connection.currentRemoteDescription = { sdp: 'a=ice-ufrag:one' }
+    const { line } = await up()
+    answers(line, 'two')
+    await clock.pass(20_000)
+    assert.deepEqual(peer.restarts, [4500])
+    answers(line, 'three')
+    await clock.pass(20_000)
+    assert.equal(peer.restarts.length, 1)
+  })
+
+  it('is left alone when media flows; and so is what restarts nothing', async () => {
+    let bytes = 0
+    const { line } = await up()
+    answers(line, 'one')
+    peer.connection.getStats = async () => new Map([['a', { type: 'inbound-rtp', bytesReceived: bytes++ }]])
+    await clock.pass(20_000)
+    peer.connection.getStats = async () => new Map()
+    answers(line, 'one')
+    await clock.pass(20_000)
     assert.deepEqual(peer.restarts, [])
   })
 })
