@@ -16,11 +16,12 @@ InfoKind = Literal["mute", "unmute", "hold", "active"]
 
 @frozen
 class Placed:
-    """The endpoint calls `to` (bare JID) with its offer."""
+    """The endpoint calls `to` (bare JID) with its offer. `unheard`: who is called hears nothing of it, and the caller does not see that."""
 
     call: str
     to: str
     sdp: str
+    unheard: bool = False
 
 
 @frozen

@@ -202,6 +202,7 @@ class CallState:
     undelivered: bool = False  # something in `unacked` came back: nobody was there
     restored: bool = False  # the bridge was restarted since the call began
     end_reason: EndReason = "ended"
+    unheard: bool = False  # nothing of it leaves towards the peer, who does not want to hear of it; it just rings until nobody answers
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -56,6 +56,8 @@ def keep_message(state: CallState, sender: str, to: str, jmi: Jmi) -> int:
 
 
 def _keep(state: CallState, kind: str, sender: str, to: str, xml: str) -> int:
+    if state.unheard:
+        return 0  # it never leaves
     state.numbered += 1
     state.unacked.append([state.numbered, kind, sender, to, xml])
     del state.unacked[:-MAX_UNACKED]

@@ -128,6 +128,7 @@ class Registry:
         effects: Effects = []
         for sid, device in sids.items():
             state = CallState(event.call, sid, "out", jid, device, peer.name, list(media), now, fork=[s for s in sids if s != sid])
+            state.unheard = event.unheard
             turn = self.add(state, [jid], now)
             turn.branch = bool(effects)
             if not turn.branch:

@@ -41,6 +41,9 @@ class Turn:
         return self.peer_info(own, peer)
 
     def add(self, effect: fx.Effect) -> None:
+        """It happens after those before. Of an unheard call nothing leaves; a missed call may be told of later, in its own way."""
+        if self.state.unheard and isinstance(effect, fx.SendJmi | fx.SendJingle | fx.ShowPresence):
+            return
         self.effects.append(effect)
 
     def note(self, event: str, detail: str = "") -> None:

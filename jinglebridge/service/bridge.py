@@ -24,9 +24,9 @@ from jinglebridge.calls.people import Avatar
 from jinglebridge.calls.registry import Registry
 from jinglebridge.calls.timeline import Timeline
 from jinglebridge.config import Config, split_address
-from jinglebridge.errors import OperatorError
 from jinglebridge.media.echo import EchoEndpoint
 from jinglebridge.media.endpoint import MediaEndpoint
+from jinglebridge.service import certificates
 from jinglebridge.service.admin import AdminSocket
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
@@ -60,7 +60,6 @@ from jinglebridge.xmpp.xep_0356 import Privileges
 log = structlog.get_logger()
 
 SWEEP_EVERY = 30.0
-CERT_CHECK_EVERY = 10.0
 FAREWELL = 1.0  # seconds for peers to acknowledge the end of calls at a stop
 
 
@@ -91,7 +90,8 @@ class Bridge:
         self.router = Router(domain, self.component.send, self.requests)
         self.component.on_stanza = self.router.route
         self.component.on_jingle = self.router.route_jingle
-        self.link = Link(self.component, self._address(), start_timeout=config.xmpp.start_timeout)
+        address = Address(config.xmpp.host, config.xmpp.port, certificates.to_component(config.xmpp))
+        self.link = Link(self.component, address, start_timeout=config.xmpp.start_timeout)
         self.peers = Peers(self.requests)
         self.privileges = Privileges(config.server)
         self._store = SqliteStore(Path(config.store.path) / sqlite.FILE)
@@ -168,16 +168,6 @@ class Bridge:
         row = await self._store.find(Avatar, own)
         return b"" if row is None else row.data
 
-    def _address(self) -> Address:
-        xmpp = self.config.xmpp
-        tls = None
-        if xmpp.tls:
-            try:
-                tls = ssl.create_default_context(cafile=xmpp.tls_ca or None)
-            except OSError as error:
-                raise OperatorError(f"[xmpp] tls_ca {xmpp.tls_ca}: {error.strerror}") from None
-        return Address(xmpp.host, xmpp.port, tls)
-
     def add_media(self, endpoint: MediaEndpoint, name: str) -> None:
         """Make an address of our own callable and visible to everybody."""
         self.media[endpoint.jid] = endpoint
@@ -237,7 +227,7 @@ class Bridge:
 
     async def _listen(self) -> None:
         config = self.config
-        self._tls = self._web_tls()
+        self._tls = certificates.of_web(config.web)
         self.web = WebServer(
             self.desk,
             lambda: self.link.ready and not self.desk.draining,
@@ -252,36 +242,7 @@ class Bridge:
         if config.web.metrics:
             self._runners.append(await self.metrics.serve(*split_address(config.web.metrics, "[web] metrics")))
         if self._tls is not None:
-            self._tasks.append(asyncio.create_task(self._watch_certificate(self._tls)))
-
-    def _web_tls(self) -> ssl.SSLContext | None:
-        web = self.config.web
-        if not web.tls_cert:
-            return None
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        try:
-            context.load_cert_chain(web.tls_cert, web.tls_key)
-        except (OSError, ssl.SSLError) as error:
-            raise OperatorError(f"[web] tls_cert {web.tls_cert}, tls_key {web.tls_key}: {error.strerror or error}") from None
-        return context
-
-    async def _watch_certificate(self, context: ssl.SSLContext) -> None:
-        """New connections get a renewed certificate without a restart."""
-        web = self.config.web
-
-        def stamp() -> tuple[float, ...]:
-            return tuple(os.stat(name).st_mtime for name in (web.tls_cert, web.tls_key))
-
-        last = stamp()
-        while True:
-            await asyncio.sleep(CERT_CHECK_EVERY)
-            try:
-                if stamp() != last:
-                    context.load_cert_chain(web.tls_cert, web.tls_key)
-                    last = stamp()
-                    log.info("certificate-reloaded", file=web.tls_cert)
-            except (OSError, ssl.SSLError) as error:
-                log.error("certificate-not-reloaded", file=web.tls_cert, error=str(error))
+            self._tasks.append(asyncio.create_task(certificates.renewed(config.web, self._tls)))
 
     async def stop(self, *, end_calls: bool = False) -> None:
         """Orderly stop. Calls stay in the journal for the next start, unless `end_calls`."""

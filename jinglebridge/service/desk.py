@@ -250,7 +250,10 @@ class Desk:
             self._answer_later(session, frame, self._history(session, frame))
         else:
             event = self._placed(session, frame) if isinstance(frame, m.CallRequest) else event_of(frame)
-            self._performer.perform(self._registry.from_endpoint(session.jid, event, self._clock()))
+            effects = self._registry.from_endpoint(session.jid, event, self._clock())
+            if isinstance(event, ev.Placed) and not event.unheard:
+                self.guests.placed(session, event.to)
+            self._performer.perform(effects)
 
     def _placed(self, session: Session, frame: m.CallRequest) -> ev.Placed:
         self._need_server()
@@ -263,7 +266,7 @@ class Desk:
             raise EndpointError("unknown-contact", f"{frame.to[:100]!r} is not an address like name@example.org")
         if self._contacts.blocked(session, to):
             raise EndpointError("forbidden", "you have blocked this address")
-        return ev.Placed(frame.call, to, frame.description.sdp)
+        return ev.Placed(frame.call, to, frame.description.sdp, self.guests.unheard(session.jid, to))
 
     def _need_server(self) -> None:
         if not self._online():

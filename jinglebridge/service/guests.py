@@ -65,8 +65,7 @@ class Guests:
         self._spenders: dict[str, str] = {}  # way in of a single-use link -> the session whose call spent it
         self._told: set[str] = set()  # sessions of which the owner was told
         owners.blocked = self._blocked
-        performer.silent, performer.blocked = self.silent, self.blocked
-        performer.leaves = self._leaves
+        performer.blocked = self.blocked
 
     # --- what a guest may do
 
@@ -112,20 +111,19 @@ class Guests:
 
     # --- calls that do not ring
 
-    def silent(self, sender: str, to: str) -> bool:
-        """Shall a call from `sender` (full JID of ours) to `to` not ring there, without the caller seeing why?"""
+    def unheard(self, sender: str, to: str) -> bool:
+        """Shall `to` hear nothing of a call from `sender` (full JID of ours), without the caller seeing why?"""
         return self.blocked(sender, to) or (sender.startswith(PREFIX) and self.owners.dnd(bare(to)))
 
     def blocked(self, own: str, peer: str) -> bool:
         """Does `peer` want to hear nothing of `own`, a user of ours?"""
         return self.owners.has_blocked(bare(peer), bare(own))
 
-    def _leaves(self, sender: str, to: str) -> None:
-        """A call begins to ring: if a guest makes it, its maker reads who that is."""
-        session = self._sessions.by_jid.get(sender)
-        if session is None or not session.identity.guest or sender in self._told:
+    def placed(self, session: Session, to: str) -> None:
+        """A call begins to ring: if a guest makes it, the maker of the link reads who that is."""
+        if not session.identity.guest or session.jid in self._told:
             return
-        self._told.add(sender)
+        self._told.add(session.jid)
         link = self.links.by_way(session.identity.way)
         by = f"your guest link “{link.label}”" if link is not None and link.label else "your guest link"
         name = session.name.removesuffix(f" (link: {link.label})") if link is not None else session.name

@@ -20,7 +20,7 @@ from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import bare
 from jinglebridge.calls.registry import Registry
-from jinglebridge.jingle import Propose, jingle_text, jmi_text
+from jinglebridge.jingle import jingle_text, jmi_text
 from jinglebridge.jingle.xep_0353 import NS_HINTS
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.gate import Gate
@@ -70,16 +70,13 @@ class Performer:
         self._book = book
         self._timers: dict[fx.CallKey, dict[str, asyncio.TimerHandle]] = {}
         self._messages: OrderedDict[str, fx.CallKey] = OrderedDict()
-        self._withheld: OrderedDict[fx.CallKey, None] = OrderedDict()  # calls that ring nowhere, and do not know it
-        self.silent: Callable[[str, str], bool] = lambda sender, to: False  # shall a call between these two not ring?
         self.blocked: Callable[[str, str], bool] = lambda own, peer: False  # does the peer want to hear nothing of this user of ours?
-        self.leaves: Callable[[str, str], None] = lambda sender, to: None  # a call between these two begins to ring
         self.listener_of: Callable[[str], Listener | None] = lambda jid: None
         self._acts: dict[type[fx.Effect], Callable[[Any], None]] = {  # what is not here is told to an endpoint
             fx.SendJmi: self._send_jmi,
             fx.SendJingle: self._send_jingle,
             fx.SendReceipt: self._send_receipt,
-            fx.ShowPresence: self._show,
+            fx.ShowPresence: lambda effect: presence.direct(effect.sender, effect.to),
             fx.TellPeerMissed: self._tell_missed,
             fx.Recorded: lambda effect: book.keep(effect.record),
             fx.StartTimer: self._start,
@@ -112,10 +109,6 @@ class Performer:
         received = ET.Element(RECEIVED, {"id": effect.id})
         self._send(message(effect.sender, effect.to, new_id(), received, ET.Element(STORE_HINT)))
 
-    def _show(self, effect: fx.ShowPresence) -> None:
-        if not self.silent(effect.sender, effect.to):
-            self._presence.direct(effect.sender, effect.to)
-
     def _tell_missed(self, effect: fx.TellPeerMissed) -> None:
         if not self.blocked(effect.own, effect.peer):
             self._book.tell_missed(effect)
@@ -128,25 +121,7 @@ class Performer:
         self._metrics.note(effect)
         log.info(effect.event, call=effect.call, sid=effect.sid, detail=effect.detail)
 
-    def _withhold(self, effect: fx.SendJmi | fx.SendJingle, sid: str, *, begins: bool) -> bool:
-        """Is this of a call that nobody shall hear of? Decided when the call begins, so that one that rings is also told to stop."""
-        if not begins and not self._withheld:
-            return False
-        key = (bare(effect.sender), bare(effect.to), sid)
-        if begins and self.silent(effect.sender, effect.to):
-            self._withheld[key] = None
-            if len(self._withheld) > MAX_REMEMBERED:
-                self._withheld.popitem(last=False)
-        elif begins:
-            self.leaves(effect.sender, effect.to)
-        if key not in self._withheld:
-            return False
-        self._settled(key, effect.number)
-        return True
-
     def _send_jmi(self, effect: fx.SendJmi) -> None:
-        if self._withhold(effect, effect.jmi.id, begins=isinstance(effect.jmi, Propose)):
-            return
         id = new_id()
         self._messages[id] = (bare(effect.sender), bare(effect.to), effect.jmi.id)
         if len(self._messages) > MAX_REMEMBERED:
@@ -158,8 +133,6 @@ class Performer:
     def _send_jingle(self, effect: fx.SendJingle) -> None:
         key = (bare(effect.sender), bare(effect.to), effect.jingle.sid)
         action = effect.jingle.action
-        if self._withhold(effect, effect.jingle.sid, begins=action == "session-initiate"):
-            return
 
         def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
             if condition is None and action == "transport-info" and self._registry.acknowledged(key, effect.number, self._clock()):

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jinglebridge import config as module
-from jinglebridge.config import Config, is_loopback, load, sample, split_address
+from jinglebridge.config import Config, Xmpp, is_loopback, load, sample, split_address
+from jinglebridge.config.sample import EXAMPLES
 from jinglebridge.errors import ConfigError
 
 MINIMAL = '[xmpp]\ndomain = "call.example.org"\nsecret = "component-secret"\n'
@@ -210,14 +210,14 @@ def test_the_sample_holds_every_key_at_its_default(tmp_path: Path):
     everything = tomllib.loads(
         "\n".join(line[2:] if line.startswith("# ") and " = " in line and line[2].islower() else line for line in sample().splitlines())
     )
-    default = Config(xmpp=module.Xmpp(domain="call.example.org"))
+    default = Config(xmpp=Xmpp(domain="call.example.org"))
     for section in Config.__struct_fields__:
         keys = getattr(default, section).__struct_fields__
         assert set(everything[section]) == set(keys), section
         for key in keys:
-            if (section, key) not in module._EXAMPLES:
+            if (section, key) not in EXAMPLES:
                 assert everything[section][key] == getattr(getattr(default, section), key), (section, key)
-            if (section, key) not in module._EXAMPLES and key != "secret":
+            if (section, key) not in EXAMPLES and key != "secret":
                 assert getattr(getattr(c, section), key) == getattr(getattr(default, section), key)
     assert msgspec.convert(everything, Config).xmpp.domain == "call.example.org"
 

@@ -18,6 +18,7 @@ from jinglebridge.config import Admin, Config, Store, Tokens, Turn, Web, Xmpp
 from jinglebridge.demo.lab import certificate, free_port
 from jinglebridge.errors import OperatorError
 from jinglebridge.service import bridge as module
+from jinglebridge.service import certificates
 from jinglebridge.service.admin import ask
 from jinglebridge.service.bridge import Bridge
 from jinglebridge.service.devices import Devices
@@ -140,7 +141,7 @@ def rewrite(path: str, content: bytes) -> None:
 
 
 async def test_a_renewed_certificate_is_taken_without_a_restart(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "CERT_CHECK_EVERY", 0.02)
+    monkeypatch.setattr(certificates, "CHECK_EVERY", 0.02)
     names = {name: tmp_path / name for name in ("old", "new")}
     for folder in names.values():
         folder.mkdir()
