@@ -1,11 +1,5 @@
 /**
- * Calls between a web page and the Jingle clients of an XMPP server.
- *
- *     import { connect } from '/client/jinglebridge.js'
- *     const bridge = await connect({ token: () => fetch('/my-token').then((reply) => reply.text()) })
- *     const call = bridge.call('alice@example.org', { video: true })
- *
- * See README.md beside this file, and index.d.ts for every name.
+ * Calls between a web page and the Jingle clients of an XMPP server. How to use it: README.md beside this file; every name: index.d.ts.
  * @module
  */
 
@@ -65,12 +59,10 @@ export class Bridge extends EventTarget {
     await this.#link.open()
   }
 
-  /** @returns {any[]} by name */
   get contacts() {
     return [...this.#contacts.values()].sort((a, b) => byName(a.name, b.name))
   }
 
-  /** @returns {Call[]} those that have not ended */
   get calls() {
     return [...this.#calls.values()]
   }
@@ -103,7 +95,7 @@ export class Bridge extends EventTarget {
     return this.#link.request(type, fields)
   }
 
-  /** Asks to see somebody, who decides; also gives a contact another name. @param {string} jid @param {string} [name] */
+  /** @param {string} jid @param {string} [name] */
   addContact(jid, name = '') {
     return this.request('contacts.add', { jid, name })
   }
@@ -113,7 +105,7 @@ export class Bridge extends EventTarget {
     return this.request('contacts.remove', { jid })
   }
 
-  /** Lets somebody see this person, and makes them a contact; also before they ask. @param {string} jid */
+  /** @param {string} jid */
   approveContact(jid) {
     return this.request('contacts.approve', { jid })
   }
@@ -123,7 +115,7 @@ export class Bridge extends EventTarget {
     return this.request('contacts.deny', { jid })
   }
 
-  /** Nothing is heard of this address or domain any more, and it sees nothing. @param {string} jid */
+  /** @param {string} jid */
   blockContact(jid) {
     return this.request('contacts.block', { jid })
   }
@@ -133,24 +125,19 @@ export class Bridge extends EventTarget {
     return this.request('contacts.unblock', { jid })
   }
 
-  /**
-   * What others see; `dnd` holds for all pages of this person, and then none of them rings.
-   * @param {'available' | 'away' | 'dnd'} show
-   * @param {string} [status]
-   */
+  /** @param {'available' | 'away' | 'dnd'} show @param {string} [status] */
   async setPresence(show, status = '') {
     await this.request('presence', { show, status })
     Object.assign(this, { show, status })
   }
 
-  /** @param {Blob | null} picture PNG, JPEG or WebP of at most 32 KiB; null: none */
+  /** @param {Blob | null} picture */
   async setAvatar(picture) {
     if (!picture) return this.request('avatar', { data: '' })
     const bytes = new Uint8Array(await picture.arrayBuffer())
     return this.request('avatar', { media: picture.type, data: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')) })
   }
 
-  /** Hangs up and ends the session. */
   close() {
     for (const call of this.calls) call.hangUp()
     globalThis.removeEventListener?.('pagehide', this.#leaving)

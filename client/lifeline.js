@@ -18,8 +18,7 @@ const SILENCE = 1_500 // ms without media
 const AGAIN = 8_000 // ms
 
 export class Lifeline {
-  /** The offer that is out is a restart of ours. */
-  restarting = false
+  restarting = false // the offer that is out is a restart of ours
 
   #link
   #call
@@ -61,30 +60,26 @@ export class Lifeline {
     if (!this.#timers.has('restart')) this.#timers.set('restart', PATIENCE[this.#call.direction], () => this.#restart())
   }
 
-  /** The two sides negotiate, which takes time. */
+  /** They negotiate, which takes time. */
   heard() {
     this.restarting = false
     if (this.#timers.has('restart')) this.#timers.set('restart', AGAIN, () => this.#restart())
   }
 
-  /**
-   * A restart may come to nothing unnoticed. COMPAT(Firefox 153): now and then takes no pair after one of Chromium, and goes on to say
-   * "connected"; its own work.
-   */
+  /** COMPAT(Firefox 153): now and then takes no pair after a restart by Chromium, and goes on to say "connected". Its own work. */
   agreed() {
     const [, ufrag = ''] = /a=ice-ufrag:(\S+)/.exec(this.#peer.connection.currentRemoteDescription?.sdp ?? '') ?? []
     if (this.#up && ufrag !== this.#ufrag) this.#timers.set('look', NEGOTIATED, () => this.#look())
     this.#ufrag = ufrag
   }
 
-  /** Rejects nothing: the next report comes in ten seconds. */
   async report() {
     if (this.#up) this.#timers.set('stats', STATS_EVERY, () => this.report())
     try {
       const stats = await measure(this.#peer.connection)
       if (!this.#call.ended) await this.#link.request('stats', { call: this.#call.id, ...stats }, { urgent: true })
     } catch {
-      // as above
+      // the next report comes in ten seconds
     }
   }
 
@@ -101,7 +96,7 @@ export class Lifeline {
     this.#up = true
   }
 
-  /** Another way, if nothing arrives by this one; not twice, for the other side may send nothing. */
+  /** Another way, if nothing comes by this one; not twice, for perhaps nothing is sent. */
   async #look() {
     const { mediaReceived } = await measure(this.#peer.connection)
     if (mediaReceived === this.#heardOf) return
