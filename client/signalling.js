@@ -124,6 +124,11 @@ export class Signalling extends EventTarget {
     return [...this.#pending.values()].some(({ frame }) => frame.type === type && frame.call === call)
   }
 
+  /** Something says that the network may be another one: is the socket still good? */
+  check() {
+    this.#woken(false)
+  }
+
   /** Ends the session for good. */
   close() {
     if (this.state === 'online') this.#write({ type: 'bye', id: this.#id() })

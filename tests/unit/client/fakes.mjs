@@ -136,8 +136,8 @@ export class FakePeerConnection {
   restartIce() { this.ufrag = `${this.ufrag}x` }
 
   describe() {
-    return this.transceivers.filter(({ mid, direction }) => mid !== null || direction !== 'stopped').map(({ receiver, direction }) => (
-      `m=${receiver.track.kind} ${direction === 'stopped' ? 0 : 9} x\na=${direction === 'stopped' ? 'inactive' : direction}\na=ice-ufrag:${this.ufrag}`
+    return this.transceivers.filter(({ mid, direction }) => mid !== null || direction !== 'stopped').map(({ receiver, direction, mid }) => (
+      `m=${receiver.track.kind} ${direction === 'stopped' ? 0 : 9} x\na=${direction === 'stopped' ? 'inactive' : direction}\na=ice-ufrag:${this.ufrag}\na=mid:${mid}`
     )).join('\n')
   }
 
