@@ -38,7 +38,7 @@ class Xmpp(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
 
 class Web(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The web side: page, JavaScript modules, WebSocket."""
+    """The web side: page, JavaScript modules, connections of pages."""
 
     listen: Annotated[str, _doc("Address and port to listen on.")] = "127.0.0.1:8080"
     public_url: Annotated[
@@ -49,7 +49,7 @@ class Web(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         ),
     ] = ""
     allowed_origins: Annotated[
-        list[str], _doc("Other sites whose pages may import the modules and open the WebSocket, e.g. https://www.example.org.")
+        list[str], _doc("Other sites whose pages may import the modules and connect, e.g. https://www.example.org.")
     ] = []
     tls_cert: Annotated[str, _doc("Certificate chain (PEM) when no proxy ends TLS; reloaded when the file changes.")] = ""
     tls_key: Annotated[str, _doc("Its private key (PEM).")] = ""
