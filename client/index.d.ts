@@ -73,6 +73,8 @@ export interface Wanted {
   video?: boolean | MediaTrackConstraints
   /** Tracks of your own instead of microphone and camera; they are not stopped at the end. */
   stream?: MediaStream
+  /** Hangs up, before as well as after the answer. `accept()` rejects with its reason. */
+  signal?: AbortSignal
 }
 
 export interface Missed {
@@ -131,7 +133,7 @@ export interface Transport {
 }
 
 export interface Options {
-  /** Of the bridge's site or of its WebSocket; default: where this module came from. */
+  /** Of the bridge's site or of its WebSocket (`…/ws`; `…/stream` is used where no WebSocket opens); default: where this module came from. */
   url?: string | URL
   /** A function is asked whenever a fresh token is needed. TypeError (fetch without network) is tried again. */
   token?: string | (() => string | Promise<string>)
@@ -183,6 +185,8 @@ export class Call extends EventTarget {
   /** The other side holds: it takes nothing. */
   readonly remoteHeld: boolean
   readonly sharing: boolean
+  /** The picture of the other side is a screen, as far as it says so; changes with `streams`. */
+  readonly remoteSharing: boolean
   /** False: `shareScreen(true)` can do nothing, because of the other side or the browser. */
   readonly screenPossible: boolean
   /** False: `dtmf()` can do nothing. */
@@ -200,7 +204,7 @@ export class Call extends EventTarget {
   readonly reason: EndReason | null
   readonly text: string
   readonly error: BridgeError | null
-  /** Rejects with `microphone-…` while the call goes on ringing. */
+  /** Rejects with `microphone-…` while the call goes on ringing. Without a camera a video call is taken all the same. */
   accept(wanted?: Wanted): Promise<void>
   reject(options?: { busy?: boolean }): void
   hangUp(): void

@@ -201,7 +201,11 @@ function take(call, before) {
   showControls(call)
   call.addEventListener('state', () => { if (!$('banner').hidden) lost() })
   call.addEventListener('ended', () => over(call))
-  call.addEventListener('moved', (/** @type {any} */ { detail }) => take(detail, call))
+  call.addEventListener('moved', (/** @type {any} */ { detail }) => {
+    if (ringingCall() === detail) ring(null)
+    hideIncoming(detail)
+    take(detail, call)
+  })
 }
 
 /** @param {import('./call.js').Call} call */

@@ -14,8 +14,9 @@ import structlog
 from jinglebridge.errors import EndpointError
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
+from jinglebridge.web.connection import MAX_QUEUE
+from jinglebridge.web.gate import carry_out
 from jinglebridge.web.sessions import Session
-from jinglebridge.web.socket import MAX_QUEUE, carry_out
 from jinglebridge.xmpp.stanza import Stanza
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from jinglebridge.service.devices import user_of
 from jinglebridge.service.native_line import Line
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
+from jinglebridge.web.connection import BURST, PACE
 from jinglebridge.web.sessions import Allowance
-from jinglebridge.web.socket import BURST, PACE
 from jinglebridge.web.tokens import Identity
 from jinglebridge.xmpp import native
 from jinglebridge.xmpp.requests import Requests
