@@ -73,6 +73,8 @@ export interface Wanted {
   video?: boolean | MediaTrackConstraints
   /** Tracks of your own instead of microphone and camera; they are not stopped at the end. */
   stream?: MediaStream
+  /** Hangs up, before as well as after the answer. `accept()` rejects with its reason. */
+  signal?: AbortSignal
 }
 
 export interface Missed {
@@ -121,13 +123,24 @@ export interface Resume {
   calls: Interrupted[]
 }
 
+/** As much of a WebSocket as a session needs. */
+export interface Transport {
+  onopen: (() => void) | null
+  onmessage: ((event: { data: string }) => void) | null
+  onclose: ((event: { code: number }) => void) | null
+  send(frame: string): void
+  close(): void
+}
+
 export interface Options {
-  /** Of the bridge's site or of its WebSocket; default: where this module came from. */
+  /** Of the bridge's site or of its WebSocket (`…/ws`; `…/stream` is used where no WebSocket opens); default: where this module came from. */
   url?: string | URL
   /** A function is asked whenever a fresh token is needed. TypeError (fetch without network) is tried again. */
   token?: string | (() => string | Promise<string>)
   code?: string
   device?: string
+  /** Instead of the WebSocket, where that says who this is: docs/how-to/xmpp-page.md has one for strophe.js. */
+  transport?: () => Transport
   name?: string
   video?: boolean
   resume?: Resume | null
@@ -172,6 +185,8 @@ export class Call extends EventTarget {
   /** The other side holds: it takes nothing. */
   readonly remoteHeld: boolean
   readonly sharing: boolean
+  /** The picture of the other side is a screen, as far as it says so; changes with `streams`. */
+  readonly remoteSharing: boolean
   /** False: `shareScreen(true)` can do nothing, because of the other side or the browser. */
   readonly screenPossible: boolean
   /** False: `dtmf()` can do nothing. */
@@ -189,7 +204,7 @@ export class Call extends EventTarget {
   readonly reason: EndReason | null
   readonly text: string
   readonly error: BridgeError | null
-  /** Rejects with `microphone-…` while the call goes on ringing. */
+  /** Rejects with `microphone-…` while the call goes on ringing. Without a camera a video call is taken all the same. */
   accept(wanted?: Wanted): Promise<void>
   reject(options?: { busy?: boolean }): void
   hangUp(): void

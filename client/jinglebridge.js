@@ -1,11 +1,5 @@
 /**
- * Calls between a web page and the Jingle clients of an XMPP server.
- *
- *     import { connect } from '/client/jinglebridge.js'
- *     const bridge = await connect({ token: () => fetch('/my-token').then((reply) => reply.text()) })
- *     const call = bridge.call('alice@example.org', { video: true })
- *
- * See README.md beside this file, and index.d.ts for every name.
+ * Calls between a web page and the Jingle clients of an XMPP server. How to use it: README.md beside this file; every name: index.d.ts.
  * @module
  */
 
@@ -15,43 +9,26 @@ import { Signalling } from './signalling.js'
 
 export { BridgeError, Call }
 
-/**
- * @typedef {object} Options
- * @property {string | URL} [url] of the bridge; default: where this module came from
- * @property {string | (() => string | Promise<string>)} [token] a function is asked again whenever a new one is needed
- * @property {string} [code] of a guest link
- * @property {string} [device] credential
- * @property {string} [name] shown to those who are called, where the token says none
- * @property {boolean} [video] this page can show video; default true
- * @property {any} [resume] `bridge.resume` of the page before a reload
- * @property {AbortSignal} [signal] gives up connecting, or closes the session later
- */
+/** @typedef {import('./index.d.ts').Options} Options */
 
+const bare = (jid = '') => jid.split('/')[0]
 const byName = new Intl.Collator().compare
 
-/**
- * @param {Options} options
- * @returns {Promise<Bridge>} connected; goes on trying while the bridge cannot be reached
- * @throws {BridgeError} when it says no: not-authorized, token-expired, forbidden, bad-version
- */
+/** @param {Options} options */
 export async function connect(options) {
   const bridge = new Bridge(options)
   await bridge.open()
   return bridge
 }
 
-/**
- * One person at one page. Events: `incoming` (Call), `interrupted` (a call that the reload of the page ended), `contacts`,
- * `contact` (Contact), `presence` ({show, status}: another page changed it), `missed`, `connection` ({state, error, retryIn}), `draining`.
- */
+/** One person at one page. */
 export class Bridge extends EventTarget {
   jid = ''
   name = ''
   /** @type {string[]} */
   features = []
-  /** Plain sentences for the person. @type {string[]} */
+  /** @type {string[]} */
   warnings = []
-  /** What others see of this page: available, away or dnd. */
   show = 'available'
   status = ''
 
@@ -65,17 +42,16 @@ export class Bridge extends EventTarget {
   #leaving = (/** @type {PageTransitionEvent} */ event) => this.#pageHidden(event)
 
   /** @param {Options} options */
-  constructor({ url, token, code, device, name, video = true, resume = null, signal }) {
+  constructor({ url, token, code, device, transport, name, video = true, resume = null, signal }) {
     super()
     this.#resume = resume
     this.#signal = signal
-    this.#link = new Signalling(socketUrl(url), { token, code, device, resume }, { video, ...name && { name } })
+    this.#link = new Signalling(socketUrl(url), { token, code, device, transport, resume }, { video, ...name && { name } })
     this.#link.addEventListener('connection', (event) => this.#connection(/** @type {any} */ (event).detail))
     this.#link.addEventListener('welcome', (event) => this.#welcome(/** @type {any} */ (event).detail))
     this.#link.addEventListener('event', (event) => this.#event(/** @type {any} */ (event).detail))
   }
 
-  /** Connects; for those who want to listen before. `connect()` does it for all others. */
   async open() {
     this.#signal?.throwIfAborted()
     this.#signal?.addEventListener('abort', () => this.close())
@@ -83,12 +59,10 @@ export class Bridge extends EventTarget {
     await this.#link.open()
   }
 
-  /** @returns {any[]} by name */
   get contacts() {
     return [...this.#contacts.values()].sort((a, b) => byName(a.name, b.name))
   }
 
-  /** @returns {Call[]} those that have not ended */
   get calls() {
     return [...this.#calls.values()]
   }
@@ -97,18 +71,13 @@ export class Bridge extends EventTarget {
     return this.#link.state
   }
 
-  /** What a later load of this page passes to `connect()`, to be the same person at the same address again. */
   get resume() {
     const secret = this.#link.resume
     const calls = this.calls.map(({ id, peer, name, direction, state, media }) => ({ call: id, with: peer, name, direction, state, media }))
     return secret && { ...secret, calls }
   }
 
-  /**
-   * @param {string} jid
-   * @param {import('./call.js').Wanted} [wanted] audio is on unless false
-   * @returns {Call} at once; what goes wrong is told by its `ended` event
-   */
+  /** @param {string} jid @param {import('./call.js').Wanted} [wanted] */
   call(jid, wanted = {}) {
     const media = { audio: true, video: Boolean(wanted.video) }
     const call = this.#adopt({ direction: 'out', with: jid, name: this.#contacts.get(jid)?.name || jid, media })
@@ -116,26 +85,17 @@ export class Bridge extends EventTarget {
     return call
   }
 
-  /**
-   * Calls that are over, the latest first.
-   * @param {{before?: string, limit?: number}} [page] before: `at` of the last entry that you have
-   * @returns {Promise<{calls: any[], more: boolean}>}
-   */
+  /** @param {{before?: string, limit?: number}} [page] @returns {Promise<{calls: any[], more: boolean}>} */
   history(page) {
     return this.#link.request('history', page)
   }
 
-  /**
-   * Any other request of the protocol, for example `presence`.
-   * @param {string} type
-   * @param {object} [fields]
-   * @returns {Promise<any>} the answer
-   */
+  /** @param {string} type @param {object} [fields] @returns {Promise<any>} */
   request(type, fields) {
     return this.#link.request(type, fields)
   }
 
-  /** Asks to see somebody, who decides; also gives a contact another name. @param {string} jid @param {string} [name] */
+  /** @param {string} jid @param {string} [name] */
   addContact(jid, name = '') {
     return this.request('contacts.add', { jid, name })
   }
@@ -145,7 +105,7 @@ export class Bridge extends EventTarget {
     return this.request('contacts.remove', { jid })
   }
 
-  /** Lets somebody see this person, and makes them a contact; also before they ask. @param {string} jid */
+  /** @param {string} jid */
   approveContact(jid) {
     return this.request('contacts.approve', { jid })
   }
@@ -155,7 +115,7 @@ export class Bridge extends EventTarget {
     return this.request('contacts.deny', { jid })
   }
 
-  /** Nothing is heard of this address or domain any more, and it sees nothing. @param {string} jid */
+  /** @param {string} jid */
   blockContact(jid) {
     return this.request('contacts.block', { jid })
   }
@@ -165,24 +125,19 @@ export class Bridge extends EventTarget {
     return this.request('contacts.unblock', { jid })
   }
 
-  /**
-   * What others see; `dnd` holds for all pages of this person, and then none of them rings.
-   * @param {'available' | 'away' | 'dnd'} show
-   * @param {string} [status]
-   */
+  /** @param {'available' | 'away' | 'dnd'} show @param {string} [status] */
   async setPresence(show, status = '') {
     await this.request('presence', { show, status })
     Object.assign(this, { show, status })
   }
 
-  /** @param {Blob | null} picture PNG, JPEG or WebP of at most 32 KiB; null: none */
+  /** @param {Blob | null} picture */
   async setAvatar(picture) {
     if (!picture) return this.request('avatar', { data: '' })
     const bytes = new Uint8Array(await picture.arrayBuffer())
     return this.request('avatar', { media: picture.type, data: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')) })
   }
 
-  /** Hangs up and ends the session. */
   close() {
     for (const call of this.calls) call.hangUp()
     globalThis.removeEventListener?.('pagehide', this.#leaving)
@@ -254,8 +209,17 @@ export class Bridge extends EventTarget {
       case 'incoming': return this.#incoming(frame)
       case 'missed': return emit(this, 'missed', { from: frame.from, name: frame.name, media: frame.media, at: frame.at })
       case 'draining': return emit(this, 'draining')
-      default: return this.#calls.get(frame.call)?.receive(frame)
+      default: return this.#ofCall(frame)
     }
+  }
+
+  /** @param {any} frame */
+  #ofCall(frame) {
+    const call = this.#calls.get(frame.call)
+    // Our call met one of theirs that rings here already: the person wants to talk to them, and need not answer it. J-067
+    const theirs = frame.reason === 'moved' && this.calls.find(({ state, peer }) => state === 'incoming' && bare(peer) === bare(call?.peer))
+    if (theirs && call?.followed && call.localStream) theirs.goOn(call)
+    else call?.receive(frame)
   }
 
   /** @param {any} frame */

@@ -83,7 +83,10 @@ export class Line {
     showControls(call)
     call.addEventListener('state', () => { this.#sound(); if (this.current === call) this.#page.changed(true) })
     call.addEventListener('ended', () => this.#over(call))
-    call.addEventListener('moved', (/** @type {any} */ { detail }) => this.#take(detail, call))
+    call.addEventListener('moved', (/** @type {any} */ { detail }) => {
+      hideIncoming(detail) // it may have rung before
+      this.#take(detail, call)
+    })
     this.#sound()
   }
 

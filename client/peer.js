@@ -1,9 +1,6 @@
 /**
- * One RTCPeerConnection: perfect negotiation with the bridge, of which this is the polite side.
- *
- * Being polite, it takes every offer: setRemoteDescription rolls an own pending offer back, and the browser then asks for
- * negotiation again. What arrives, and what the browser asks for, is done one after the other, in the order of arrival;
- * candidates wait for the first remote description.
+ * One RTCPeerConnection: perfect negotiation with the bridge, of which this is the polite side: it takes every offer, the browser
+ * rolls our own back and asks for negotiation again. All is done in the order of arrival.
  *
  * An offer that the other side does not take is rolled back and its change undone. Where nothing can be undone (an ICE
  * restart, a stopped section) the browser asks for the same again; it is not sent twice.
@@ -13,25 +10,28 @@
  */
 
 import { BridgeError } from './base.js'
+import { difference, showsSlides } from './sdp.js'
 
 /** @typedef {'audio' | 'video'} Kind */
 /**
- * @typedef {object} Wiring
- * @property {(type: 'description' | 'candidate', fields: object) => Promise<any>} send
- * @property {(state: RTCPeerConnectionState) => void} changed
- * @property {() => void} arrived remoteStream is another one
- * @property {(error: BridgeError, what: RTCSdpType) => void} refused our offer or answer was not taken
+ * @typedef {{
+ *   send(type: 'description' | 'candidate', fields: object): Promise<any>,
+ *   changed(state: RTCPeerConnectionState): void,
+ *   arrived(): void,
+ *   refused(error: BridgeError, what: RTCSdpType): void,
+ * }} Wiring arrived: remoteStream is another one; refused: our offer or answer was not taken
  */
 
 export class Peer {
-  /** @type {RTCPeerConnection} */
   connection
   /**
-   * What the other side sends, as one stream whatever its SDP says of streams; null before the first track. Each track
-   * makes a new stream: a media element of Chromium that was given an empty one stays silent when tracks are added.
+   * One stream, whatever the SDP says; another one for each track: a media element of Chromium that was given an empty one stays
+   * silent when tracks are added.
    * @type {MediaStream | null}
    */
   remoteStream = null
+  slides = false // our picture is a screen
+  remoteSlides = false
 
   #wiring
   #local
@@ -45,20 +45,17 @@ export class Peer {
   #pending = null
   #asked = '' // what that offer changes
   #refused = '' // the change that was refused last
+  #said = '' // the section of ours that is known to be a screen
   /** Directions as last agreed on. @type {Map<RTCRtpTransceiver, RTCRtpTransceiverDirection>} */
   #agreed = new Map()
 
-  /**
-   * @param {{iceServers: RTCIceServer[], iceTransportPolicy: RTCIceTransportPolicy}} ice
-   * @param {MediaStream} local
-   * @param {Wiring} wiring
-   */
-  constructor(ice, local, wiring) {
+  /** @param {RTCConfiguration} ice @param {MediaStream} local @param {Wiring} wiring */
+  constructor({ iceServers, iceTransportPolicy }, local, wiring) {
     this.#wiring = wiring
     this.#local = local
     const connection = new RTCPeerConnection({
-      iceServers: ice.iceServers,
-      iceTransportPolicy: ice.iceTransportPolicy,
+      iceServers,
+      iceTransportPolicy,
       // COMPAT(Dino 0.4.2): knows no BUNDLE; with max-bundle only the first section would get candidates. J-192
       bundlePolicy: 'balanced',
       rtcpMuxPolicy: 'require',
@@ -74,11 +71,7 @@ export class Peer {
     connection.onconnectionstatechange = () => wiring.changed(connection.connectionState)
   }
 
-  /**
-   * The first offer. One section per kind in `kinds`, sending where there is a local track.
-   * @param {Kind[]} kinds
-   * @returns {Promise<RTCSessionDescriptionInit>}
-   */
+  /** The first one: a section for each kind, sending where there is a track. @param {Kind[]} kinds */
   async offer(kinds) {
     for (const kind of kinds) {
       const track = this.#track(kind)
@@ -89,13 +82,10 @@ export class Peer {
       this.#attached.add(transceiver)
     }
     await this.connection.setLocalDescription()
-    return plain(this.connection.localDescription)
+    return this.#description()
   }
 
-  /**
-   * Applies what the peer says; answers an offer.
-   * @param {RTCSessionDescriptionInit} description
-   */
+  /** @param {RTCSessionDescriptionInit} description */
   receive(description) {
     return this.#queue(async () => {
       const { connection } = this
@@ -103,9 +93,11 @@ export class Peer {
       if (!isOffer && connection.signalingState !== 'have-local-offer') return // of an offer that was taken back
       await connection.setRemoteDescription(description)
       for (const candidate of this.#early.splice(0)) await this.#add(candidate)
+      this.#look(description.sdp)
       if (isOffer) {
         await this.#attach()
         await connection.setLocalDescription()
+        this.#said = this.#screen
         this.#send()
       } else {
         this.#refused = ''
@@ -117,16 +109,13 @@ export class Peer {
     })
   }
 
-  /**
-   * The bridge has no answer to our offer: the peer does not take it.
-   * @param {string} [what] of it
-   */
+  /** The other side does not take our offer. @param {string} [what] of it */
   rollback(what) {
     const description = this.#pending
     if (description) return this.#takeBack(description, new BridgeError('not-negotiable', 'The other side does not take this change.', { what }))
   }
 
-  /** @param {RTCIceCandidateInit | null} candidate null: no more candidates */
+  /** @param {RTCIceCandidateInit | null} candidate */
   candidate(candidate) {
     return this.#queue(async () => {
       if (this.connection.remoteDescription) await this.#add(candidate)
@@ -134,10 +123,7 @@ export class Peer {
     })
   }
 
-  /**
-   * @param {Kind} kind
-   * @returns {RTCRtpTransceiver | undefined} the section of this kind that we use
-   */
+  /** The section of this kind that we use. @param {Kind} kind */
   transceiver(kind) {
     return this.#live().find((transceiver) => transceiver.receiver.track.kind === kind)
   }
@@ -147,15 +133,11 @@ export class Peer {
     return this.connection.getTransceivers().find((transceiver) => transceiver.mid === mid)?.receiver.track.kind
   }
 
-  /**
-   * Sends `track` in a section that only received until now; needs a new negotiation, which the peer may refuse.
-   * @param {RTCRtpTransceiver} transceiver
-   * @param {MediaStreamTrack} track
-   */
+  /** In a section that only received until now. @param {RTCRtpTransceiver} transceiver @param {MediaStreamTrack} track */
   async startSending(transceiver, track) {
     await transceiver.sender.replaceTrack(track)
     transceiver.direction = way(true, this.held)
-    await this.#ask()
+    await this.describe()
   }
 
   /** Do we take nothing of what the other side sends? */
@@ -164,25 +146,19 @@ export class Peer {
     return live.length > 0 && live.every(({ direction }) => direction === 'sendonly' || direction === 'inactive')
   }
 
-  /** Does the other side take nothing of what we would send? */
+  /** Does the other side take nothing of ours? */
   get refused() {
     const live = this.#live().filter((transceiver) => transceiver.currentDirection && transceiver.direction.startsWith('send'))
     return live.length > 0 && live.every(({ currentDirection }) => currentDirection === 'recvonly' || currentDirection === 'inactive')
   }
 
-  /**
-   * Asks the other side to send nothing, or to send again; needs a new negotiation, which it may refuse.
-   * @param {boolean} on
-   */
+  /** Asks the other side to send nothing, or to send again. @param {boolean} on */
   async hold(on) {
     for (const transceiver of this.#live()) transceiver.direction = way(transceiver.direction.startsWith('send'), on)
-    await this.#ask()
+    await this.describe()
   }
 
-  /**
-   * Sends `track` in a section of its own, or in that which the peer is offering at the same time. The peer may refuse it.
-   * @param {MediaStreamTrack} track
-   */
+  /** In a section of its own, or in that which the peer is offering at the same time. @param {MediaStreamTrack} track */
   async add(track) {
     const sender = this.connection.addTrack(track, this.#local)
     const transceiver = this.connection.getTransceivers().find((item) => item.sender === sender)
@@ -190,31 +166,7 @@ export class Peer {
       if (this.held) transceiver.direction = 'sendonly'
       this.#attached.add(transceiver)
     }
-    await this.#ask()
-  }
-
-  /** @returns {Promise<object>} the fields of a `stats` frame */
-  async stats() {
-    const stats = {
-      connectionState: this.connection.connectionState,
-      bytesReceived: 0,
-      bytesSent: 0,
-      mediaReceived: 0,
-      relayed: /** @type {boolean | null} */ (null),
-    }
-    const report = /** @type {Map<string, any>} */ (/** @type {unknown} */ (await this.connection.getStats()))
-    // A pair that another has replaced stays nominated; where the transport says which one it uses, only that one tells of relays.
-    const used = new Set([...report.values()].map((item) => item.selectedCandidatePairId).filter(Boolean))
-    for (const [id, item] of report) {
-      if (item.type === 'inbound-rtp') stats.mediaReceived += item.bytesReceived ?? 0
-      if (item.type !== 'candidate-pair' || item.state !== 'succeeded' || !item.nominated) continue
-      stats.bytesReceived += item.bytesReceived ?? 0
-      stats.bytesSent += item.bytesSent ?? 0
-      if (used.size > 0 && !used.has(id)) continue
-      const ends = [report.get(item.localCandidateId), report.get(item.remoteCandidateId)]
-      stats.relayed = stats.relayed || ends.some((end) => end?.candidateType === 'relay')
-    }
-    return stats
+    await this.describe()
   }
 
   close() {
@@ -234,7 +186,7 @@ export class Peer {
     return this.#local.getTracks().find((track) => track.kind === kind)
   }
 
-  /** Gives each new section of an offer our track of its kind; the first one only, the others just receive. J-089 */
+  /** Each new section of an offer gets our track of its kind; the first one only, the others just receive. J-089 */
   async #attach() {
     const { held } = this
     for (const transceiver of this.connection.getTransceivers()) {
@@ -250,36 +202,61 @@ export class Peer {
     }
   }
 
-  /** The person asks for it, so it is offered even if it was refused before. */
-  #ask() {
+  /** Offers what is new. The person wants it, so also what was refused before. */
+  describe() {
     this.#refused = ''
     return this.#negotiate()
   }
 
-  /** Offers what the browser wants to be negotiated. It asks again when the other side's offer comes first. */
+  /** Another way for the media. */
+  restart() {
+    this.connection.restartIce()
+    return this.describe()
+  }
+
+  /** The mid of the section that sends a screen; empty: none. */
+  get #screen() {
+    const transceiver = this.slides ? this.transceiver('video') : undefined
+    return transceiver?.direction.startsWith('send') ? transceiver.mid ?? 'new' : ''
+  }
+
+  /** @param {string} [sdp] of the other side; the browser keeps only what it knows of it */
+  #look(sdp) {
+    const slides = showsSlides(sdp)
+    if (slides === this.remoteSlides) return
+    this.remoteSlides = slides
+    this.#wiring.arrived()
+  }
+
+  /** With what the browser does not know of it. XEP-0507, RFC 4796 @returns {RTCSessionDescriptionInit} */
+  #description() {
+    const { localDescription } = this.connection
+    if (!localDescription) throw new BridgeError('internal', 'The browser made no description.')
+    const { type, sdp } = localDescription
+    const mid = this.#screen
+    return { type, sdp: mid ? sdp.replace(/^a=mid:(.*?)\r?$/gm, (line, name) => (name === mid ? `${line}\na=content:slides\r` : line)) : sdp }
+  }
+
   #negotiate() {
     return this.#queue(async () => {
       const { connection } = this
       if (connection.signalingState !== 'stable') return
       const offer = await connection.createOffer()
-      const change = difference(offer.sdp, connection.currentLocalDescription?.sdp)
+      const change = difference(offer.sdp, connection.currentLocalDescription?.sdp) + (this.#screen === this.#said ? '' : `screen ${this.#screen}`)
       if (change === '' || change === this.#refused) return
       await connection.setLocalDescription(offer)
       this.#asked = change
-      this.#pending = plain(connection.localDescription)
+      this.#said = this.#screen
+      this.#pending = this.#description()
       this.#send(this.#pending)
     })
   }
 
-  #send(description = plain(this.connection.localDescription)) {
+  #send(description = this.#description()) {
     this.#wiring.send('description', { description }).catch((error) => this.#takeBack(description, error))
   }
 
-  /**
-   * The bridge or the peer does not take our description. An offer: back to what both have.
-   * @param {RTCSessionDescriptionInit} description
-   * @param {BridgeError} error
-   */
+  /** It is not taken. An offer: back to what both have. @param {RTCSessionDescriptionInit} description @param {BridgeError} error */
   #takeBack(description, error) {
     return this.#queue(async () => {
       if (description.type === 'offer') {
@@ -288,6 +265,7 @@ export class Peer {
         this.#refused = this.#asked
         await this.connection.setLocalDescription({ type: 'rollback' })
         for (const transceiver of this.connection.getTransceivers()) this.#undo(transceiver)
+        if (this.#asked.startsWith('screen')) return // it sees the screen, but not as one
       }
       this.#wiring.refused(error, description.type)
     })
@@ -301,10 +279,7 @@ export class Peer {
     else if (transceiver.direction !== direction) transceiver.direction = direction
   }
 
-  /**
-   * Remembers what is in force now.
-   * @param {boolean} partly changes of ours are still to be negotiated
-   */
+  /** Remembers what is in force now. @param {boolean} partly changes of ours are still to be negotiated */
   #agree(partly) {
     for (const transceiver of this.connection.getTransceivers()) {
       if (transceiver.mid !== null && !(partly && this.#agreed.has(transceiver))) this.#agreed.set(transceiver, transceiver.direction)
@@ -339,40 +314,5 @@ export class Peer {
   }
 }
 
-/**
- * @param {boolean} sends
- * @param {boolean} held
- * @returns {RTCRtpTransceiverDirection}
- */
+/** @param {boolean} sends @param {boolean} held @returns {RTCRtpTransceiverDirection} */
 const way = (sends, held) => (held ? (sends ? 'sendonly' : 'inactive') : (sends ? 'sendrecv' : 'recvonly'))
-
-/**
- * @param {RTCSessionDescription | null} description
- * @returns {RTCSessionDescriptionInit}
- */
-function plain(description) {
-  if (!description) throw new BridgeError('internal', 'The browser made no description.')
-  return { type: description.type, sdp: description.sdp }
-}
-
-/**
- * What an offer changes of the description in force, as text to be compared; empty: nothing that could be negotiated.
- * @param {string} [offer]
- * @param {string} [current]
- */
-function difference(offer = '', current = '') {
-  const before = sections(current)
-  const after = sections(offer)
-  const lines = after.map(({ ufrag, about }, index) => `${about} ${index < before.length && before[index].ufrag !== ufrag && ufrag ? 'restarted' : ''}`)
-  return lines.join('\n') === before.map(({ about }) => `${about} `).join('\n') ? '' : lines.join('\n')
-}
-
-/** @param {string} sdp */
-function sections(sdp) {
-  return sdp.split(/^m=/m).slice(1).map((text) => {
-    const rejected = /^\S+ 0 /.test(text) && !/^a=bundle-only/m.test(text)
-    const value = (/** @type {RegExp} */ pattern) => (rejected ? '' : pattern.exec(text)?.[1] ?? '')
-    const parts = [text.split(' ', 1)[0], rejected, value(/^a=(sendrecv|sendonly|recvonly|inactive)/m), value(/^a=msid:(.*?)\r?$/m)]
-    return { ufrag: value(/^a=ice-ufrag:(\S+)/m), about: parts.join(' ') }
-  })
-}

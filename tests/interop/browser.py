@@ -98,12 +98,13 @@ class Person:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.name = ""  # of who sits here, for those who want it
         self.problems: list[str] = []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and "ERR_CONNECTION" not in message.text and "WebSocket connection" not in message.text:
+        if message.type == "error" and not re.search("ERR_CONNECTION|ERR_SOCKET|ERR_EMPTY_RESPONSE|WebSocket connection", message.text):
             self.problems.append(message.text)
 
     def open(self, link: str) -> None:
@@ -171,13 +172,15 @@ class Person:
 
 
 @contextmanager
-def person(playwright: Playwright, folder: Path, hz: int | None = None, *, flags: tuple[str, ...] = ()) -> Iterator[Person]:
-    """A Chromium with a fresh profile whose microphone plays `hz` (None: Chromium's own beeps)."""
+def person(
+    playwright: Playwright, folder: Path, hz: int | None = None, *, flags: tuple[str, ...] = (), program: str | None = None
+) -> Iterator[Person]:
+    """A Chromium with a fresh profile whose microphone plays `hz` (None: Chromium's own beeps). `program`: that starts it."""
     arguments = [*FLAGS, *flags]
     if hz is not None:
         arguments.append(f"--use-file-for-fake-audio-capture={tone_file(folder / f'tone-{hz}.wav', hz)}")
     context = playwright.chromium.launch_persistent_context(
-        str(folder / "profile"), executable_path=CHROMIUM, args=arguments, permissions=["camera", "microphone"], headless=True
+        str(folder / "profile"), executable_path=program or CHROMIUM, args=arguments, permissions=["camera", "microphone"], headless=True
     )
     try:
         context.set_default_timeout(20000)

@@ -2,7 +2,6 @@
 globalThis.media = (() => {
   const fake = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
   const sound = new AudioContext()
-  const microphone = new MediaStreamAudioDestinationNode(sound)
 
   /** What comes out of a track for a while: made anew each time, since a track that was stopped and started is silent in an old one. */
   const listen = async (track) => {
@@ -27,6 +26,7 @@ globalThis.media = (() => {
     /** Every microphone that is opened from now on sends this tone. */
     async tone(hz) {
       await sound.resume()
+      const microphone = new MediaStreamAudioDestinationNode(sound)
       const oscillator = new OscillatorNode(sound, { frequency: hz })
       oscillator.connect(new GainNode(sound, { gain: 0.3 })).connect(microphone)
       oscillator.start()
@@ -47,13 +47,50 @@ globalThis.media = (() => {
       const level = 10 * Math.log10(sum(samples.map((x) => x * x)) / samples.length + 1e-12)
       return { hz: best * sound.sampleRate / samples.length, share: sum(power.slice(Math.max(0, best - 4), best + 5)) / sum(power) || 0, level }
     },
+    found: [],
+    /**
+     * Notes the telephone-event packets that connections made from now on get, as RFC 4733 §2.3 has them: a worker looks at each packet
+     * before the browser plays it.
+     */
+    noteKeys() {
+      const look = `onrtctransform = ({ transformer }) => transformer.readable.pipeThrough(new TransformStream({
+        transform(frame, out) {
+          const data = new DataView(frame.data)
+          const { payloadType } = frame.getMetadata()
+          if (data.byteLength === 4) {
+            postMessage({ event: data.getUint8(0), end: data.getUint8(1) >> 7, duration: data.getUint16(2), timestamp: frame.timestamp, payloadType })
+          }
+          out.enqueue(frame)
+        },
+      })).pipeTo(transformer.writable)`
+      const source = URL.createObjectURL(new Blob([look]))
+      globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+        constructor(about) {
+          super(about)
+          this.addEventListener('track', ({ track, receiver }) => {
+            if (track.kind !== 'audio') return
+            const worker = new Worker(source)
+            worker.onmessage = ({ data }) => media.found.push(data)
+            receiver.transform = new RTCRtpScriptTransform(worker)
+          })
+        }
+      }
+    },
+    /** Payload types of telephone-event. */
+    keyTypes(connection) {
+      const { codecs } = connection.getReceivers().find(({ track }) => track.kind === 'audio').getParameters()
+      return codecs.filter(({ mimeType }) => mimeType === 'audio/telephone-event').map(({ payloadType }) => payloadType)
+    },
     /** What has arrived so far: packets of audio, decoded frames of video. And who speaks ICE here. */
     async seen(connection) {
       const seen = { state: connection.connectionState, signaling: connection.signalingState, audio: 0, video: 0 }
       for (const item of (await connection.getStats()).values()) {
         if (item.type !== 'inbound-rtp') continue
         if (item.kind === 'audio') seen.audio += item.packetsReceived
-        else seen.video += item.framesDecoded || 0
+        else {
+          seen.video += item.framesDecoded || 0
+          seen.size = [item.frameWidth, item.frameHeight]
+        }
       }
       const ufrags = (description) => [...(description?.sdp ?? '').matchAll(/a=ice-ufrag:(\S+)/g)].map(([, ufrag]) => ufrag)
       seen.ufrags = [connection.currentLocalDescription, connection.currentRemoteDescription].map(ufrags)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -176,6 +177,7 @@ class _FirefoxPage:
             expression=f"(async () => JSON.stringify(await ({expression})) ?? 'null')()",
             target={"context": self._context},
             awaitPromise=True,
+            userActivation=True,  # as if a button had been pressed: getDisplayMedia wants that
         )
         assert result["type"] == "success", result["exceptionDetails"]["text"]
         return json.loads(result["result"]["value"])
@@ -210,12 +212,25 @@ class Firefox:
 
 
 @contextlib.asynccontextmanager
-async def firefox(url: str, profile: Path) -> AsyncIterator[Firefox]:
+async def firefox(url: str, profile: Path, display: str = "") -> AsyncIterator[Firefox]:
+    """`display`: an X server with a screen to share; without one there is none."""
     lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items())
     (profile / "user.js").write_text("".join(lines))
-    command = (FIREFOX, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port=0", "about:blank")
+    command = (
+        FIREFOX,
+        *(() if display else ("--headless",)),
+        "--no-remote",
+        "--profile",
+        str(profile),
+        "--remote-debugging-port=0",
+        "about:blank",
+    )
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | ({"DISPLAY": display} if display else {}),
     )
     assert process.stderr is not None
     reading: asyncio.Task[bytes] | None = None
@@ -239,10 +254,10 @@ async def firefox(url: str, profile: Path) -> AsyncIterator[Firefox]:
 
 
 class Browsers:
-    """Both browsers, each started when first asked for. `url`: where their pages open; `folder`: for profiles."""
+    """Both browsers, each started when first asked for. `url`: where their pages open; `folder`: for profiles; `display`: of Firefox."""
 
-    def __init__(self, stack: AsyncExitStack, folder: Path, url: str) -> None:
-        self._stack, self._folder, self._url = stack, folder, url
+    def __init__(self, stack: AsyncExitStack, folder: Path, url: str, display: str = "") -> None:
+        self._stack, self._folder, self._url, self._display = stack, folder, url, display
         self._running: dict[str, Browser] = {}
 
     async def peer(self, name: str) -> Peer | AiortcPeer:
@@ -252,6 +267,6 @@ class Browsers:
 
     async def browser(self, name: str) -> Browser:
         if name not in self._running:
-            start = chromium(self._url) if name == "chromium" else firefox(self._url, self._folder)
+            start = chromium(self._url) if name == "chromium" else firefox(self._url, self._folder, self._display)
             self._running[name] = await self._stack.enter_async_context(start)
         return self._running[name]

@@ -285,17 +285,36 @@ def test_mute_both_ways(alice: tuple[Person, str], dino: Dino) -> None:
 
 
 @pytest.mark.long
-def test_the_page_adds_its_camera_to_a_call_with_dino(alice: tuple[Person, str], dino: Dino) -> None:
-    """One press in a call that began without video; the sound goes on."""
+def test_the_page_adds_its_camera_and_a_screen(alice: tuple[Person, str], dino: Dino) -> None:
+    """A content-add, which Dino takes and shows. A screen follows in the same content: it takes no description-info that could tell of it.
+
+    It has no telephone-event among its codecs, so there is no keypad.
+    """
     page, jid = alice
     since = in_call(call_dino, page, dino, jid, video=False)
+    expect(page.page.get_by_role("button", name="Keypad", exact=True)).to_be_hidden()
     page.press("Start video")
     dino.says("IN content-add", since)
-    dino.says("OUT content-accept", since)
     dino_sees(page, dino)
-    both_hear(page, dino)
+    page.press("Share screen")
+    dino.shows_no_picture(COLOURS)
+    page.press("Stop sharing")
+    dino.shows(COLOURS)
     page.press("Stop video")
     dino.shows_no_picture(COLOURS)
+    both_hear(page, dino)
+    page_hangs_up(page, dino, since)
+
+
+def test_a_screen_alone_is_told_to_dino_as_slides(alice: tuple[Person, str], dino: Dino) -> None:
+    page, jid = alice
+    since = in_call(call_dino, page, dino, jid, video=False)
+    page.press("Share screen")
+    dino.says("IN content-add", since)
+    (added,) = [s for d, s in dino.stanzas(since) if d == "IN" and s.find(".//*[@action='content-add']") is not None]
+    category = added.find(f"{CONTENT}/{RTP}description/{{urn:xmpp:jingle:apps:category:0}}category")
+    assert category is not None and category.get("name") == "slides"
+    dino.says("OUT content-accept", since)
     page_hangs_up(page, dino, since)
 
 

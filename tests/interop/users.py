@@ -83,10 +83,11 @@ class WebUser(User):
     """A person at a page of the bridge."""
 
     @classmethod
-    async def open(cls, browser: Browser, bridge: BridgeProcess, name: str, hz: int, *contacts: str) -> WebUser:
-        user = cls(await browser.page(f"{bridge.url}/healthz"), hz)
+    async def open(cls, browser: Browser, bridge: BridgeProcess, name: str, hz: int, *contacts: str, at: str = "") -> WebUser:
+        """`at`: a page of another site, which the bridge allows."""
+        user = cls(await browser.page(at or f"{bridge.url}/healthz"), hz)
         await user._load(script("media_page.js"), script("web_user.js"))
-        user.full = await user.ask("connect", bridge.token(name, *contacts))
+        user.full = await user.ask("connect", bridge.token(name, *contacts), bridge.url)
         return user
 
     async def frames(self, way: str, type: str, **fields: Any) -> list[dict[str, Any]]:

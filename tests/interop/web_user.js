@@ -23,8 +23,8 @@ globalThis.user = (() => {
   const pc = () => call.peerConnection
 
   return {
-    async connect(token) {
-      const { connect } = await import(`${location.origin}/client/jinglebridge.js`)
+    async connect(token, url) {
+      const { connect } = await import(`${url}/client/jinglebridge.js`)
       bridge = await connect({ token })
       bridge.addEventListener('incoming', ({ detail }) => take(detail))
       return bridge.jid
@@ -38,6 +38,13 @@ globalThis.user = (() => {
     mute: (on) => call.mute(on),
     camera: (on) => call.camera(on),
     hold: (on) => call.hold(on),
+    async shareScreen(on) {
+      await call.shareScreen(on)
+      const { width, height } = call.screenStream?.getVideoTracks()[0].getSettings() ?? {}
+      return [width, height]
+    },
+    switchDevice: (ids) => call.switchDevice(ids),
+    dtmf: (tones) => call.dtmf(tones),
     /** `hold` or `active`: a word to the other side, and nothing else. */
     async inform(info) {
       await bridge.request('info', { call: call.id, info })
@@ -54,15 +61,17 @@ globalThis.user = (() => {
     },
 
     report() {
-      const { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, dtmfPossible, abilities } = call ?? {}
+      const { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, dtmfPossible, abilities, sharing, remoteSharing, cameraOn } = call ?? {}
       const contacts = Object.fromEntries((bridge?.contacts ?? []).map((contact) => [contact.jid, contact]))
       return {
         calls: bridge?.calls.length ?? 0, contacts, problems,
-        call: call && { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, dtmfPossible, abilities },
+        call: call && { id, state, direction, reason, text, name, remoteMuted, remoteCameraOff, muted, held, remoteHeld, dtmfPossible, abilities, sharing, remoteSharing, cameraOn },
       }
     },
     frames: () => frames,
     hears: () => media.hears(pc()),
+    noteKeys: () => media.noteKeys(),
+    keys: () => ({ types: media.keyTypes(pc()), found: media.found }),
     seen: () => call?.peerConnection ? media.seen(pc()) : null,
   }
 })()

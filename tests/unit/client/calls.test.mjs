@@ -212,6 +212,16 @@ describe('a call that we make', () => {
     assert.notEqual(seen[0], seen[1])
   })
 
+  it('is ended by its AbortSignal, before and after it is sent', async () => {
+    const early = bridge.call('bob@x', { signal: AbortSignal.abort() })
+    await settle()
+    assert.deepEqual([early.reason, socket.of('ice'), socket.of('call')], ['cancelled', [], []])
+    const stop = new AbortController()
+    const { call, ends } = await outgoing({ signal: stop.signal })
+    stop.abort()
+    assert.deepEqual([ends.map(({ reason }) => reason), socket.of('hangup').map(({ call }) => call)], [['cancelled'], [call.id]])
+  })
+
   it('leaves a stream of the application alone', async () => {
     const stream = new FakeStream()
     const { call } = await outgoing({ stream })
@@ -257,6 +267,26 @@ describe('a call that we get', () => {
     await giveIce()
     ack(socket.of('accept')[0])
     await again
+  })
+
+  it('an AbortSignal stops accepting, or hangs up later', async () => {
+    const call = await incoming()
+    await assert.rejects(call.accept({ signal: AbortSignal.abort() }), { name: 'AbortError' })
+    assert.equal(call.state, 'incoming')
+    const stop = new AbortController()
+    const accepting = assert.rejects(call.accept({ signal: stop.signal }), { name: 'AbortError' })
+    stop.abort()
+    await giveIce()
+    await accepting
+    assert.deepEqual([call.reason, socket.of('accept'), socket.of('reject').length], ['declined', [], 1])
+  })
+
+  it('and one that is up', async () => {
+    const stop = new AbortController()
+    const { call, pc } = await accepted({ signal: stop.signal })
+    pc.become('connected')
+    stop.abort()
+    assert.deepEqual([call.reason, socket.of('hangup').length], ['ended', 1])
   })
 
   it('ends while we accept: nothing is accepted', async () => {
@@ -462,10 +492,26 @@ describe('hold, keys, devices and screen', () => {
   const enabled = (stream) => stream.getTracks().map((track) => track.enabled)
   const infos = () => socket.of('info').map(({ info }) => info)
   const offers = () => socket.of('description').filter(({ description }) => description.type === 'offer').map(({ description }) => sketch(description.sdp))
+  /** Of each offer: does it say that its picture, and nothing else, is a screen? */
+  const slides = () => socket.of('description').filter(({ description }) => description.type === 'offer')
+    .map(({ description }) => /^m=audio(?:(?!content)[^])*m=video[^]*\na=mid:\w+\na=content:slides\r/.test(description.sdp))
   const answer = async () => {
     event({ type: 'description', call: 'in1', description: { type: 'answer', sdp: 'yes' } })
     await settle()
   }
+
+  it('another network restarts ICE, which nobody asked for: a refusal is no problem', async () => {
+    const { call, pc, problems } = await talking({ restart: true })
+    page.dispatchEvent(new Event('online'))
+    await new Promise((resolve) => setTimeout(resolve, 2200))
+    assert.deepEqual([offers().length, pc.ufrag], [1, 'u0x'])
+    event({ type: 'rollback', call: 'in1', what: 'ice-restart' })
+    await settle()
+    assert.deepEqual([problems, call.state, pc.signalingState], [[], 'connected', 'stable'])
+    pc.become('disconnected')
+    assert.equal(call.state, 'reconnecting')
+    call.hangUp()
+  })
 
   it('J-208: holds by directions and by a word, and goes on again', async () => {
     const { call, pc, holds } = await talking({ modify: true }, {})
@@ -605,13 +651,37 @@ describe('hold, keys, devices and screen', () => {
     const camera = video.sender.track
     await call.shareScreen()
     const [screen] = call.screenStream.getTracks()
-    assert.deepEqual([call.sharing, video.sender.track, screen.contentHint, call.cameraOn, offers()], [true, screen, 'detail', true, []])
+    assert.deepEqual([call.sharing, video.sender.track, screen.contentHint, call.cameraOn], [true, screen, 'detail', true])
+    assert.deepEqual(slides(), [true]) // nothing but that is new
+    await answer()
     await call.camera(false)
     assert.deepEqual([video.sender.track, camera.readyState], [screen, 'ended'])
     await call.camera(true)
     screen.unplug()
     await settle()
     assert.deepEqual([call.sharing, video.sender.track, infos()], [false, call.localStream.getVideoTracks()[0], []])
+    assert.deepEqual(slides(), [true, false])
+  })
+
+  it('that a picture is a screen may be refused: it is shared all the same, and not offered again', async () => {
+    const { call, pc, problems } = await talking()
+    await call.shareScreen()
+    event({ type: 'rollback', call: 'in1', what: 'offer' })
+    await settle()
+    await pc.onnegotiationneeded()
+    assert.deepEqual([call.sharing, problems, slides()], [true, [], [true]])
+  })
+
+  it('the other side shares a screen, and does no more', async () => {
+    const { call } = await talking()
+    const told = []
+    call.addEventListener('streams', () => told.push(call.remoteSharing))
+    const sections = (content) => `m=audio 9 x\na=sendrecv\r\nm=video 9 x\r\na=mid:1\r\n${content}a=sendrecv\r\n`
+    for (const content of ['a=content:slides\r\n', 'a=content:speaker,slides\r\n', 'a=content:slideshow\r\n']) {
+      event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: sections(content) } })
+      await settle()
+    }
+    assert.deepEqual(told.filter((is, index) => is !== (told[index - 1] ?? false)), [true, false])
   })
 
   it('a screen without a camera: another section where the peer takes that, else not-supported', async () => {
@@ -625,6 +695,7 @@ describe('hold, keys, devices and screen', () => {
     await call.shareScreen()
     const [screen] = call.screenStream.getTracks()
     assert.deepEqual([offers(), pc.transceivers[1].sender.track], [['audio sendrecv\nvideo sendrecv'], screen])
+    assert.deepEqual(slides(), [true])
     await answer()
     pc.transceivers[1].currentDirection = 'sendrecv'
     await call.shareScreen(false)
@@ -682,6 +753,22 @@ describe('a call that goes on as another one', () => {
     next.hangUp()
     assert.deepEqual(tracks.map(({ readyState }) => readyState), ['ended', 'ended'])
     assert.equal(socket.of('hangup')[0].call, 'new')
+  })
+
+  it('J-067: one that lost to a call that rang here before', async () => {
+    const rung = []
+    bridge.addEventListener('incoming', ({ detail }) => rung.push(detail))
+    const call = bridge.call('bob@x', { video: true })
+    event({ type: 'incoming', call: 'other', from: 'eve@x/phone', name: 'Eve', media: AV, abilities: NONE })
+    event({ type: 'incoming', call: 'theirs', from: 'bob@x/phone', name: 'Bob', media: AV, abilities: NONE })
+    const seen = watch(call)
+    await giveIce()
+    event({ type: 'ended', call: call.id, reason: 'moved', text: '' })
+    await giveIce()
+    assert.deepEqual(seen, [['moved', 'theirs', 'calling'], ['ended', 'moved']])
+    assert.deepEqual(rung.map(({ state }) => state), ['incoming', 'accepting'])
+    assert.deepEqual(socket.of('accept').map(({ call }) => call), ['theirs'])
+    assert.equal(rung[1].localStream, call.localStream)
   })
 
   it('J-069: a running call: muted as before, since when as before, and told to the other side again', async () => {

@@ -73,6 +73,7 @@ class FakeBridge:
         self.down = False
         self.url = ""
         self.shop = ""  # the body of a page with the bridge's own CSP
+        self.bundles = CLIENT  # scripts of that page
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -81,6 +82,7 @@ class FakeBridge:
         app.router.add_get("/my-token", self.token)
         app.router.add_get("/button", self.button)
         app.router.add_get("/shop", self.shop_page)
+        app.router.add_get("/bundles/{name}", self.bundle)
         app.router.add_static("/client/", CLIENT)
         app.router.add_static("/jinglebridge/", CLIENT)  # where the README's site has its copy
         return app
@@ -100,6 +102,9 @@ class FakeBridge:
     async def shop_page(self, request: web.Request) -> web.Response:
         page = f"<!doctype html><html lang='en'><title>Shop</title><body>{self.shop}"
         return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": CSP.format(host=request.host)})
+
+    async def bundle(self, request: web.Request) -> web.FileResponse:
+        return web.FileResponse(self.bundles / request.match_info["name"])
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         if self.down:

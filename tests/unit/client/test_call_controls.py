@@ -169,9 +169,10 @@ async def test_keys_are_played_and_hints_come_and_go(enter: Open) -> None:
     await expect(alice.locator("#call-quality")).to_be_hidden()
 
 
-async def test_types_are_strict() -> None:
-    """Modules, page and index.d.ts; the README's promise."""
+@pytest.mark.parametrize("project", [CLIENT, Path(__file__).parent / "types"], ids=["modules", "declared"])
+async def test_types_are_strict(project: Path) -> None:
+    """Modules, page and index.d.ts; that the modules have what index.d.ts declares."""
     done = await asyncio.to_thread(
-        subprocess.run, [NPM / ".bin" / "tsc", "-p", CLIENT], capture_output=True, text=True, check=False, timeout=60
+        subprocess.run, [NPM / ".bin" / "tsc", "-p", project], capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, "")
