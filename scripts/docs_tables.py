@@ -316,8 +316,8 @@ _LIMITS = (
     ("service.proof", "MAX_OPEN", "proofs at the same time", 1),
     ("service.natives", "HELLOS", "`hello` in stanzas from one bare address in a minute", 1),
     ("service.natives", "ACK_WITHIN", "seconds until an event in a stanza must be acknowledged", 1),
-    ("service.natives", "ASK_AFTER", "seconds of silence after which a page by XMPP is asked whether it is there", 1),
-    ("service.natives", "MAX_OPEN", "answers that a page by XMPP may wait for at once", 1),
+    ("service.native_line", "ASK_AFTER", "seconds of silence after which a page by XMPP is asked whether it is there", 1),
+    ("service.native_line", "MAX_OPEN", "answers that a page by XMPP may wait for at once", 1),
     ("media.echo", "MAX_CALLS", "calls of the echo contact at once", 1),
 )
 

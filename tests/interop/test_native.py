@@ -214,6 +214,8 @@ async def test_the_connection_of_the_chat_breaks_in_a_call(chat: Chat, handset: 
     anna, bob = await in_call(chat, handset)
     before = anna.full
     await anna.ask("vanish")
+    left = f'"jid": "{before}", "why": "unavailable"'
+    await in_thread(wait_for, "the server says that she is gone", lambda: left in chat.bridge.log())
     await anna.until("noticed", lambda r: "reconnecting" in r["connections"], 15)
     await in_thread(bob.send, "mute")
     anna.full = await anna.ask("connect", anna.about)
@@ -236,6 +238,7 @@ async def test_a_bridge_that_is_killed_in_a_call(chat: Chat, handset: HandsetFac
     await goes_on(anna, bob)
 
 
+@pytest.mark.long
 async def test_a_page_that_does_not_come_back(chat: Chat, handset: HandsetFactory) -> None:
     """Its call ends when the time to resume is over, and not before."""
     anna, bob = await in_call(chat, handset)
