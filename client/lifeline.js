@@ -28,7 +28,7 @@ export class Lifeline {
   #timers
   #ufrag = ''
   #heardOf = -1 // media that had come when a restart was made for the want of it
-  #moved = () => this.#up && this.#timers.set('look', SETTLED, () => this.#look())
+  #moved = () => this.#up && this.#timers.set('look', SETTLED, () => { this.#link.check(); this.#look() })
   #online = () => this.#link.state === 'online' && this.#timers.has('wait') && this.#restart()
 
   /**
