@@ -3,16 +3,9 @@
  * @module
  */
 
-/**
- * Everything that goes wrong, with a `code` from a closed list: the error codes of the protocol
- * (see `docs/reference`), and those that only a browser can have, listed in `index.d.ts`.
- */
+/** Everything that goes wrong; the codes are in `index.d.ts`. */
 export class BridgeError extends Error {
-  /**
-   * @param {string} code
-   * @param {string} [message] plain words, in English
-   * @param {{cause?: unknown, what?: string}} [more] `what`: the part of an offer that the peer cannot take
-   */
+  /** @param {string} code @param {string} [message] in plain English @param {{cause?: unknown, what?: string}} [more] */
   constructor(code, message = code, more = {}) {
     super(message, 'cause' in more ? { cause: more.cause } : undefined)
     this.name = 'BridgeError'
@@ -23,21 +16,14 @@ export class BridgeError extends Error {
 
 /** An event that carries a value, like CustomEvent (which older versions of node lack). */
 export class BridgeEvent extends Event {
-  /**
-   * @param {string} type
-   * @param {any} [detail]
-   */
+  /** @param {string} type @param {any} [detail] */
   constructor(type, detail) {
     super(type)
     this.detail = detail
   }
 }
 
-/**
- * @param {EventTarget} target
- * @param {string} type
- * @param {any} [detail]
- */
+/** @param {EventTarget} target @param {string} type @param {any} [detail] */
 export function emit(target, type, detail) {
   target.dispatchEvent(new BridgeEvent(type, detail))
 }
@@ -64,11 +50,7 @@ export class Timers {
     this.#clock = clock
   }
 
-  /**
-   * @param {string} name
-   * @param {number} ms
-   * @param {() => void} run
-   */
+  /** @param {string} name @param {number} ms @param {() => void} run */
   set(name, ms, run) {
     this.cancel(name)
     this.#running.set(name, this.#clock.setTimeout(() => {

@@ -123,13 +123,24 @@ export interface Resume {
   calls: Interrupted[]
 }
 
+/** As much of a WebSocket as a session needs. */
+export interface Transport {
+  onopen: (() => void) | null
+  onmessage: ((event: { data: string }) => void) | null
+  onclose: ((event: { code: number }) => void) | null
+  send(frame: string): void
+  close(): void
+}
+
 export interface Options {
-  /** Of the bridge's site or of its WebSocket; default: where this module came from. */
+  /** Of the bridge's site or of its WebSocket (`…/ws`; `…/stream` is used where no WebSocket opens); default: where this module came from. */
   url?: string | URL
   /** A function is asked whenever a fresh token is needed. TypeError (fetch without network) is tried again. */
   token?: string | (() => string | Promise<string>)
   code?: string
   device?: string
+  /** Instead of the WebSocket, where that says who this is: docs/how-to/xmpp-page.md has one for strophe.js. */
+  transport?: () => Transport
   name?: string
   video?: boolean
   resume?: Resume | null

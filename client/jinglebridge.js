@@ -42,11 +42,11 @@ export class Bridge extends EventTarget {
   #leaving = (/** @type {PageTransitionEvent} */ event) => this.#pageHidden(event)
 
   /** @param {Options} options */
-  constructor({ url, token, code, device, name, video = true, resume = null, signal }) {
+  constructor({ url, token, code, device, transport, name, video = true, resume = null, signal }) {
     super()
     this.#resume = resume
     this.#signal = signal
-    this.#link = new Signalling(socketUrl(url), { token, code, device, resume }, { video, ...name && { name } })
+    this.#link = new Signalling(socketUrl(url), { token, code, device, transport, resume }, { video, ...name && { name } })
     this.#link.addEventListener('connection', (event) => this.#connection(/** @type {any} */ (event).detail))
     this.#link.addEventListener('welcome', (event) => this.#welcome(/** @type {any} */ (event).detail))
     this.#link.addEventListener('event', (event) => this.#event(/** @type {any} */ (event).detail))

@@ -1,46 +1,40 @@
 /**
- * The WebSocket of one session: who we are, requests and their answers, events in order, resume after a loss.
+ * The connection of one session: who we are, requests and their answers, events in order, resume after a loss.
  *
- * How it holds together:
- *
- * - A request stays in `#pending` until its `ack` or `error`. What is pending when a socket opens is sent (again) with
- *   the same id; the bridge remembers ids and repeats the answer. So a caller of `request()` need not know of losses.
+ * - A request stays in `#pending` until its answer, and is sent again with the same id on the next socket; the bridge
+ *   repeats the answer. So a caller of `request()` need not know of losses.
  * - Ids carry a random prefix per page load: the session outlives a reload, and an old id would get an old answer.
- * - Every event carries `seq`. One that was seen already is dropped; the last one seen goes out with `ping` and `hello`.
- * - `hello` says who we are by the resume secret first, by token, code or device when there is none or it is refused.
- * - One socket at a time: handlers of an abandoned socket find that `#socket` is another one and do nothing.
+ * - Events carry `seq`. One that was seen is dropped; the last one seen goes out with `ping` and `hello`.
+ * - One socket at a time: handlers of an abandoned one find that `#socket` is another and do nothing.
+ * - A WebSocket that does not open, or brings no `welcome`, is followed by a stream. What worked is tried first, until
+ *   the network may be another one.
  *
- * Spec: DESIGN §3, `jinglebridge/web/messages.py`.
+ * Spec: docs/reference/json-protocol.md.
  * @module
  */
 
 import { BridgeError, emit, randomId, realClock, Timers } from './base.js'
+import { StreamSocket } from './stream.js'
 
 const SUBPROTOCOL = 'jinglebridge.v1'
 const VERSION = 1
+const OPEN_TIMEOUT = 4_000 // ms for a WebSocket to open
 const HELLO_TIMEOUT = 10_000 // ms from opening a socket to `welcome`
 const PONG_TIMEOUT = 5_000 // ms
 const CONFIRM_EVERY = 16 // events
 const FIRST_BACKOFF = 500 // ms
 const REVOKED = 4002 // close code: the device or link by which we came in is no way in any more
 const LAST_BACKOFF = 10_000 // ms
+const SEEN_BACKOFF = 2_500 // ms, of a page that somebody looks at; the bridge waits 3.5 s after a restart until it shows a page as gone
 /** Answers to `hello` that trying again with the same credentials cannot change. */
-const FINAL = new Set(['bad-version', 'not-authorized', 'token-expired', 'forbidden'])
+const FINAL = new Set(['not-authorized', 'token-expired', 'forbidden'])
 
-/** @typedef {{type: string, id: string, call?: string, [key: string]: any}} Request */
-/** @typedef {{frame: Request, resolve: (reply: any) => void, reject: (error: BridgeError) => void, sent: boolean}} Pending */
-/**
- * Who this is. `token` may be a function that fetches a fresh one whenever it is needed.
- * @typedef {object} Identity
- * @property {string | (() => string | Promise<string>)} [token]
- * @property {string} [code]
- * @property {string} [device]
- * @property {{secret: string, lastSeq: number} | null} [resume]
- */
+/** @typedef {{frame: any, resolve: (reply: any) => void, reject: (error: BridgeError) => void, sent: boolean}} Pending */
+/** @typedef {Pick<import('./index.js').Options, 'token' | 'code' | 'device' | 'transport' | 'resume'>} Identity */
 
 /** Events: `welcome` (frame), `event` (frame), `connection` ({state, error?, retryIn?}). */
 export class Signalling extends EventTarget {
-  /** @type {'connecting' | 'online' | 'reconnecting' | 'offline'} */
+  /** @type {import('./index.js').ConnectionState} */
   state = 'connecting'
   /** @type {any} */
   limits = null
@@ -48,8 +42,9 @@ export class Signalling extends EventTarget {
   #url
   #identity
   #about
-  /** @type {WebSocket | null} */
+  /** @type {import('./index.js').Transport | null} */
   #socket = null
+  #streams = false // a stream is tried first
   /** @type {Map<string, Pending>} */
   #pending = new Map()
   #secret
@@ -59,20 +54,15 @@ export class Signalling extends EventTarget {
   #prefix = randomId().slice(0, 12)
   #count = 0
   #attempt = 0 // failed ones in a row
-  #round = 0 // grows with each attempt, so that a late token finds out that it is late
+  #round = 0 // of attempts, so that a late token finds out that it is late
   #tokenRefused = false
   #random
   #timers
-  #wake = () => this.#woken()
-  /** @type {{resolve: (welcome: any) => void, reject: (error: BridgeError) => void} | null} */
+  #wake = (/** @type {Event} */ { type }) => this.#woken(type === 'online')
+  /** @type {Pick<Pending, 'resolve' | 'reject'> | null} */
   #opening = null
 
-  /**
-   * @param {string} url of the WebSocket
-   * @param {Identity} identity
-   * @param {object} [about] further fields of `hello`
-   * @param {typeof realClock} [clock] another one in tests
-   */
+  /** @param {string} url @param {Identity} identity @param {object} [about] further fields of `hello` */
   constructor(url, identity, about = {}, clock = realClock) {
     super()
     this.#url = url
@@ -84,15 +74,11 @@ export class Signalling extends EventTarget {
     this.#lastSeq = identity.resume?.lastSeq ?? 0
   }
 
-  /** What another page load needs to continue this session; null before the first welcome. */
   get resume() {
     return this.#secret === null ? null : { secret: this.#secret, lastSeq: this.#lastSeq }
   }
 
-  /**
-   * Connects and goes on trying until there is an answer.
-   * @returns {Promise<any>} the first `welcome`
-   */
+  /** Goes on trying until there is an answer. @returns {Promise<any>} the first `welcome` */
   open() {
     globalThis.addEventListener?.('online', this.#wake)
     globalThis.document?.addEventListener('visibilitychange', this.#wake)
@@ -103,16 +89,14 @@ export class Signalling extends EventTarget {
   }
 
   /**
-   * Sends a request, now or as soon as there is a connection.
-   * @param {string} type
-   * @param {object} [fields]
-   * @param {{urgent?: boolean}} [options] urgent: worthless later, so it is refused while there is no connection
-   * @returns {Promise<any>} the answer (of `ice`, `history`: that event); rejects with a BridgeError
+   * Now, or as soon as there is a connection; `urgent`: worthless later, so it is refused while there is none.
+   * @param {string} type @param {object} [fields] @param {{urgent?: boolean}} [options]
+   * @returns {Promise<any>} the answer
    */
   request(type, fields = {}, { urgent = false } = {}) {
     if (this.state === 'offline') return Promise.reject(new BridgeError('closed', 'This session has ended.'))
     if (urgent && this.state !== 'online') return Promise.reject(new BridgeError('offline', 'There is no connection to the bridge.'))
-    const frame = { type, id: `${this.#prefix}-${++this.#count}`, ...fields }
+    const frame = { type, id: this.#id(), ...fields }
     return new Promise((resolve, reject) => {
       const entry = { frame, resolve, reject, sent: false }
       this.#pending.set(frame.id, entry)
@@ -121,9 +105,8 @@ export class Signalling extends EventTarget {
   }
 
   /**
-   * Drops the requests of a call that have not left yet.
+   * Drops the requests of a call that have not left yet. True: `call` was among them, so the bridge knows nothing of this call.
    * @param {string} call
-   * @returns {boolean} whether `type: "call"` was among them, so that the bridge knows nothing of this call
    */
   forget(call) {
     let unknown = false
@@ -136,31 +119,27 @@ export class Signalling extends EventTarget {
     return unknown
   }
 
-  /**
-   * @param {string} type
-   * @param {string} call
-   * @returns {boolean} whether such a request waits for its answer
-   */
+  /** Does such a request wait for its answer? @param {string} type @param {string} call */
   awaits(type, call) {
     return [...this.#pending.values()].some(({ frame }) => frame.type === type && frame.call === call)
   }
 
   /** Something says that the network may be another one: is the socket still good? */
   check() {
-    this.#woken()
+    this.#woken(false)
   }
 
   /** Ends the session for good. */
   close() {
-    if (this.state === 'online') this.#write({ type: 'bye', id: `${this.#prefix}-${++this.#count}` })
+    if (this.state === 'online') this.#write({ type: 'bye', id: this.#id() })
     this.#fail(new BridgeError('closed', 'This session has ended.'), true)
   }
 
-  // --- connecting -------------------------------------------------------------------------------------------------
+  // --- connecting
 
   async #connect() {
     const round = ++this.#round
-    this.#timers.clear()
+    this.#dropSocket()
     let fields
     try {
       fields = await this.#credentials()
@@ -180,30 +159,51 @@ export class Signalling extends EventTarget {
   }
 
   async #credentials() {
-    const { token, code, device } = this.#identity
+    const { token, code, device, transport } = this.#identity
     if (this.#secret !== null) return { resume: { secret: this.#secret, lastSeq: this.#lastSeq } }
     if (token !== undefined) return { token: typeof token === 'function' ? await token() : token }
     if (device !== undefined) return { device }
     if (code !== undefined) return { code }
+    if (transport !== undefined) return {}
     throw new BridgeError('not-authorized', 'Nothing says who this is: no token, code, device or earlier session.')
   }
 
   /** @param {object} fields */
-  #openSocket(fields) {
-    const socket = new WebSocket(this.#url, [SUBPROTOCOL])
+  #openSocket(fields, stream = this.#streams) {
+    const own = this.#identity.transport?.()
+    /** @type {any} */
+    const socket = own ?? (stream ? new StreamSocket(this.#url) : new WebSocket(this.#url, [SUBPROTOCOL]))
+    this.#dropSocket()
     this.#socket = socket
-    this.#hello = { id: `${this.#prefix}-${++this.#count}`, resuming: 'resume' in fields }
+    this.#hello = { id: this.#id(), resuming: 'resume' in fields }
     const hello = { type: 'hello', id: this.#hello.id, version: VERSION, ...this.#about, ...fields }
-    socket.onopen = () => this.#socket === socket && socket.send(JSON.stringify(hello))
-    socket.onmessage = ({ data }) => this.#socket === socket && this.#received(data)
-    socket.onclose = ({ code }) => this.#socket === socket && (code === REVOKED ? this.#fail(new BridgeError('not-authorized', 'This way in was revoked.')) : this.#retry())
-    this.#timers.set('hello', HELLO_TIMEOUT, () => this.#retry())
+    let opened = stream || Boolean(own)
+    socket.onopen = () => {
+      if (this.#socket !== socket) return
+      opened = true
+      this.#timers.cancel('open')
+      socket.send(JSON.stringify(hello))
+    }
+    socket.onmessage = (/** @type {{data: string}} */ { data }) => this.#socket === socket && this.#received(data)
+    socket.onclose = (/** @type {{code: number}} */ { code }) => {
+      if (this.#socket !== socket) return
+      if (code === REVOKED) return this.#fail(new BridgeError('not-authorized', 'This way in was revoked.'))
+      if (!opened) return this.#openSocket(fields, true)
+      if (this.state !== 'online') this.#streams = false
+      this.#retry()
+    }
+    if (!opened) this.#timers.set('open', OPEN_TIMEOUT, () => this.#openSocket(fields, true))
+    this.#timers.set('hello', HELLO_TIMEOUT, () => {
+      this.#streams = !stream
+      this.#retry()
+    })
   }
 
   /** @param {BridgeError} [error] */
   #retry(error) {
     this.#dropSocket()
-    const span = Math.min(LAST_BACKOFF, 2 * FIRST_BACKOFF * 2 ** this.#attempt++) - FIRST_BACKOFF
+    const last = globalThis.document?.visibilityState === 'hidden' ? LAST_BACKOFF : SEEN_BACKOFF
+    const span = Math.min(last, 2 * FIRST_BACKOFF * 2 ** this.#attempt++) - FIRST_BACKOFF
     const delay = FIRST_BACKOFF + Math.round(span * this.#random())
     this.#timers.set('retry', delay, () => this.#connect())
     this.#become(this.limits === null ? 'connecting' : 'reconnecting', { error, retryIn: delay / 1000 })
@@ -212,8 +212,9 @@ export class Signalling extends EventTarget {
   /** @param {BridgeError} error the answer to `hello` */
   #refused(error) {
     const { token, code, device } = this.#identity
+    if (error.code === 'bad-version') return this.#fail(error)
     if (!FINAL.has(error.code)) return this.#retry(error)
-    if (this.#hello.resuming && error.code !== 'bad-version') {
+    if (this.#hello.resuming) {
       this.#secret = null // too late to resume
       if ((token ?? code ?? device) === undefined) return this.#fail(error)
     } else if (typeof token === 'function' && !this.#tokenRefused) {
@@ -221,14 +222,10 @@ export class Signalling extends EventTarget {
     } else {
       return this.#fail(error)
     }
-    this.#dropSocket()
     this.#connect()
   }
 
-  /**
-   * @param {BridgeError} error why this is the end
-   * @param {boolean} [wanted]
-   */
+  /** @param {BridgeError} error @param {boolean} [wanted] */
   #fail(error, wanted = false) {
     if (this.state === 'offline') return
     this.#dropSocket()
@@ -243,14 +240,17 @@ export class Signalling extends EventTarget {
     this.#opening = null
   }
 
-  /** The network is back, or the page is looked at again, perhaps after a night's sleep. */
-  #woken() {
-    if (globalThis.document?.visibilityState === 'hidden') return
-    if (this.state === 'online') this.#ping()
-    else if (this.#timers.has('retry')) this.#connect()
+  /** The network is back, perhaps another one, or the page is looked at again, perhaps after a night's sleep. @param {boolean} network */
+  #woken(network) {
+    if (!network && globalThis.document?.visibilityState === 'hidden') return
+    if (this.state === 'online') return this.#ping()
+    if (!network && !this.#timers.has('retry')) return
+    this.#attempt = 0
+    this.#streams = false
+    this.#connect()
   }
 
-  // --- frames -----------------------------------------------------------------------------------------------------
+  // --- frames
 
   /** @param {string} data */
   #received(data) {
@@ -263,11 +263,14 @@ export class Signalling extends EventTarget {
     this.#timers.cancel('pong')
     switch (frame.type) {
       case 'welcome': return this.#welcome(frame)
-      case 'ack': return this.#settle(frame)
+      case 'ack':
       case 'ice':
       case 'history':
-      case 'devices': return this.#settle(frame)
-      case 'error': return this.#error(frame)
+      case 'devices': return this.#answered(frame)?.resolve(frame)
+      case 'error': {
+        const error = new BridgeError(frame.code, frame.message, { what: frame.what })
+        return this.state === 'online' ? this.#answered(frame)?.reject(error) : this.#refused(error)
+      }
       case 'pong': return
       default: return this.#event(frame)
     }
@@ -276,6 +279,8 @@ export class Signalling extends EventTarget {
   /** @param {any} frame */
   #welcome(frame) {
     this.#timers.cancel('hello')
+    // While the bridge was away, a WebSocket that failed says little about the network.
+    this.#streams = this.#socket instanceof StreamSocket && (this.#streams || this.#attempt === 0)
     this.#attempt = 0
     this.#tokenRefused = false
     this.#secret = frame.resume
@@ -284,27 +289,12 @@ export class Signalling extends EventTarget {
     this.limits = frame.limits
     emit(this, 'welcome', frame)
     if (this.#socket === null) return // a listener has closed us
-    this.#become('online')
-    for (const entry of this.#pending.values()) this.#send(entry)
+    const pending = [...this.#pending.values()]
+    this.#become('online') // where listeners send more
+    for (const entry of pending) this.#send(entry)
     this.#timers.set('ping', frame.limits.ping * 1000, () => this.#ping())
     this.#opening?.resolve(frame)
     this.#opening = null
-  }
-
-  /** @param {any} frame */
-  #settle(frame) {
-    const entry = this.#pending.get(frame.id)
-    this.#pending.delete(frame.id)
-    entry?.resolve(frame)
-  }
-
-  /** @param {any} frame */
-  #error(frame) {
-    const error = new BridgeError(frame.code, frame.message, { what: frame.what })
-    if (this.state !== 'online') return this.#refused(error)
-    const entry = this.#pending.get(frame.id)
-    this.#pending.delete(frame.id)
-    entry?.reject(error)
   }
 
   /** @param {any} frame */
@@ -318,7 +308,7 @@ export class Signalling extends EventTarget {
   }
 
   #ping() {
-    this.#write({ type: 'ping', id: `${this.#prefix}-${++this.#count}`, seq: this.#lastSeq })
+    this.#write({ type: 'ping', id: this.#id(), seq: this.#lastSeq })
     this.#confirmedSeq = this.#lastSeq
     this.#timers.set('pong', PONG_TIMEOUT, () => this.#retry())
     this.#timers.set('ping', this.limits.ping * 1000, () => this.#ping())
@@ -341,12 +331,20 @@ export class Signalling extends EventTarget {
     this.#socket?.send(JSON.stringify(frame))
   }
 
-  // --- small things -----------------------------------------------------------------------------------------------
+  // --- small things
 
-  /**
-   * @param {'connecting' | 'online' | 'reconnecting' | 'offline'} state
-   * @param {object} [more]
-   */
+  #id() {
+    return `${this.#prefix}-${++this.#count}`
+  }
+
+  /** The request that this answers. @param {any} frame */
+  #answered({ id }) {
+    const entry = this.#pending.get(id)
+    this.#pending.delete(id)
+    return entry
+  }
+
+  /** @param {import('./index.js').ConnectionState} state @param {object} [more] */
   #become(state, more = {}) {
     this.state = state
     emit(this, 'connection', { state, ...more })
@@ -356,6 +354,6 @@ export class Signalling extends EventTarget {
     const socket = this.#socket
     this.#socket = null
     this.#timers.clear()
-    socket?.close(1000)
+    socket?.close()
   }
 }

@@ -20,6 +20,7 @@ from jinglebridge.service import bridge as _everything  # noqa: F401 (declares a
 from jinglebridge.service.metrics import Metrics
 from jinglebridge.translate.policy import POLICIES, PeerPolicy
 from jinglebridge.web.messages import ErrorCode
+from jinglebridge.xmpp import native
 from jinglebridge.xmpp.link import LinkError
 
 PACKAGE = Path(cli.__file__).parent
@@ -230,6 +231,14 @@ _SHELL = (
 )
 
 
+def native_conditions() -> str:
+    """Error codes of frames as stanza errors."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for code, condition in native.CONDITIONS.items():
+        rows.setdefault(condition, []).append(f"`{code}`")
+    return table("Condition | Type | Codes", ((f"`{name}`", kind, ", ".join(codes)) for (kind, name), codes in rows.items()))
+
+
 def xeps() -> str:
     rows = [(_link(x.number), x.title, x.version, "<br>".join(f"`{n}`" for n in x.namespaces), f"`{x.file}`") for x in XEPS]
     jingle = table("XEP | Title | Version | Namespace | File", rows)
@@ -277,10 +286,10 @@ _LIMITS = (
     ("calls.timeline", "MAX_TEXTS", "KiB of SDP and stanzas kept for `calls show --unsafe`", 1024),
     ("web.frames", "MAX_FRAME", "KiB of a frame", 1024),
     ("web.frames", "MAX_DEPTH", "levels of nesting in a frame", 1),
-    ("web.socket", "HELLO_WITHIN", "seconds until `hello`", 1),
-    ("web.socket", "MAX_QUEUE", "KiB waiting for a slow page, then close code 1013", 1024),
-    ("web.socket", "BURST", "frames of a page that are handled at once", 1),
-    ("web.socket", "PACE", "frames of a page that are handled in a second after that", 1),
+    ("web.connection", "HELLO_WITHIN", "seconds until `hello`", 1),
+    ("web.connection", "MAX_QUEUE", "KiB waiting for a slow page, then close code 1013", 1024),
+    ("web.connection", "BURST", "frames of a page that are handled at once", 1),
+    ("web.connection", "PACE", "frames of a page that are handled in a second after that", 1),
     ("web.sessions", "MAX_EVENTS", "events kept for a page that reconnects", 1),
     ("web.sessions", "MAX_BUFFER", "KiB of these events", 1024),
     ("web.tokens", "MAX_LIFETIME", "seconds that a token may be valid", 1),
@@ -305,6 +314,10 @@ _LIMITS = (
     ("service.proof", "PER_ADDRESS", "proofs from one client address in an hour", 1),
     ("service.proof", "PER_DOMAIN", "proofs of addresses of one server in a minute", 1),
     ("service.proof", "MAX_OPEN", "proofs at the same time", 1),
+    ("service.natives", "HELLOS", "`hello` in stanzas from one bare address in a minute", 1),
+    ("service.natives", "ACK_WITHIN", "seconds until an event in a stanza must be acknowledged", 1),
+    ("service.native_line", "ASK_AFTER", "seconds of silence after which a page by XMPP is asked whether it is there", 1),
+    ("service.native_line", "MAX_OPEN", "answers that a page by XMPP may wait for at once", 1),
     ("media.echo", "MAX_CALLS", "calls of the echo contact at once", 1),
 )
 

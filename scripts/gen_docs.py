@@ -45,6 +45,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "error-codes": docs_tables.error_codes,
     "end-reasons": docs_tables.end_reasons,
     "stanza-errors": docs_tables.stanza_errors,
+    "native-conditions": docs_tables.native_conditions,
     "xeps": docs_tables.xeps,
     "metrics": docs_tables.metrics,
     "limits": docs_tables.limits,

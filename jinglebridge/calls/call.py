@@ -69,7 +69,19 @@ def _hung_up(turn: Turn, event: ev.HungUp) -> None:
     reason: EndReason = next((r for r in ("failed-ice", "failed-media", "gone") if r == event.reason), "ended")
     if reason == "ended" and state.session is not Session.ACTIVE:
         reason = "cancelled" if state.direction == "out" else "declined"
-    end(turn, reason)
+    if reason != "gone" or not _kept_for_page(turn):
+        end(turn, reason)
+
+
+def _kept_for_page(turn: Turn) -> bool:
+    """The page closes or is loaded anew; when it is there again, it says the same once more. If its person then calls again, the peer goes
+    on with the call without ringing, as long as nobody told it of an end. J-069"""
+    state = turn.state
+    if not (state.peer_kind.moves and state.jmi and state.session is Session.ACTIVE):
+        return False
+    turn.timer("back", turn.timers.again if "back" in state.deadlines else turn.timers.back)
+    turn.note("page-left")
+    return True
 
 
 def _informed(turn: Turn, event: ev.Informed) -> None:
@@ -214,6 +226,11 @@ def _alive(turn: Turn) -> None:
         end(turn, "gone")
 
 
+def _not_back(turn: Turn) -> None:
+    """The page did not come back, or nobody called again."""
+    end(turn, "gone")
+
+
 def _too_long(turn: Turn) -> None:
     """No client but browsers can renew its way through a relay. DESIGN §5."""
     if turn.state.session is Session.ACTIVE:
@@ -230,6 +247,7 @@ _TIMERS = {
     "alive": _alive,
     "longest": _too_long,
     "change": changed.late,
+    "back": _not_back,
 }
 
 # A table, since a match on the class tries one after the other for each candidate of each call.

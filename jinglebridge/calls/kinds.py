@@ -34,6 +34,8 @@ class Kind:
     modify: bool = False
     remove: bool = False
     describe: bool = False
+    # COMPAT(Monal 6): a second propose of the same person goes on with the call, without ringing: a page that is loaded anew can use that.
+    moves: bool = False
     stub: bool = False  # an added content that is bundled has an empty transport. COMPAT(Conversations 2.12): does it so itself. J-214
     bridge: bool = False  # another endpoint of a jinglebridge: it says what is an offer and what its answer (`Negotiation`)
 
@@ -59,7 +61,7 @@ KINDS: dict[str, Kind] = {
         # to a restart is its first candidate, in either direction; without one it would be another offer.
         Kind("conversations", POLICIES["conversations"], restart=True, restart_by_candidate=True, add=True, stub=True),
         # COMPAT(Monal 6): answers nothing that would change a running call.
-        Kind("monal", POLICIES["monal"]),
+        Kind("monal", POLICIES["monal"], moves=True),
         Kind("movim", POLICIES["movim"], add=True, modify=True),
         # COMPAT(stanza.js 12): content-add is rejected, content-modify a bad-request; a restart by the responder ends its session.
         Kind("stanza", POLICIES["stanza"], restart=True, restart_by_initiator=True),

@@ -43,6 +43,8 @@ class Timers:
     connect: float = 45.0  # from session-accept to media, for clients that report stats
     finish: float = 2.0  # from a peer's finish to its session-terminate
     gone: float = 10.0  # from a peer's unavailable to the end, while no media is reported
+    back: float = 4.0  # from the word of a page that it is gone to its return, where a call can go on as another one
+    again: float = 15.0  # and from its return until its person calls again
     change: float = 10.0  # from an offer in a running call to its answer, on either side
     page: float = 150.0  # to the endpoint's answer after that: longer than any page has to come back
     add: float = 30.0  # the same where the peer's person may be asked: content-add

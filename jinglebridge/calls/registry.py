@@ -125,16 +125,25 @@ class Registry:
         by_message = bool(media) and peer.uses_jmi()  # a propose names media; data alone has none
         devices = [] if by_message else peer.able(media)[: forks.MAX_BRANCHES]
         sids = {self.new_id(): device for device in devices or [to]}
-        effects: Effects = []
+        effects = self._cannot_go_on(jid, to, media, now)
+        first = True
         for sid, device in sids.items():
             state = CallState(event.call, sid, "out", jid, device, peer.name, list(media), now, fork=[s for s in sids if s != sid])
             state.unheard = event.unheard
             turn = self.add(state, [jid], now)
-            turn.branch = bool(effects)
+            turn.branch, first = not first, False
             if not turn.branch:
                 self.timeline.came(turn, event)
             ringing.place(turn, event)
             effects += self.done(turn)
+        return effects
+
+    def _cannot_go_on(self, jid: str, to: str, media: Iterable[str], now: float) -> Effects:
+        """The page was loaded anew and calls the same person, whose client waits for that: it takes it only with the same media."""
+        effects: Effects = []
+        for state in self.calls_of(jid):
+            if "back" in state.deadlines and bare(state.peer) == to and sorted(state.media) != sorted(media):
+                effects += self.end(state.key, now, "gone")
         return effects
 
     # --- peers

@@ -38,7 +38,7 @@ class Xmpp(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
 
 class Web(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The web side: page, JavaScript modules, WebSocket."""
+    """The web side: page, JavaScript modules, connections of pages."""
 
     listen: Annotated[str, _doc("Address and port to listen on.")] = "127.0.0.1:8080"
     public_url: Annotated[
@@ -49,7 +49,7 @@ class Web(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         ),
     ] = ""
     allowed_origins: Annotated[
-        list[str], _doc("Other sites whose pages may import the modules and open the WebSocket, e.g. https://www.example.org.")
+        list[str], _doc("Other sites whose pages may import the modules and connect, e.g. https://www.example.org.")
     ] = []
     tls_cert: Annotated[str, _doc("Certificate chain (PEM) when no proxy ends TLS; reloaded when the file changes.")] = ""
     tls_key: Annotated[str, _doc("Its private key (PEM).")] = ""
@@ -96,6 +96,10 @@ class Policy(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
         _doc("Domains and addresses that reach nobody here and that nobody here reaches, e.g. ['spam.example', 'eve@example.org']."),
     ] = []
     prove: Annotated[bool, _doc("Users of these servers may prove their address to the page, and then act there in its name.")] = True
+    native: Annotated[
+        bool,
+        _doc("Users of these servers may call from pages with an XMPP connection of their own, in their own name, without a token."),
+    ] = True
     echo: Annotated[bool, _doc("Offer the test contact echo@domain, which sends back what it hears and sees.")] = True
 
 
@@ -138,8 +142,10 @@ class LimitsConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     call: Annotated[
         float, Meta(ge=0), _doc("Seconds that a call may take; 0: a minute less than turn.lifetime, since no IM client can renew its way.")
     ] = 0.0
-    sockets_per_ip: Annotated[int, Meta(ge=1), _doc("WebSockets of one client address; with IPv6 of its network of 64 bits.")] = 50
-    sockets_per_person: Annotated[int, Meta(ge=1), _doc("WebSockets of one person.")] = 10
+    sockets_per_ip: Annotated[
+        int, Meta(ge=1), _doc("WebSockets and streams of one client address; with IPv6 of its network of 64 bits.")
+    ] = 50
+    sockets_per_person: Annotated[int, Meta(ge=1), _doc("WebSockets and streams of one person.")] = 10
     calls_per_person: Annotated[int, Meta(ge=1), _doc("Calls of one person at the same time.")] = 8
     calls_per_minute: Annotated[int, Meta(ge=1), _doc("Calls one person, or one caller from outside, may start in a minute.")] = 6
     calls_per_minute_domain: Annotated[int, Meta(ge=1), _doc("Calls that may come in from one foreign domain in a minute.")] = 20

@@ -34,6 +34,7 @@ FILES: dict[str, str] = {
     "urn:xmpp:jingle:transports:ice:0": "xep_0371.xsd",
     "urn:xmpp:call-invites:0": "xep_0482.xsd",
     "urn:xmpp:jingle:apps:category:0": "xep_0507.xsd",
+    "urn:jinglebridge:frame:0": "urn_jinglebridge_frame_0.xsd",
     "urn:jinglebridge:sdp:0": "urn_jinglebridge_sdp_0.xsd",
 }
 

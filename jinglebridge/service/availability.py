@@ -35,6 +35,7 @@ class Availability:
         self._serves = serves
         self._watchers = {row.peer: row for row in store.rows(Contact) if row.own == domain}
         self._seen: OrderedDict[str, dict[str, str]] = OrderedDict()  # bare -> full -> show
+        self.info = disco.GATEWAY  # what the gateway can do
 
     def of(self, jid: str) -> str:
         """available, away, dnd or offline; unknown if the person does not show it to the gateway."""
@@ -115,4 +116,4 @@ class Availability:
             resources.clear()
 
     def _here(self, to: str) -> ET.Element:
-        return presence(self._domain, to, "", caps.element(disco.NODE, disco.GATEWAY))
+        return presence(self._domain, to, "", caps.element(disco.NODE, self.info))

@@ -36,6 +36,7 @@ from jinglebridge.service.door import Door
 from jinglebridge.service.ears import Ears
 from jinglebridge.service.ice import IceSource
 from jinglebridge.service.metrics import Metrics
+from jinglebridge.service.natives import WAY, Natives
 from jinglebridge.service.performer import Listener, Performer
 from jinglebridge.service.proof import Proofs
 from jinglebridge.service.reception import Reception
@@ -48,7 +49,7 @@ from jinglebridge.web.server import WebServer
 from jinglebridge.web.sessions import Sessions
 from jinglebridge.xmpp import xep_0356
 from jinglebridge.xmpp.component import Component
-from jinglebridge.xmpp.disco import Disco
+from jinglebridge.xmpp.disco import NATIVE_GATEWAY, Disco
 from jinglebridge.xmpp.link import NONCE, Address, Link
 from jinglebridge.xmpp.peers import Peers
 from jinglebridge.xmpp.presence import PresenceKeeper, Shown
@@ -118,6 +119,9 @@ class Bridge:
             self.devices, self.component.send, lambda: self.link.ready, time.time,
             domain=domain, url=config.public_url, servers=provable,
         )  # fmt: skip
+        natives = config.servers if config.policy.native and self._with_web else frozenset()
+        self.natives = Natives(self.desk, self.component.send, self.requests, domain, natives)
+        self.natives.blocked = self.router.blocked
         self.reception = Reception(
             config, self._store, self.sessions, self.registry, self.performer, self.ice, self.component.send, time.time,
             self.presence.received, self.devices,
@@ -145,6 +149,10 @@ class Bridge:
         items = (echo,) if self.config.policy.echo else ()
         disco = Disco(domain, self.desk, self.presence.subscribed, items)
         disco.register(self.router)
+        self.natives.register(self.router)
+        if self.natives.open:
+            disco.gateway = NATIVE_GATEWAY
+        self.reception.gone = self.natives.gone
         self.reception.connect(self.router, disco, self.desk, self.door)
         self.book.told, self.book.known = self.reception.guests.told, self.presence.roster.known
         Ears(self.registry, self.performer, time.time).register(self.router)
@@ -220,6 +228,9 @@ class Bridge:
         for id in {s.identity.device for s in self.sessions.by_jid.values()} - {""}:
             if id not in self.devices:  # revoked or blocked while no bridge ran
                 self.desk.revoke(f"device:{id}")
+        for way in {s.identity.way for s in self.sessions.by_jid.values()}:
+            if way.startswith(WAY) and not self.natives.lets_in(way.removeprefix(WAY)):
+                self.desk.revoke(way)  # the policy is another one than before
         calls = list(self._journal.calls())
         self.performer.perform(self.registry.restore(calls, self.sessions.by_jid.__contains__, time.time()))
         if calls:
@@ -266,6 +277,8 @@ class Bridge:
             await runner.cleanup()
         if hasattr(self, "link"):
             await self.link.stop()
+        if hasattr(self, "natives"):
+            self.natives.stop()
         if self._journal is not None:
             self._journal.close()
         if self._store is not None:
@@ -310,6 +323,7 @@ class Bridge:
             log.warning("no-turn", why=self.ice.problem or "the server offers none and [turn] is empty")
 
     def _lost(self) -> None:
+        self.natives.lost()
         self.requests.lost()
         self.privileges.lost()
         self.peers.forget_all()

@@ -28,8 +28,8 @@ from jinglebridge.service.tellings import snapshot
 from jinglebridge.store.journal import Journal
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
-from jinglebridge.web.sessions import Session, Sessions
-from jinglebridge.web.socket import Connection
+from jinglebridge.web.sessions import Session, Sessions, Wire
+from jinglebridge.web.tokens import Identity
 from jinglebridge.xml import xml_safe
 from jinglebridge.xmpp.presence import PresenceKeeper
 from jinglebridge.xmpp.stanza import bare_jid
@@ -84,22 +84,25 @@ class Desk:
 
     # --- letting in
 
-    async def hello(self, frame: m.Hello, wire: Connection, address: str) -> Session:
+    async def hello(self, frame: m.Hello, wire: Wire, address: str, known: Identity | None = None) -> Session:
+        """`known`: who this is, where that needs no credential."""
         if frame.version != m.VERSION:
             raise EndpointError("bad-version", f"this server speaks version {m.VERSION}")
         session = self._sessions.find(frame.resume.secret) if frame.resume is not None else None
+        if session is not None and known is not None and session.identity.way != known.way:
+            session = None  # somebody else's
         resumed = session is not None
         if session is None:
-            session = await self._admit(frame, address)
+            session = await self._admit(frame, address, known)
         self._attach(session, frame, wire, resumed)
         log.info("session-open", jid=session.jid, resumed=resumed)
         return session
 
-    async def _admit(self, frame: m.Hello, address: str) -> Session:
+    async def _admit(self, frame: m.Hello, address: str, known: Identity | None) -> Session:
         """A new session for somebody who is not back from before. Raises EndpointError."""
         if self.draining:
             raise EndpointError("draining", "the bridge is being stopped; try again soon")
-        identity = await self._door.admit(frame, address)
+        identity = known or await self._door.admit(frame, address)
         self._make_room(f"{identity.user}@{self._config.xmpp.domain}")
         # Contacts see this name: where the site says it, the page cannot claim another.
         chosen = "" if identity.named else xml_safe(frame.name or "")
@@ -118,7 +121,7 @@ class Desk:
             raise EndpointError("rate-limited", "too many pages of this person are open")
         self.end(left)
 
-    def _attach(self, session: Session, frame: m.Hello, wire: Connection, resumed: bool) -> None:
+    def _attach(self, session: Session, frame: m.Hello, wire: Wire, resumed: bool) -> None:
         """Give the session its socket and tell the page where it is."""
         old, session.wire = session.wire, None
         if old is not None:

@@ -44,6 +44,7 @@ class Reception:
     ) -> None:
         self._domain = config.xmpp.domain
         self._people = people
+        self.gone: Callable[[str], None] = lambda jid: None  # somebody who showed their presence to the gateway (full or bare JID) left
         self.links = Links(store, config.policy, config.servers, config.public_url, clock)
         self.links.has_turn = lambda: ice.has_turn
         self.owners = Owners(store)
@@ -58,6 +59,7 @@ class Reception:
         self.gateway.register(router, disco)
         router.hidden = self.guests.hidden
         router.presence = self.presence
+        self.availability.info = disco.gateway
         desk.guests = self.guests
         door.links = self.links
         self.links.revoked = desk.revoke
@@ -66,6 +68,8 @@ class Reception:
     def presence(self, stanza: Stanza) -> None:
         """Any presence stanza."""
         if stanza.to == self._domain:
+            if stanza.type in ("unavailable", "error"):
+                self.gone(stanza.sender)
             self.availability.received(stanza)
         elif not stanza.to.startswith(PREFIX) or self.guests.presence(stanza):
             self._people(stanza)

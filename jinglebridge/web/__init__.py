@@ -1,4 +1,5 @@
-"""The web shell: page, ES modules, and the `jinglebridge.v1` WebSocket.
+"""The web shell: page, ES modules, and the protocol `jinglebridge.v1`.
 
-`messages` is the protocol, `server` the HTTP side, `socket` one connection, `sessions` what outlives connections.
+`messages` is the protocol, `server` the HTTP side, `connection` one connection (by `socket` or `stream`), `sessions` what outlives
+connections.
 """

@@ -1,29 +1,28 @@
-"""HTTP: the page, the modules, the WebSocket, and how the operator sees whether all is well.
+"""HTTP: the page, the modules, the connections, and how the operator sees whether all is well.
 
 Spec: DESIGN §3 (HTTP), §5; J-251.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import structlog
 from aiohttp import web
 
 from jinglebridge.errors import OperatorError
 from jinglebridge.web import messages as m
 from jinglebridge.web import proofs, websocket
+from jinglebridge.web.connection import Connections
+from jinglebridge.web.gate import Gate
 from jinglebridge.web.guest_pages import GuestPages, Looker
-from jinglebridge.web.places import network_of
-from jinglebridge.web.socket import Gate, Sockets
-
-log = structlog.get_logger()
+from jinglebridge.web.origins import Origins
+from jinglebridge.web.places import Crowd
+from jinglebridge.web.socket import Socket, taken
+from jinglebridge.web.stream import Streams
 
 IDLE = 75.0  # seconds that a connection may be silent before a request; longer than proxies keep theirs
 
@@ -62,20 +61,20 @@ class WebServer:
         self._gate = gate
         self._desk = desk
         self._ready = ready
-        self._others = {origin_of(url) for url in allowed_origins}
-        self._origins = {origin_of(public_url), *self._others}
+        self._origins = Origins(public_url, allowed_origins)
         self._proxies = [ipaddress.ip_network(p, strict=False) for p in trusted_proxies]
-        self._sockets_per_ip = sockets_per_ip
-        self._open: Counter[str] = Counter()
-        self._sockets = Sockets(gate)
+        self._crowd = Crowd(sockets_per_ip)
+        self._connections = Connections(gate)
         self._headers = security_headers(public_url)
+        self._streams = Streams(self._connections, self._crowd, self.address_of, self._origins, self._headers)
         self._runner: web.AppRunner | None = None
         self._folder = client_folder()
-        self._guests = GuestPages(links, self._folder / "guest.html", self.address_of, self._check_origin) if links is not None else None
+        self._guests = GuestPages(links, self._folder / "guest.html", self.address_of, self._origins.check) if links is not None else None
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024)
         app.router.add_get("/ws", self.websocket, allow_head=False)
+        self._streams.register(app)
         if self._desk is not None:
             app.router.add_post("/proof", self.begin_proof)
             app.router.add_post("/proof/answer", self.answer_proof)
@@ -100,51 +99,42 @@ class WebServer:
             ) from None
 
     async def stop(self) -> None:
-        await self._sockets.stop()
+        await self._connections.stop()
         if self._runner is not None:
             await self._runner.cleanup()
 
     # --- handlers
 
     async def begin_proof(self, request: web.Request) -> web.StreamResponse:
-        self._check_origin(request)
+        self._origins.check(request)
         assert self._desk is not None
         return await proofs.begin(request, self._desk, self.address_of(request))
 
     async def answer_proof(self, request: web.Request) -> web.StreamResponse:
-        self._check_origin(request)
+        self._origins.check(request)
         assert self._desk is not None
         return await proofs.answer(request, self._desk)
 
-    def _check_origin(self, request: web.Request) -> None:
-        """Raises HTTPForbidden for a page of another site. J-251."""
-        origin = request.headers.get("Origin")
-        if origin is not None and origin_of(origin) not in self._origins:
-            log.warning("origin-refused", origin=origin[:200])
-            raise web.HTTPForbidden(text=f"the origin {origin[:200]} is not allowed here: see [web] public_url and allowed_origins\n")
-
     async def websocket(self, request: web.Request) -> web.StreamResponse:
-        self._check_origin(request)
+        self._origins.check(request)
         if m.PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(","):
             raise web.HTTPBadRequest(text=f"this is a WebSocket of subprotocol {m.PROTOCOL}\n")
-        address = self.address_of(request)
-        place = network_of(address)
-        if self._open[place] >= self._sockets_per_ip:
-            raise web.HTTPTooManyRequests(text="too many connections from this address\n")
         key = request.headers.get("Sec-WebSocket-Key", "")
         upgrade, version = request.headers.get("Upgrade", "").lower(), request.headers.get("Sec-WebSocket-Version")
         if upgrade != "websocket" or version != "13" or not websocket.is_key(key) or request.body_exists:
             raise web.HTTPBadRequest(text="this is for WebSockets (RFC 6455) only\n", headers={"Sec-WebSocket-Version": "13"})
-        transport = _taken(request)
+        address = self.address_of(request)
+        leave = self._crowd.enter(address)
+        if leave is None:
+            raise web.HTTPTooManyRequests(text="too many connections from this address\n")
+        try:
+            transport = taken(request)
+        except web.HTTPException:
+            leave()
+            raise
         transport.write(websocket.accept(key, m.PROTOCOL))
-        self._open[place] += 1
-        self._sockets.open(transport, address, lambda: self._left(place))
+        self._connections.open(Socket, address, leave).start(transport)
         return web.Response()  # nobody gets it: the connection is not aiohttp's any more
-
-    def _left(self, place: str) -> None:
-        self._open[place] -= 1
-        if not self._open[place]:
-            del self._open[place]
 
     def address_of(self, request: web.Request) -> str:
         """The client's address: the last one in X-Forwarded-For that is not a trusted proxy of ours."""
@@ -168,11 +158,8 @@ class WebServer:
         """A module may be imported by pages of `allowed_origins`: a browser asks for it with CORS. No other site gets one."""
         name = request.match_info["name"]
         answer = self._file(name)
-        if name.endswith(".js") and self._others:
-            answer.headers["Vary"] = "Origin"
-            origin = origin_of(request.headers.get("Origin", ""))
-            if origin in self._others:
-                answer.headers["Access-Control-Allow-Origin"] = origin
+        if name.endswith(".js"):
+            answer.headers.update(self._origins.headers(request))
         return answer
 
     def _file(self, name: str) -> web.StreamResponse:
@@ -191,23 +178,6 @@ class WebServer:
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         for name, value in self._headers.items():
             response.headers.setdefault(name, value)
-
-
-def _taken(request: web.Request) -> asyncio.Transport:
-    """The connection of a request, out of the hands of aiohttp: to it, it is lost. Raises HTTPBadRequest if it really is."""
-    handler, transport = request.protocol, request.transport
-    if transport is None or transport.is_closing():
-        raise web.HTTPBadRequest(text="gone\n")
-    handler.transport = None  # else it would close it
-    handler.connection_lost(None)
-    return transport
-
-
-def origin_of(url: str) -> str:
-    """An origin as browsers write it: lower case, without the default port."""
-    scheme, _, rest = url.strip().rstrip("/").lower().partition("://")
-    default = {"https": ":443", "http": ":80"}.get(scheme, "")
-    return f"{scheme}://{rest.removesuffix(default)}"
 
 
 def security_headers(public_url: str) -> dict[str, str]:

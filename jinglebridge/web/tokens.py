@@ -36,7 +36,7 @@ class Identity:
     contacts: tuple[str, ...] = ()
     may_call: tuple[str, ...] = ()
     named: bool = True  # the token says the name; otherwise the page may choose one
-    way: str = "token"  # how they came in: "token", "device:ID" or "link:ID"; what is revoked ends the sessions that came that way
+    way: str = "token"  # how they came in: "token", "device:ID", "link:ID", "xmpp:JID"; what is revoked ends the sessions that came so
     relay_only: bool = False  # their address is never shown to the other side
 
     @property

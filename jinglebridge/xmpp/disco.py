@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from jinglebridge import __version__
 from jinglebridge.errors import ItemNotFound, ServiceUnavailable
 from jinglebridge.jingle import features
 from jinglebridge.jingle.private import NS as NS_BRIDGE
-from jinglebridge.xmpp import caps
+from jinglebridge.xmpp import caps, native
 from jinglebridge.xmpp.caps import DiscoInfo, Identity
 from jinglebridge.xmpp.router import Answer, Router
 from jinglebridge.xmpp.stanza import COMMANDS, Stanza
@@ -54,6 +55,8 @@ GATEWAY = DiscoInfo(
     (Identity("component", "generic", "", "jinglebridge"), Identity("gateway", "webrtc", "", "jinglebridge")),
     BASE | {ITEMS, VERSION, "vcard-temp", "jid\\20escaping", COMMANDS, "jabber:x:data"},
 )
+# The same where pages may use an XMPP connection of their own.
+NATIVE_GATEWAY = replace(GATEWAY, features=GATEWAY.features | {native.NS})
 ACCOUNT = DiscoInfo((Identity("account", "registered"),), frozenset({caps.INFO, ITEMS, PING, "vcard-temp"}))
 
 
@@ -74,6 +77,7 @@ class Disco:
         self._subscribed = subscribed
         self._items = items
         self.nodes: Nodes | None = None
+        self.gateway = GATEWAY
 
     def register(self, router: Router) -> None:
         router.iq["get", f"{{{caps.INFO}}}query"] = self.info
@@ -128,7 +132,7 @@ class Disco:
 
     def _known(self, jid: str) -> DiscoInfo:
         if jid == self._domain:
-            return GATEWAY
+            return self.gateway
         if "/" not in jid:
             return ACCOUNT
         self._reachable(jid)

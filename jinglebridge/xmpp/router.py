@@ -39,7 +39,7 @@ class Answer:
     later: Callable[[], Awaitable[ET.Element]] | None = None
 
 
-IqHandler = Callable[[Stanza], Answer]
+IqHandler = Callable[[Stanza], Answer | None]  # None: the handler answers by itself, now or later
 Handler = Callable[[Stanza], None]
 TextHandler = Callable[[Stanza, str], Answer | None]  # None: the text is not plain enough
 BODY = f"{{{NS}}}body"
@@ -163,6 +163,8 @@ class Router:
             log.exception("iq-handler-failed")
             self._send(error_reply(stanza, None))
             return
+        if answer is None:
+            return
         if answer.later is not None:
             self._look_up(stanza, answer.later)
             return
@@ -192,7 +194,7 @@ class Router:
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
-    def _answer(self, stanza: Stanza) -> Answer:
+    def _answer(self, stanza: Stanza) -> Answer | None:
         if stanza.type not in ("get", "set") or len(stanza.element) != 1:
             raise BadRequest("an IQ request has exactly one payload")
         payload = stanza.payload = stanza.element[0]

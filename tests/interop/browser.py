@@ -104,7 +104,7 @@ class Person:
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and "ERR_CONNECTION" not in message.text and "WebSocket connection" not in message.text:
+        if message.type == "error" and not re.search("ERR_CONNECTION|ERR_SOCKET|ERR_EMPTY_RESPONSE|WebSocket connection", message.text):
             self.problems.append(message.text)
 
     def open(self, link: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import select
@@ -11,6 +12,8 @@ import time
 import xml.etree.ElementTree as ET
 from types import TracebackType
 from typing import Any, Self
+
+import aiohttp
 
 from jinglebridge.demo.lab import Ejabberd, Prosody
 
@@ -171,3 +174,52 @@ class RawPage:
 
     async def ask(self, id: str, **fields: Any) -> str:
         return await self.code(json.dumps({"id": id, **fields}))
+
+
+class RawStream:
+    """A session by stream and POST without any client code."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self.http = http
+        self.url = url
+        self.answer: dict[str, Any] = {}
+        self.pings = 0  # of the bridge
+        self.reply: aiohttp.ClientResponse | None = None
+
+    async def hello(self, **who: Any) -> dict[str, Any]:
+        async with self.http.post(f"{self.url}/stream", json={"type": "hello", "id": "h", "version": 1, **who}) as reply:
+            self.answer = await reply.json()
+        self.reply = await self.read()
+        assert self.reply.status == 200
+        return await self.hear()
+
+    def close(self) -> None:
+        """As a network that breaks does."""
+        if self.reply is not None:
+            self.reply.close()
+
+    async def bye(self) -> None:
+        """The orderly end: the bridge closes."""
+        assert self.reply is not None
+        await self.say({"type": "bye", "id": "bye"})
+        assert (await self.reply.content.read()).endswith(b"event: close\ndata: 1000 bye\n\n")
+
+    async def read(self, **headers: str) -> aiohttp.ClientResponse:
+        return await self.http.get(f"{self.url}/stream", headers={"Authorization": f"Bearer {self.answer['ticket']}", **headers})
+
+    async def hear(self, timeout: float = 5.0) -> dict[str, Any]:
+        assert self.reply is not None
+        async with asyncio.timeout(timeout):
+            while True:
+                line = (await self.reply.content.readuntil(b"\n\n")).decode()
+                if line.startswith("data: {"):
+                    frame: dict[str, Any] = json.loads(line.removeprefix("data: "))
+                    return frame
+                assert line == "event: ping\ndata: 0\n\n", line
+                self.pings += 1
+                await self.say()
+
+    async def say(self, *frames: dict[str, Any]) -> int:
+        headers = {"Authorization": f"Bearer {self.answer['key']}"}
+        async with self.http.post(f"{self.url}/stream/frames", data="\n".join(map(json.dumps, frames)), headers=headers) as reply:
+            return reply.status

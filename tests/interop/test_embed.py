@@ -17,6 +17,7 @@ from jinglebridge.demo.lab import Ejabberd, free_port
 
 from .bridge import BridgeProcess
 from .browser import Person, person
+from .middlebox import Middlebox
 from .rtc import firefox
 from .servers import HandsetFactory, unique_user
 from .test_contact import hears
@@ -174,6 +175,25 @@ def test_a_call_button_in_the_page_of_another_site(ejabberd: Ejabberd, handset: 
             refused(playwright, shop, bridge, tmp_path / "eve")
     finally:
         bridge.close()
+
+
+@pytest.mark.long
+def test_the_button_where_no_websocket_passes(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
+    """Across sites, so the browser asks before each kind of request. The guide's CSP lets it."""
+    shop = Shop()
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, start=False)
+    box = Middlebox(bridge.port)
+    bridge.url = box.url
+    bridge.write_config(web={"public_url": box.url, "allowed_origins": [f"http://localhost:{shop.port}"]})
+    try:
+        bridge.start()
+        with shop.open(), sync_playwright() as playwright:
+            allowed(playwright, shop, bridge, handset, ejabberd, tmp_path / "anna")
+        assert box.refused == 1 and not box.cookies
+        assert {box.count(f"OPTIONS /stream{path}") for path in ("", "/frames")} == {1}, "asked once, and remembered"
+    finally:
+        bridge.close()
+        box.close()
 
 
 @pytest.mark.long

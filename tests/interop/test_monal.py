@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from .peers.monal import Monal
 from .peers.scenes import page_calls, page_rings, peer_calls, peer_rings
 from .peers.story import Story
 from .peers.words import el, jmi, message
+from .rtc import chromium
+from .servers import unique_user
+from .users import until
 
 LOW, HIGH = "00000000-0000-4000-8000-000000000000", "ffffffff-ffff-4fff-bfff-ffffffffffff"
 Stage = Callable[..., Story[Any]]
@@ -184,6 +189,74 @@ def test_a_second_propose_moves_its_call(stage: Stage) -> None:
     story.becomes(al.legs[new.sid], "accepted")
     other.hangs_up()
     story.becomes(al.legs[new.sid], "ended")
+    story.closes()
+
+
+@pytest.mark.parametrize("made_by", [page_calls, peer_calls])
+def test_a_page_that_is_loaded_anew_goes_on_without_ringing(stage: Stage, made_by: Callable[..., Any]) -> None:
+    """It says that it is gone, comes back to its address, and its person presses "call again": the call moves as above."""
+    story = stage(Monal)
+    al, bob = story.peer, story.page
+    old = made_by(story, "audio")
+    first, full = bob.call, bob.full
+    bob.asks("hangup", call=first, reason="gone")
+    story.reloads(bob)
+    assert bob.full == full
+    bob.asks("hangup", call=first, reason="gone")
+    bob.calls(al.jid, "audio")
+    new = story.hears(al, "propose", sender=full)
+    assert old.ended == "migrated"
+    bob.hears("ended", call=first, reason="moved")
+    bob.gets_answer()
+    story.becomes(al.legs[new.sid], "accepted")
+    assert [h.what for h in al.inbox if h.what == "session-terminate"] == []
+    bob.hangs_up()
+    story.becomes(al.legs[new.sid], "ended")
+    story.closes()
+
+
+@pytest.mark.long
+def test_the_call_page_is_reloaded(stage: Stage) -> None:
+    """The same with the real page in Chromium: one press on "Call again"."""
+    story = stage(Monal)
+    al, user = story.peer, unique_user("carl")
+    browsing = chromium("about:blank")
+    browser = story.run(browsing.__aenter__())
+    try:
+        tab = story.run(browser.page(story.bridge.link(user, al.jid)))
+
+        def presses(name: str) -> None:
+            story.run(tab._page.get_by_role("button", name=name, exact=True).click(timeout=15000))
+
+        def connecting(sid: str) -> None:
+            story.becomes(al.legs[sid], "accepted")
+            story.run(until("the call", lambda: tab.run("window.jinglebridge?.call?.state"), lambda state: state == "connecting"))
+
+        presses(f"Call {al.jid.partition('@')[0]}")
+        first = story.hears(al, "propose", within=10)
+        al.answers()
+        connecting(first.sid)
+        story.run(tab._page.reload())
+        presses("Call again")
+        second = story.hears(al, "propose", within=10)
+        assert al.legs[first.sid].ended == "migrated" and second.sender == first.sender
+        connecting(second.sid)
+        presses("Hang up")
+        story.becomes(al.legs[second.sid], "ended")
+    finally:
+        story.run(browsing.__aexit__(None, None, None))
+    story.closes()
+
+
+@pytest.mark.long
+def test_a_page_that_goes_for_good_is_told_soon(stage: Stage) -> None:
+    story = stage(Monal)
+    al, bob = story.peer, story.page
+    leg = page_calls(story, "audio")
+    bob.asks("hangup", call=bob.call, reason="gone")
+    story.hears_no(al, "session-terminate")
+    story.hears(al, "session-terminate", sid=leg.sid, reason="gone")
+    bob.ends("gone")
     story.closes()
 
 

@@ -17,6 +17,7 @@ from jinglebridge.demo.lab import Ejabberd, Nginx
 
 from .bridge import BridgeProcess
 from .browser import person
+from .raw import RawStream
 from .servers import HandsetFactory, unique_user
 
 PER_IP = 6
@@ -77,12 +78,17 @@ async def test_strangers_from_another_origin_are_refused(behind_nginx: tuple[Bri
 @pytest.mark.parametrize("seconds", [65, pytest.param(240, marks=pytest.mark.long)])
 @pytest.mark.timeout(400)
 async def test_idle_socket_survives(behind_nginx: tuple[BridgeProcess, Nginx], seconds: int) -> None:
-    """The page says nothing for longer than nginx's own limit of 60 s; only pings of the WebSocket itself pass."""
+    """The page says nothing for longer than nginx's own limit of 60 s; only pings of the WebSocket, and of the stream, pass."""
     bridge, nginx = behind_nginx
     async with client_of("127.0.0.10", nginx) as client:
         socket = await hello(client, bridge, nginx)
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(socket.receive(), seconds)
+        stream = RawStream(client, nginx.url)
+        assert (await stream.hello(token=bridge.token(unique_user("carol"))))["type"] == "welcome", "nothing waits in a buffer"
+        silent = await asyncio.gather(asyncio.wait_for(socket.receive(), seconds), stream.hear(seconds), return_exceptions=True)
+        assert [type(each) for each in silent] == [asyncio.TimeoutError] * 2 and stream.pings >= seconds // 10 - 1
+        assert await stream.say({"type": "ping", "id": "late"}) == 204
+        assert await stream.hear() == {"type": "pong", "id": "late"}
+        await stream.bye()
         await socket.send_json({"type": "ping", "id": "late"})
         assert json.loads((await socket.receive(timeout=5)).data) == {"type": "pong", "id": "late"}
         await socket.close()

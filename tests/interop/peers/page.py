@@ -16,6 +16,16 @@ class Refused(Exception):
     """The bridge answered a request with an error, or took an offer back; the arguments are its code (or ``rollback``) and `what`."""
 
 
+async def _connected(http: aiohttp.ClientSession, url: str, **way: Any) -> tuple[aiohttp.ClientWebSocketResponse, list[dict[str, Any]]]:
+    """A socket, and what came on it up to the welcome."""
+    socket = await http.ws_connect(url, protocols=(m.PROTOCOL,), max_msg_size=0)
+    await socket.send_str(json.dumps({"type": "hello", "id": "hello", "version": 1, **way}))
+    first: list[dict[str, Any]] = []
+    while not first or first[-1]["type"] != "welcome":
+        first.append(await socket.receive_json(timeout=5))
+    return socket, first
+
+
 class Page:
     """Everything that came and has not been expected yet stays in `inbox`. Third person: what the user or the page does."""
 
@@ -27,16 +37,24 @@ class Page:
         self.media: tuple[str, ...] = ()
         self.local = self.remote = ""  # SDP
         self._requests = 0
+        self._secret = first[-1]["resume"]
         self._reader = stage.loop.create_task(self._read())
 
     @classmethod
     async def open(cls, stage: Any, http: aiohttp.ClientSession, url: str, token: str) -> Page:
-        socket = await http.ws_connect(url, protocols=(m.PROTOCOL,), max_msg_size=0)
-        await socket.send_str(json.dumps({"type": "hello", "id": "hello", "version": 1, "token": token}))
-        first: list[dict[str, Any]] = []
-        while not first or first[-1]["type"] != "welcome":
-            first.append(await socket.receive_json(timeout=5))
+        socket, first = await _connected(http, url, token=token)
         return cls(stage, socket, first[-1]["jid"], first)
+
+    def reloads(self, http: aiohttp.ClientSession, url: str) -> None:
+        """The page is loaded anew, and resumes its session."""
+        self._stage.run(self._reload(http, url))
+
+    async def _reload(self, http: aiohttp.ClientSession, url: str) -> None:
+        await self.close()
+        seen = max((frame["seq"] for frame in self.inbox if "seq" in frame), default=0)
+        self._socket, first = await _connected(http, url, resume={"secret": self._secret, "lastSeq": seen})
+        self.full, self._secret = first[-1]["jid"], first[-1]["resume"]
+        self._reader = self._stage.loop.create_task(self._read())
 
     async def close(self) -> None:
         self._reader.cancel()

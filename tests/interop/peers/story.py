@@ -70,6 +70,11 @@ class Story(Generic[P]):
         self.until(lambda: self._sees(page), "the page sees what the peer can do")
         return page
 
+    def reloads(self, page: Page) -> None:
+        """The page is loaded anew, and is at its address again."""
+        assert self._http is not None
+        page.reloads(self._http, self.bridge.url + "/ws")
+
     async def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession()
 

@@ -149,7 +149,7 @@ class Schedule:
         features = frozenset(DEVICE | {JMI}) if self.random.random() < 0.5 else frozenset(DEVICE)
         limits = Limits(attempts_per_caller=self.random.choice((3, 100)), attempts_per_domain=self.random.choice((3, 100)))
         self.count = 0
-        devices = [PeerResource(PHONE, features)]
+        devices = [PeerResource(PHONE, features, node=self.random.choice(("", "https://monal-im.org/")))]
         if self.random.random() < 0.5:
             devices.append(PeerResource(LAPTOP, frozenset(DEVICE)))
         self.w = World(*devices, limits=limits, ids=self.new_id)

@@ -190,6 +190,66 @@ export class FakePeerConnection {
   }
 }
 
+/** The bridge's streams: without `up` no request gets an answer, as when there is no network. */
+export class FakeStreams {
+  /** @type {FakeStreams[]} */
+  static all = []
+  static up = false
+  static get last() { return FakeStreams.all.at(-1) }
+
+  posts = [] // one array of frames each
+  sent = [] // all frames
+  closed = false
+  answer = null // instead of key and ticket
+  hold = null // a promise that POSTs wait for
+
+  static async fetch(url, { method = 'GET', body, headers, signal, keepalive, credentials }) {
+    if (!FakeStreams.up) throw new TypeError('fetch failed')
+    if (url.endsWith('/frames')) return FakeStreams.all.find(({ key }) => headers.Authorization === `Bearer ${key}`)?.take(body, keepalive) ?? { ok: false, status: 401 }
+    if (method === 'POST') return new FakeStreams(url, body, credentials).begun
+    return FakeStreams.all.find(({ ticket }) => headers.Authorization === `Bearer ${ticket}`).stream(signal)
+  }
+
+  constructor(url, hello, credentials) {
+    const n = FakeStreams.all.push(this)
+    Object.assign(this, { url, credentials, hello: JSON.parse(hello), key: `key-${n}`, ticket: `ticket-${n}` })
+    this.sent.push(this.hello)
+  }
+
+  get begun() {
+    const text = JSON.stringify(FakeStreams.refusal ?? { key: this.key, ticket: this.ticket, expires: 10 })
+    return { ok: true, status: 200, text: async () => text }
+  }
+
+  async take(body, keepalive) {
+    const frames = body.split('\n').map((line) => line && JSON.parse(line))
+    this.posts.push(frames)
+    this.keepalive = keepalive
+    this.sent.push(...frames)
+    await this.hold
+    return { ok: !this.closed, status: this.closed ? 401 : 204 }
+  }
+
+  stream(signal) {
+    const body = new ReadableStream({ start: (controller) => { this.controller = controller } })
+    signal.addEventListener('abort', () => {
+      if (!this.closed) this.controller.error(new Error('aborted'))
+      this.closed = true
+    })
+    return { ok: true, status: 200, body }
+  }
+
+  write(text) { this.controller.enqueue(new TextEncoder().encode(text)) }
+  say(frame) { this.write(`data: ${JSON.stringify(frame)}\n\n`) }
+  welcome(fields) { FakeSocket.prototype.welcome.call({ open() {}, say: (frame) => this.say(frame) }, fields) }
+  cut() {
+    this.closed = true
+    this.controller.close()
+  }
+
+  of(type) { return this.sent.filter((frame) => frame.type === type) }
+}
+
 /** Lets all promises that can settle do so. */
 export const settle = () => new Promise((resolve) => setImmediate(resolve))
 
@@ -202,6 +262,8 @@ export let page = new EventTarget()
 /** Puts the fakes where a browser has the real ones. */
 export function install() {
   FakeSocket.all = []
+  FakeStreams.all = []
+  Object.assign(FakeStreams, { up: false, refusal: null })
   FakePeerConnection.all = []
   Object.assign(devices, { audio: null, video: null, screen: null })
   const getUserMedia = async (wanted) => {
@@ -215,7 +277,7 @@ export function install() {
   page = new EventTarget()
   globalThis.addEventListener = (type, run) => page.addEventListener(type, run)
   globalThis.removeEventListener = (type, run) => page.removeEventListener(type, run)
-  Object.assign(globalThis, { WebSocket: FakeSocket, RTCPeerConnection: FakePeerConnection, MediaStream: FakeStream })
+  Object.assign(globalThis, { WebSocket: FakeSocket, RTCPeerConnection: FakePeerConnection, MediaStream: FakeStream, fetch: FakeStreams.fetch })
   Object.defineProperty(globalThis, 'navigator', { value: { mediaDevices: { getUserMedia, getDisplayMedia } }, configurable: true })
 }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { beforeEach, describe, it } from 'node:test'
+import { afterEach, beforeEach, describe, it } from 'node:test'
 
 import { Signalling } from '../../../client/signalling.js'
-import { FakeClock, FakeSocket, install, settle } from './fakes.mjs'
+import { FakeClock, FakeSocket, install, page, settle } from './fakes.mjs'
 
 let clock
+afterEach(() => { delete globalThis.document })
 beforeEach(() => {
   install()
   clock = new FakeClock()
@@ -52,6 +53,20 @@ describe('hello', () => {
     FakeSocket.last.say({ type: 'error', id: FakeSocket.last.hello.id, code: 'token-expired', message: 'late' })
     await assert.rejects(opened, { code: 'token-expired' })
     assert.equal(it.state, 'offline')
+  })
+
+  it('goes by the transport that the page brings, which says who this is', async () => {
+    const made = []
+    const it = await online({ transport: () => (made.push(new FakeSocket('ws://own')), made.at(-1)) })
+    assert.deepEqual(FakeSocket.all, made)
+    const { id, ...rest } = made[0].sent[0]
+    assert.deepEqual(rest, { type: 'hello', version: 1, video: true })
+    made[0].onclose({ code: 1013 })
+    await clock.pass(1000)
+    assert.equal(made.length, 2)
+    made[1].open()
+    assert.equal(made[1].hello.resume.lastSeq, 0)
+    assert.equal(it.state, 'reconnecting')
   })
 
   it('fails for good when a plain token is refused', async () => {
@@ -123,6 +138,16 @@ describe('requests', () => {
   it('over the limit are refused here', async () => {
     const it = await online()
     await assert.rejects(it.request('call', { sdp: 'é'.repeat(60_000) }), { code: 'too-big' })
+  })
+
+  it('of who waits for a connection leave once', async () => {
+    const it = link()
+    it.addEventListener('connection', ({ detail }) => detail.state === 'online' && it.request('history'))
+    it.open()
+    await settle()
+    it.request('devices')
+    FakeSocket.last.welcome()
+    assert.deepEqual(FakeSocket.last.sent.map(({ type }) => type), ['hello', 'history', 'devices'])
   })
 
   it('that are urgent are refused without a connection', async () => {
@@ -198,6 +223,22 @@ describe('resume', () => {
     assert.deepEqual(seen, ['reconnecting', 'online'])
   })
 
+  it('is the end when the secret is refused and the token, which is no function, has expired', async () => {
+    const it = await online()
+    const seen = []
+    it.addEventListener('connection', ({ detail }) => seen.push([detail.state, detail.error?.code]))
+    FakeSocket.last.cut()
+    await clock.pass(1000)
+    for (const code of ['not-authorized', 'token-expired']) {
+      FakeSocket.last.open()
+      FakeSocket.last.say({ type: 'error', id: FakeSocket.last.hello.id, code, message: 'late' })
+      await settle()
+    }
+    assert.deepEqual(FakeSocket.all.map(({ hello }) => [hello.resume?.secret, hello.token]), [[undefined, 'T'], ['secret-1', undefined], [undefined, 'T']])
+    assert.deepEqual(seen, [['reconnecting', undefined], ['offline', 'token-expired']])
+    assert.equal(clock.timers.size, 0)
+  })
+
   it('is the end when the secret is refused and there is nothing else', async () => {
     const it = await online({ resume: { secret: 's', lastSeq: 7 } })
     assert.deepEqual(FakeSocket.last.hello.resume, { secret: 's', lastSeq: 7 })
@@ -264,23 +305,28 @@ describe('a dead or slow socket', () => {
     assert.equal(it.resume.lastSeq, 0)
   })
 
-  it('is tried again after 0.5 … 10 s, less and less often', async () => {
-    const it = await online()
-    const waits = []
-    it.addEventListener('connection', ({ detail }) => waits.push(detail.retryIn))
-    for (let round = 0; round < 7; round++) {
+  for (const [visibilityState, expected] of [['visible', [1, 2, 2.5, 2.5, 2.5]], ['hidden', [1, 2, 4, 8, 10, 10, 10]]]) {
+    it(`is tried again less and less often, sooner if somebody looks: ${visibilityState}`, async () => {
+      globalThis.document = Object.assign(new EventTarget(), { visibilityState })
+      const it = await online()
+      const waits = []
+      it.addEventListener('connection', ({ detail }) => waits.push(detail.retryIn))
+      for (const wait of expected) {
+        FakeSocket.last.cut()
+        await settle()
+        await clock.pass(wait * 1000)
+      }
+      assert.deepEqual(waits, expected)
+      clock.random = () => 0
+      const hurried = new Signalling('ws://h/ws', { token: 'T' }, {}, clock)
+      hurried.addEventListener('connection', ({ detail }) => waits.push(detail.retryIn))
+      hurried.open()
+      await settle()
       FakeSocket.last.cut()
-      await clock.pass(10_000)
-    }
-    assert.deepEqual(waits, [1, 2, 4, 8, 10, 10, 10])
-    clock.random = () => 0
-    const hurried = new Signalling('ws://h/ws', { token: 'T' }, {}, clock)
-    hurried.addEventListener('connection', ({ detail }) => waits.push(detail.retryIn))
-    hurried.open()
-    await settle()
-    FakeSocket.last.cut()
-    assert.equal(waits.at(-1), 0.5)
-  })
+      await settle()
+      assert.equal(waits.at(-1), 0.5)
+    })
+  }
 
   it('that says rubbish, or an unknown type, does no harm', async () => {
     const it = await online()
@@ -289,6 +335,71 @@ describe('a dead or slow socket', () => {
     FakeSocket.last.say({ type: 'ack', id: 'nobody' })
     assert.equal(it.state, 'online')
   })
+})
+
+describe('waking up', () => {
+  const hidden = (state) => Object.assign(globalThis.document ??= new EventTarget(), { visibilityState: state })
+
+  it('reconnects at once when the page is looked at again, not while it is hidden', async () => {
+    hidden('hidden')
+    const it = await online()
+    for (let round = 0; round < 5; round++) {
+      FakeSocket.last.cut()
+      await clock.pass(9_999)
+    }
+    const count = FakeSocket.all.length
+    FakeSocket.last.cut()
+    await settle()
+    document.dispatchEvent(new Event('visibilitychange'))
+    await settle()
+    assert.equal(FakeSocket.all.length, count)
+    hidden('visible')
+    document.dispatchEvent(new Event('visibilitychange'))
+    await settle()
+    assert.equal(FakeSocket.all.length, count + 1)
+    FakeSocket.last.welcome({ resumed: true })
+    assert.equal(it.state, 'online')
+  })
+
+  it('reconnects at once on a new network, also where an attempt hangs in the old one, and begins its waits anew', async () => {
+    const it = await online()
+    FakeSocket.last.cut()
+    await clock.pass(1000)
+    const hangs = FakeSocket.last
+    page.dispatchEvent(new Event('online'))
+    await settle()
+    assert.notEqual(FakeSocket.last, hangs)
+    assert.ok(hangs.closed)
+    const waits = []
+    it.addEventListener('connection', ({ detail }) => waits.push(detail.retryIn))
+    FakeSocket.last.cut()
+    await settle()
+    assert.deepEqual(waits, [1])
+  })
+
+  it('finds a socket that died in its sleep within 5 s: timers jump, nothing is closed', async () => {
+    const it = await online()
+    clock.now += 3_600_000
+    page.dispatchEvent(new Event('online'))
+    assert.equal(FakeSocket.last.of('ping').length, 1)
+    await clock.pass(5000)
+    assert.equal(it.state, 'reconnecting')
+    await clock.pass(1000)
+    FakeSocket.last.welcome({ resumed: false, seq: 0 })
+    assert.equal(it.state, 'online')
+  })
+})
+
+it('a client that is older than the bridge fails with bad-version, whatever else it could try', async () => {
+  let asked = 0
+  const it = link({ token: () => `T${++asked}` })
+  const opened = it.open()
+  await settle()
+  FakeSocket.last.open()
+  FakeSocket.last.say({ type: 'error', id: FakeSocket.last.hello.id, code: 'bad-version', message: 'this server speaks version 2' })
+  await assert.rejects(opened, { code: 'bad-version', message: 'this server speaks version 2' })
+  await clock.pass(60_000)
+  assert.deepEqual([it.state, asked, FakeSocket.all.length, clock.timers.size], ['offline', 1, 1, 0])
 })
 
 it('close() says bye, rejects what waits, and leaves no timer', async () => {

@@ -128,7 +128,7 @@ async def test_called_back(enter: Open, shop: Open) -> None:
         await expect(status(page)).to_have_text("Incoming call")
         await press(page, answer)
         if answer == "Decline":
-            await expect(bob.get_by_text("Alice Liddell declined the call.")).to_be_visible()
+            await expect(bob.get_by_role("heading", name="Alice Liddell declined the call.")).to_be_visible()
             await press(bob, "Close")
     await expect(status(page)).to_have_text("Connected")
     await until(page, PLAYING)

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from jinglebridge.config import Admin, Config, Store, Tokens, Turn, Web, Xmpp
+from jinglebridge.config import Admin, Config, Policy, Store, Tokens, Turn, Web, Xmpp
 from jinglebridge.demo.lab import certificate, free_port
 from jinglebridge.errors import OperatorError
 from jinglebridge.service import bridge as module
@@ -25,7 +25,7 @@ from jinglebridge.service.devices import Devices
 from jinglebridge.store.sqlite import SqliteStore
 from jinglebridge.web import messages as m
 from jinglebridge.web import tokens
-from jinglebridge.xmpp import link
+from jinglebridge.xmpp import caps, link, native
 from tests.unit.fake_xmpp import FakeServer
 from tests.unit.fakes import DOMAIN, logged, until
 
@@ -46,11 +46,14 @@ async def make(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(link, "NONCE_WAIT", 0.3)
     made: list[Bridge] = []
 
-    def build(*, web: dict[str, Any] | None = None, with_web: bool = True, folder: Path = tmp_path / "store", **xmpp: Any) -> Bridge:
+    def build(
+        *, web: dict[str, Any] | None = None, with_web: bool = True, folder: Path = tmp_path / "store", native: bool = True, **xmpp: Any
+    ) -> Bridge:
         config = Config(
             xmpp=Xmpp(**({"domain": DOMAIN, "secret": "x", "server": "im.test", "port": server.port, "start_timeout": 0.5} | xmpp)),
             web=Web(**({"listen": f"127.0.0.1:{free_port()}"} | (web or {}))),
             store=Store(path=str(folder)),
+            policy=Policy(native=native),
             tokens=Tokens(secret=SECRET),
             turn=Turn(urls=["turn:t.test"], secret="turn-secret"),
             admin=Admin(socket=os.path.relpath(tmp_path / "a.sock")),  # short: a socket path has at most 107 bytes
@@ -265,3 +268,56 @@ async def test_a_device_that_was_signed_out_while_no_bridge_ran(make: Make, tmp_
             await socket.send_json({"type": "hello", "id": "h", "version": 1, **way})
             answers.append((await socket.receive_json()).get("code", "let in"))
     assert answers == ["not-authorized", "not-authorized", "let in"]
+
+
+async def say(server: FakeServer, text: str) -> str:
+    """Somebody at im.test sends this to the bridge's domain; what comes back, as text."""
+    server.stanzas.clear()
+    server.inject(f"<iq type='set' id='q1' from='anna@im.test/web' to='{DOMAIN}'>{text}</iq>")
+    answer = await until(lambda: next((e for e in server.stanzas if e.get("id") == "q1"), None))
+    return "".join(answer.itertext()) or str(answer[0][0].tag)
+
+
+async def announced(server: FakeServer) -> bool:
+    server.stanzas.clear()
+    server.inject(f"<iq type='get' id='d1' from='eve@evil.test/x' to='{DOMAIN}'><query xmlns='{caps.INFO}'/></iq>")
+    answer = await until(lambda: next((e for e in server.stanzas if e.get("id") == "d1"), None))
+    return native.NS in [e.get("var") for e in answer.iter()]
+
+
+async def test_pages_with_a_connection_of_their_own(server: FakeServer, make: Make):
+    """They are let in, told of a stop and of a lost connection, and kept out after a change of the policy."""
+    first = make()
+    await first.start()
+    assert await announced(server)
+    hello = f"<frame xmlns='{native.NS}'>{{}}</frame>".format
+    welcome = json.loads(await say(server, hello('{"type":"hello","id":"h","version":1}')))
+    (session,) = first.sessions.by_jid.values()
+    assert session.jid == welcome["jid"] and session.wire is not None
+    server.drop()
+    await until(lambda: session.wire is None)
+    await until(lambda: first.link.ready)
+    resume = json.dumps({"type": "hello", "id": "h", "version": 1, "resume": {"secret": welcome["resume"], "lastSeq": 0}})
+    welcome = json.loads(await say(server, hello(resume)))
+    assert welcome["resumed"] and welcome["jid"] == session.jid
+    await first.stop()
+    told = [e[0].text or e[0].get("code") for e in server.stanzas if e.get("to") == "anna@im.test/web" and e.get("type") == "set"]
+    assert ['"draining"' in str(text) for text in told] == [True, False] and server.stanzas[-1] is not None
+    assert [e[0].get("code") for e in server.stanzas if len(e) and e[0].tag == f"{{{native.NS}}}close"] == ["1001"]
+    second = make(native=False)
+    await second.start()
+    assert second.sessions.by_jid == {} and not await announced(server)
+    assert (await say(server, hello(resume))).endswith("service-unavailable")
+
+
+async def test_a_restart_keeps_pages_with_a_connection_of_their_own(server: FakeServer, make: Make):
+    first = make()
+    await first.start()
+    hello = f"<frame xmlns='{native.NS}'>{{}}</frame>".format
+    welcome = json.loads(await say(server, hello('{"type":"hello","id":"h","version":1}')))
+    await first.stop()
+    second = make()
+    await second.start()
+    resume = json.dumps({"type": "hello", "id": "h", "version": 1, "resume": {"secret": welcome["resume"], "lastSeq": 0}})
+    again = json.loads(await say(server, hello(resume)))
+    assert again["jid"] == welcome["jid"] and not again["resumed"]

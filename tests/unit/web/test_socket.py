@@ -12,12 +12,12 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from jinglebridge.errors import EndpointError
+from jinglebridge.web import connection as module
 from jinglebridge.web import frames
 from jinglebridge.web import messages as m
-from jinglebridge.web import socket as module
 from jinglebridge.web.server import WebServer
-from jinglebridge.web.sessions import Session, Sessions
-from jinglebridge.web.socket import Connection
+from jinglebridge.web.sessions import Session, Sessions, Wire
+from jinglebridge.web.socket import Socket
 from jinglebridge.web.tokens import Identity
 from tests.unit.fakes import logged, until
 
@@ -33,7 +33,7 @@ class FakeGate:
         self.detached_sessions: list[Session] = []
         self.byes: list[Session] = []
 
-    async def hello(self, frame: m.Hello, wire: Connection, address: str) -> Session:
+    async def hello(self, frame: m.Hello, wire: Wire, address: str) -> Session:
         if frame.token == "bug":
             raise ZeroDivisionError("secret")
         session = self.sessions.find(frame.resume.secret) if frame.resume else None
@@ -320,11 +320,11 @@ class Pipe(asyncio.Transport):
 
 
 @pytest.fixture
-async def piped(gate: FakeGate) -> AsyncIterator[Callable[[Pipe], Connection]]:
-    made: list[Connection] = []
+async def piped(gate: FakeGate) -> AsyncIterator[Callable[[Pipe], Socket]]:
+    made: list[Socket] = []
 
-    def make(pipe: Pipe) -> Connection:
-        made.append(Connection(gate, "192.0.2.1"))
+    def make(pipe: Pipe) -> Socket:
+        made.append(Socket(gate, "192.0.2.1"))
         made[-1].start(pipe)
         return made[-1]
 
@@ -333,7 +333,7 @@ async def piped(gate: FakeGate) -> AsyncIterator[Callable[[Pipe], Connection]]:
         connection.connection_lost(None)
 
 
-Piped = Callable[[Pipe], Connection]
+Piped = Callable[[Pipe], Socket]
 
 
 def masked(text: str | bytes, opcode: int = 1) -> bytes:
@@ -449,7 +449,7 @@ async def test_what_breaks_the_protocol_ends_the_socket(piped: Piped, data: byte
     assert len(pipe.writes) == 1, "nothing is read any more"
 
 
-async def greeted(piped: Piped, gate: FakeGate) -> tuple[Connection, Pipe, Session]:
+async def greeted(piped: Piped, gate: FakeGate) -> tuple[Socket, Pipe, Session]:
     pipe = Pipe(reads=True)
     connection = piped(pipe)
     connection.data_received(masked(json.dumps(HELLO)))

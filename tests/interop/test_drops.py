@@ -1,0 +1,186 @@
+"""The network of the page goes away for a while, and what the person sees of it. Issue 6, "Bad input"; DESIGN §5."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Route, sync_playwright
+
+from jinglebridge.demo.handset import Handset
+from jinglebridge.demo.lab import Ejabberd, LabError
+from jinglebridge.web import tokens
+
+from .bridge import BridgeProcess, wait_for
+from .browser import Person, person
+from .middlebox import Middlebox
+from .servers import HandsetFactory, unique_user
+from .test_contact import hears, two_tones
+
+TONES = two_tones()
+LOST = "Connection lost. Reconnecting… Your call goes on meanwhile."
+
+
+class Place:
+    """A bridge behind a network that can be taken away, and a person there."""
+
+    def __init__(self, server: Ejabberd, folder: Path, alice: Person, handset: HandsetFactory, **limits: Any) -> None:
+        self.bridge = BridgeProcess(folder, server, start=False)
+        self.box = Middlebox(self.bridge.port, "pass")
+        self.bridge.write_config(web={"public_url": self.box.url}, limits={"calls_per_minute": 1000, **limits})
+        self.alice = alice
+        self.echo: Handset = handset(server, None, "--tone", str(TONES[1]))
+
+    def __enter__(self) -> Place:
+        self.bridge.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bridge.close()
+        self.box.close()
+
+    def open(self, **claims: Any) -> None:
+        self.alice.open(f"{self.box.url}/#token={self.bridge.token(unique_user('alice'), self.echo.jid, **claims)}")
+
+    def call(self) -> None:
+        self.alice.press(f"Call {self.echo.user}")
+        self.talk()
+
+    def talk(self) -> None:
+        self.alice.connected()
+        self.alice.media_grows(video=False)
+        self.alice.hears_tone(TONES[1])
+        self.echo.until(hears(TONES[0]))
+
+    def hang_up(self) -> None:
+        self.alice.press("Hang up")
+        assert self.echo.wait("ended")["reason"] == "peer: success"
+        self.alice.sees(f"Call with {self.echo.user} ended")
+        assert self.echo.report()["violations"] == [] and self.alice.problems == []
+        wait_for("nothing is left", lambda: self.bridge.calls() == [])
+
+
+@pytest.fixture
+def alice(tmp_path: Path) -> Iterator[Person]:
+    with sync_playwright() as playwright, person(playwright, tmp_path, TONES[0]) as alice:
+        yield alice
+
+
+@pytest.mark.parametrize("seconds", [5, pytest.param(60, marks=pytest.mark.long)])
+def test_media_goes_on_and_so_does_the_call(
+    ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path, seconds: int
+) -> None:
+    """Nothing is closed, nothing passes: both sides find out by themselves, the page within 15 s."""
+    with Place(ejabberd, tmp_path / "bridge", alice, handset) as place:
+        place.open()
+        place.call()
+        place.box.freeze()
+        began = time.monotonic()
+        alice.press("Mute")
+        if seconds > 15:
+            alice.sees(re.escape(LOST))
+        place.echo.until(lambda r: r["heard"]["silence"])
+        while time.monotonic() - began < seconds:
+            alice.media_grows(video=False)
+        assert not place.echo.report(log=False)["call"]["muted_by_peer"]
+        place.box.mend()
+        place.echo.until(lambda r: r["call"]["muted_by_peer"])
+        alice.gone("Connection lost")
+        alice.press("Unmute")
+        place.talk()
+        place.hang_up()
+
+
+@pytest.mark.long
+def test_after_an_outage_the_page_is_back_before_it_is_shown_as_gone(
+    ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path
+) -> None:
+    """However long the bridge was away: somebody looks at this page, so it asks often enough for the window after a start."""
+    with Place(ejabberd, tmp_path / "bridge", alice, handset) as place:
+        place.open()
+        alice.sees("Online")
+        place.bridge.signal(signal.SIGKILL)
+        alice.sees("Connection lost. Reconnecting…")
+        time.sleep(8.0)
+        place.bridge.start()
+        alice.gone("Connection lost", timeout=3.5)
+        time.sleep(4.0)  # until the window is over
+        with pytest.raises(LabError):
+            place.echo.wait("presence", timeout=0.1, type="unavailable")
+        place.call()
+        place.hang_up()
+
+
+@pytest.mark.parametrize("window", [3.0, pytest.param(120.0, marks=pytest.mark.long)])
+@pytest.mark.timeout(300)
+def test_too_long_is_the_end_of_the_call_and_both_sides_are_told(
+    ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path, window: float
+) -> None:
+    with Place(ejabberd, tmp_path / "bridge", alice, handset, resume=window, linger=min(window, 10.0)) as place:
+        place.open()
+        place.call()
+        place.box.cut()
+        alice.sees(re.escape(LOST))
+        assert place.echo.wait("ended", timeout=window + 10.0)["reason"] == "peer: gone"
+        place.box.mend()
+        alice.sees(f"The call was lost: {place.echo.user} or the connection has gone away.")
+        alice.offers("Call again")
+        alice.gone("Connection lost")
+        alice.press("Call again")
+        place.talk()
+        place.hang_up()
+
+
+def test_a_token_that_expires_in_a_call(ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path) -> None:
+    """A call and a short loss need it no more. After a long one the person reads why they are not let in, and what became of the call."""
+    with Place(ejabberd, tmp_path / "bridge", alice, handset, resume=3.0, linger=3.0) as place:
+        began = time.time()
+        place.open(lifetime=8 - tokens.LEEWAY)
+        place.call()
+        time.sleep(max(0.0, began + 9.0 - time.time()))
+        place.box.cut()
+        alice.sees(re.escape(LOST))
+        place.box.mend()
+        alice.gone("Connection lost")
+        place.talk()
+        place.box.cut()
+        assert place.echo.wait("ended")["reason"] == "peer: gone"
+        place.box.mend()
+        alice.sees(f"The call was lost: {place.echo.user} or the connection has gone away. Your link has expired")
+        assert place.echo.report()["violations"] == [] and alice.problems == []
+
+
+def test_a_computer_that_slept(ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path) -> None:
+    """All timers of the page are late by an hour. While the network is there nothing happens; if it was not, the page finds out."""
+    with Place(ejabberd, tmp_path / "bridge", alice, handset, resume=3.0, linger=3.0) as place:
+        alice.page.clock.install()
+        place.open()
+        place.call()
+        alice.page.clock.fast_forward("01:00:00")
+        place.talk()
+        place.box.cut()
+        assert place.echo.wait("ended")["reason"] == "peer: gone"
+        place.box.mend()
+        alice.page.clock.fast_forward("08:00:00")
+        alice.sees(f"The call was lost: {place.echo.user} or the connection has gone away.")
+        alice.gone("Connection lost")
+
+
+def test_a_page_that_is_older_than_the_bridge(ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path) -> None:
+    with Place(ejabberd, tmp_path / "bridge", alice, handset) as place:
+
+        def older(route: Route) -> None:
+            reply = route.fetch()
+            text = reply.text().replace("const VERSION = 1\n", "const VERSION = 0\n")
+            assert text != reply.text()
+            route.fulfill(response=reply, body=text)
+
+        alice.page.route("**/client/signalling.js", older)
+        alice.page.goto(f"{place.box.url}/#token={place.bridge.token(unique_user('alice'))}")
+        alice.sees("This page is out of date. Reload it")
+        assert alice.problems == []
