@@ -28,7 +28,7 @@ export class Lifeline {
   #timers
   #ufrag = ''
   #heardOf = -1 // media that had come when a restart was made for the want of it
-  #moved = () => this.#up && this.#timers.set('look', SETTLED, () => this.#look())
+  #moved = () => this.#up && this.#timers.set('look', SETTLED, () => { this.#link.check(); this.#look() })
   #online = () => this.#link.state === 'online' && this.#timers.has('wait') && this.#restart()
 
   /**
@@ -98,18 +98,23 @@ export class Lifeline {
 
   /** Another way, if nothing comes by this one; not twice, for perhaps nothing is sent. */
   async #look() {
-    const { mediaReceived } = await measure(this.#peer.connection)
-    if (mediaReceived === this.#heardOf) return
+    const before = await this.#received()
+    if (before === this.#heardOf || this.#call.ended) return
     this.#timers.set('look', SILENCE, async () => {
-      if ((await measure(this.#peer.connection)).mediaReceived !== mediaReceived) return
-      this.#heardOf = mediaReceived
+      if (await this.#received() !== before) return
+      this.#heardOf = before
       this.#restart()
     })
   }
 
+  /** Bytes of media; 0 also of a connection that is no more. */
+  #received() {
+    return measure(this.#peer.connection).then(({ mediaReceived }) => mediaReceived, () => 0)
+  }
+
   #restart() {
     this.#timers.cancel('wait')
-    if (!this.#call.abilities.restart) return
+    if (!this.#call.abilities.restart || this.#call.ended) return
     if (this.#link.state !== 'online') return this.#timers.set('wait', this.#link.limits.resume * 1000, () => {})
     this.restarting = true
     this.#peer.restart().catch(() => {})

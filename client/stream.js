@@ -25,10 +25,12 @@ export class StreamSocket {
   #busy = false
   #closed = false
   #abort = new AbortController()
+  #hurry = () => { if (this.#busy && this.#key) this.#post() } // the page is closed before the POST that is under way has its answer
 
   /** @param {string} url of the WebSocket; the stream is beside it */
   constructor(url) {
     this.#url = new URL('stream', url.replace(/^ws/, 'http')).href
+    globalThis.addEventListener?.('pagehide', this.#hurry)
     queueMicrotask(() => this.onopen?.())
   }
 
@@ -111,6 +113,7 @@ export class StreamSocket {
   #end(code) {
     if (!this.#closed) this.onclose?.({ code })
     this.#closed = true
+    globalThis.removeEventListener?.('pagehide', this.#hurry)
     this.#waiting = []
     this.#abort.abort()
   }

@@ -258,12 +258,14 @@ export class Talk extends EventTarget {
   async #show() {
     const { rtc, own } = this
     if (!rtc) return
-    rtc.slides = own.screen !== null
+    const slides = own.screen !== null
+    const another = slides !== rtc.slides
+    rtc.slides = slides
     const track = own.picture
     const transceiver = rtc.transceiver('video')
     if (track && !this.#sends(transceiver)) return transceiver ? rtc.startSending(transceiver, track) : rtc.add(track)
     await transceiver?.sender.replaceTrack(track)
-    await rtc.describe()
+    if (another) await rtc.describe()
   }
 
   /** @param {RTCRtpTransceiver} [transceiver] */

@@ -45,7 +45,7 @@ RESTORED = 3.5  # seconds that a page without a call is shown after a restart of
 
 
 class Desk:
-    """Implements `web.socket.Gate` and `xmpp.disco.Directory`."""
+    """Implements `web.gate.Gate` and `xmpp.disco.Directory`."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from jinglebridge.web import messages as m
 from jinglebridge.web.tokens import Identity
 
 MAX_EVENTS = 256
-MAX_BUFFER = 256 * 1024
+MAX_BUFFER = 192 * 1024  # with the welcome before them they must fit into the queue of a connection, or the page could never come back
 MAX_REPLIES = 256
 MAX_ENDED = 32  # ends of calls that are told again when the events are gone
 

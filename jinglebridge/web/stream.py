@@ -45,13 +45,15 @@ class Begun(msgspec.Struct, kw_only=True):
 class Stream(Connection):
     """`greet` first, then `start` with the transport of the GET; frames come by `take`."""
 
-    __slots__ = ("_handled",)
+    __slots__ = ("_handled", "_posts", "_turn")
 
     PING = b"event: ping\ndata: 0\n\n"
 
     def __init__(self, gate: Gate, address: str, on_end: Callable[[Connection], None] = lambda connection: None) -> None:
         super().__init__(gate, address, on_end)
         self._handled: asyncio.Future[None] | None = None  # of the POST that is being handled
+        self._posts = 0  # that are under way
+        self._turn = asyncio.Lock()
 
     def start(self, transport: asyncio.Transport, head: bytes) -> None:
         """Take over a transport whose request is read. `head`: of the answer."""
@@ -66,9 +68,20 @@ class Stream(Connection):
         self._after(TICKET_WITHIN, self.close, 1008, "no stream")
 
     async def take(self, lines: AsyncIterator[bytes]) -> None:
-        """A POST: returns when all of it is handled. Raises HTTPConflict while there is another one, HTTPRequestEntityTooLarge."""
-        if self._handled is not None:
+        """A POST: returns when all of it is handled. Raises HTTPConflict, HTTPRequestEntityTooLarge, HTTPRequestTimeout.
+
+        Frames have an order, so there is one at a time; one more may wait, which brings the last words of a page that is closed.
+        """
+        if self._posts >= 2:
             raise web.HTTPConflict(text="one POST at a time: frames have an order\n")
+        self._posts += 1
+        try:
+            async with self._turn:
+                await self._take(lines)
+        finally:
+            self._posts -= 1
+
+    async def _take(self, lines: AsyncIterator[bytes]) -> None:
         self._handled = asyncio.get_running_loop().create_future()
         try:
             body = await self._body(lines)

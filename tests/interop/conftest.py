@@ -14,7 +14,7 @@ __all__ = ["ejabberd", "handset", "own_ejabberd", "peers_bridge", "prosody", "st
 # What takes longest begins first, so that no process has a long file left when the others are done.
 LONGEST = (
     "test_nginx", "test_first_call", "test_first_call_prosody", "test_journal", "test_dino", "test_operator", "test_web_to_web",
-    "test_translate_browsers", "test_stanzajs", "test_translate_accepted", "test_call_page", "test_call_controls",
+    "test_web_controls", "test_translate_browsers", "test_stanzajs", "test_translate_accepted", "test_call_page", "test_call_controls",
     "test_contact", "test_hostile", "test_page_views", "test_page_settings",
 )  # fmt: skip
 PLACE = {name: place for place, name in enumerate(LONGEST)}

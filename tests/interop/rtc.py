@@ -41,9 +41,10 @@ PREFERENCES = {
 
 
 class Page(Protocol):
-    """An open page that runs JavaScript."""
+    """An open page that runs JavaScript. `touch`: the person presses somewhere, without which a browser shares no screen."""
 
     async def run(self, expression: str) -> Any: ...
+    async def touch(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -140,6 +141,9 @@ class _ChromiumPage:
     async def run(self, expression: str) -> Any:
         return await self._page.evaluate(expression)
 
+    async def touch(self) -> None:
+        await self._page.mouse.click(5, 5)
+
     async def close(self) -> None:
         await self._page.close()
 
@@ -177,10 +181,16 @@ class _FirefoxPage:
             expression=f"(async () => JSON.stringify(await ({expression})) ?? 'null')()",
             target={"context": self._context},
             awaitPromise=True,
-            userActivation=True,  # as if a button had been pressed: getDisplayMedia wants that
         )
         assert result["type"] == "success", result["exceptionDetails"]["text"]
         return json.loads(result["result"]["value"])
+
+    async def touch(self) -> None:
+        await self._firefox.command("browsingContext.activate", context=self._context)
+        place = {"type": "pointerMove", "x": 5, "y": 5}
+        press = [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+        actions = [{"type": "pointer", "id": "mouse", "actions": [place, *press]}]
+        await self._firefox.command("input.performActions", context=self._context, actions=actions)
 
     async def close(self) -> None:
         await self._firefox.command("browsingContext.close", context=self._context)

@@ -109,6 +109,30 @@ def test_camera_and_microphone_are_taken_away(pair: tuple[Person, Person]) -> No
     anna.sees(f"Call with {bert.name} ended")
 
 
+def test_no_microphone_is_allowed(bridge: BridgeProcess, browsers: tuple[Person, Person], playwright: Playwright, tmp_path: Path) -> None:
+    """The browser says no. No call goes out; one that comes in goes on ringing, and can be taken to listen only."""
+    anna, mute = unique_user("anna"), unique_user("mute")
+    caller = browsers[0]
+    with person(playwright, tmp_path, TONES[1], flags=("--use-fake-ui-for-media-stream=deny",)) as page:
+        page.page.context.clear_permissions()
+        page.open(bridge.link(mute, bridge.jid(anna)))
+        caller.open(bridge.link(anna, bridge.jid(mute)))
+        page.press(f"Call {anna}")
+        page.sees("The browser does not let this page use your microphone")
+        assert bridge.calls() == []
+        page.press("Close")
+        caller.press(f"Call {mute}")
+        page.press("Accept")
+        page.sees("The browser does not let this page use your microphone")
+        assert [call["state"] for call in bridge.calls() if call["direction"] == "in"] == ["incoming"]
+        page.press("Accept without microphone")
+        page.connected()
+        page.hears_tone(TONES[0])
+        page.press("Hang up")
+        caller.sees(f"Call with {mute} ended")
+        assert page.problems == []
+
+
 def test_both_call_at_once(pair: tuple[Person, Person], bridge: BridgeProcess) -> None:
     """It is one call, and nobody has to answer, whichever of the two came first."""
     anna, bert = pair

@@ -23,7 +23,7 @@ from .servers import HandsetFactory, skipped_when_missing, unique_user
 from .test_contact import two_tones
 
 TONES = two_tones()
-BACK_WITHIN = 20.0  # seconds from the loss of the address until both hear again; 12 in a quiet machine
+BACK_WITHIN = 20.0  # seconds from the loss of the address until both hear again; 6 on a quiet machine
 
 # Which of our addresses the media goes out by, and the ICE credentials of both sides.
 WAY = """async () => {

@@ -403,6 +403,9 @@ describe('in a call', () => {
     pc.restartIce() // the browser still wants it
     await pc.onnegotiationneeded()
     assert.deepEqual([pc.signalingState, described().length, problems], ['stable', 2, [['not-negotiable', 'ice-restart']]])
+    pc.transceivers[1].currentDirection = 'sendrecv'
+    await call.camera(false) // is no change for the other side
+    assert.equal(described().length, 2)
     pc.transceivers[1].direction = 'inactive'
     await pc.onnegotiationneeded()
     assert.deepEqual(described().at(-1), ['offer', 'audio sendrecv\nvideo inactive'])

@@ -126,7 +126,7 @@ describe('another network', () => {
   it('is a restart, one for all signs of it, when nothing comes any more', async () => {
     const { line } = await up()
     await changes()
-    assert.deepEqual(peer.restarts, [2000])
+    assert.deepEqual([peer.restarts, link.checks], [[2000], [500]])
     line.close()
     await changes()
     assert.deepEqual(peer.restarts, [2000])

@@ -277,6 +277,20 @@ describe('a dead or slow socket', () => {
     assert.deepEqual(socket.of('ping').map(({ seq }) => seq), [0, 16, 32])
   })
 
+  it('is looked at when somebody doubts it, and given up when no pong comes', async () => {
+    const it = await online()
+    const seen = states(it)
+    const socket = FakeSocket.last
+    it.check()
+    assert.equal(socket.of('ping').length, 1)
+    socket.say({ type: 'pong', id: socket.of('ping')[0].id })
+    await clock.pass(5001)
+    assert.deepEqual(seen, [])
+    it.check()
+    await clock.pass(5001)
+    assert.deepEqual([seen, socket.closed], [['reconnecting'], true])
+  })
+
   it('is given up when no pong comes within 5 s', async () => {
     const it = await online()
     const socket = FakeSocket.last

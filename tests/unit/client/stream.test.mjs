@@ -97,6 +97,18 @@ describe('frames', () => {
     assert.deepEqual(FakeStreams.last.posts.map((post) => post.map(({ call }) => call)), [['a', 'b'], ['c', 'd', 'e']])
   })
 
+  it('wait for no answer when the page is being closed', async () => {
+    const it = await online()
+    FakeStreams.last.hold = new Promise(() => {})
+    for (const call of ['a', 'b']) {
+      it.request('hangup', { call })
+      await calm()
+    }
+    page.dispatchEvent(new Event('pagehide'))
+    await calm()
+    assert.deepEqual(FakeStreams.last.posts.map((post) => post.map(({ call }) => call)), [['a'], ['b']])
+  })
+
   it('that are long share no POST, and only short ones outlive the page', async () => {
     const it = await online()
     for (const size of [50_000, 20_000, 30_000, 90_000, 10]) it.request('call', { sdp: 'x'.repeat(size) })

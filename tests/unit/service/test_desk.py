@@ -9,9 +9,13 @@ from world import SECRET, FakeWire, World
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.errors import EndpointError, ProtocolError
+from jinglebridge.service.contacts import CHUNK
 from jinglebridge.store.journal import MemoryJournal
 from jinglebridge.web import messages as m
 from jinglebridge.web import tokens
+from jinglebridge.web.connection import MAX_QUEUE
+from jinglebridge.web.sessions import MAX_BUFFER
+from jinglebridge.web.stream import Stream
 from tests.unit.cases import small
 from tests.unit.fakes import DOMAIN, el, presence, settle, until
 
@@ -105,6 +109,19 @@ async def test_resume_replays_what_was_missed_and_the_old_secret_is_dead(world: 
     assert await code(world, token=None, resume=resume) == "not-authorized"
     stolen, _, third = await world.hello(resume=m.Resume(secret=second["resume"], lastSeq=2))
     assert stolen is session and new.closed == (4000, "resumed elsewhere") and third["resumed"]
+
+
+async def test_a_buffer_that_is_full_can_be_resumed(world: World):
+    """All of it goes out in one turn, before the page can have taken anything."""
+    session, _, welcome = await world.hello("anna", BOB)
+    session.wire = None
+    world.desk.detached(session)
+    while session.complete_from == 1:
+        session.event(m.Ended(call="c", reason="gone", text="x" * 1000))
+    wire = Stream(world.desk, "192.0.2.1")
+    resume = m.Resume(secret=welcome["resume"], lastSeq=session.complete_from - 1)
+    assert await world.desk.hello(m.Hello(id="h", version=1, resume=resume), wire, "192.0.2.1") is session
+    assert MAX_BUFFER < wire.waiting() + 2000 and wire.waiting() <= MAX_QUEUE - CHUNK and not wire.lost
 
 
 async def test_a_gap_too_big_is_answered_with_a_snapshot(world: World):

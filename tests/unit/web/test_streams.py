@@ -304,7 +304,7 @@ async def test_what_is_no_text_or_too_much_ends_it(client: TestClient[Any, Any],
     assert await peer.event() == ("close", "1009 too big to be read") and gate.requests == []
 
 
-async def test_frames_have_an_order_so_there_is_one_post_at_a_time(
+async def test_frames_have_an_order_so_one_post_waits_for_another_and_no_third_does(
     client: TestClient[Any, Any], gate: FakeGate, monkeypatch: pytest.MonkeyPatch
 ):
     peer, _ = await welcome(client)
@@ -318,9 +318,11 @@ async def test_frames_have_an_order_so_there_is_one_post_at_a_time(
     (stream,) = [session.wire for session in gate.sessions.by_jid.values()]
     assert isinstance(stream, Stream)
     await until(lambda: stream._handled is not None)
-    assert await peer.say(ACCEPT | {"id": "2"}) == 409
+    second = asyncio.create_task(peer.say(ACCEPT | {"id": "2"}))
+    await until(lambda: stream._posts == 2)
+    assert await peer.say(ACCEPT | {"id": "3"}) == 409 and gate.requests == []
     hold.set()
-    assert (await first).status == 204 and [r.id for r in gate.requests] == ["1"]
+    assert (await first).status == 204 and await second == 204 and [r.id for r in gate.requests] == ["1", "2"]
     monkeypatch.setattr(base, "DEAD_AFTER", 0.1)
     hold.clear()
     assert (await client.post("/stream/frames", data=slow(), headers=bearer(peer.key))).status == 408
