@@ -94,9 +94,12 @@ class FakeBridge:
         return web.Response(text="alice")
 
     async def button(self, request: web.Request) -> web.Response:
-        """The call button of the client's README, calling bob here."""
-        example = (CLIENT / "README.md").read_text().partition("in ten lines")[2].partition("```html\n")[2].partition("```")[0]
-        page = example.replace("'https://call.example.org'", "location.origin").replace("alice@example.org", f"bob@{DOMAIN}")
+        """The call button of the client's README, or of docs/how-to/embed.md, calling bob here."""
+        file, heading = ("docs/how-to/embed.md", "## 2c.") if "embed" in request.query else ("client/README.md", "in ten lines")
+        page = (CLIENT.parent / file).read_text().partition(heading)[2].partition("```html\n")[2].partition("```")[0]
+        ours = {"'https://call.example.org'": "location.origin", "https://call.example.org/": "/", "/call-token": "/my-token"}
+        for theirs, here in (ours | dict.fromkeys(("alice@example.org", "support@example.org"), f"bob@{DOMAIN}")).items():
+            page = page.replace(theirs, here)
         return web.Response(text=f"<!doctype html><title>Button</title>{page}", content_type="text/html")
 
     async def shop_page(self, request: web.Request) -> web.Response:

@@ -256,12 +256,13 @@ async def test_accepting_a_second_call_ends_the_first(enter: Open) -> None:
     await expect(bob.locator("#call-name")).to_have_text("Dave Bowman")
 
 
-async def test_button_of_the_readme(bridge: FakeBridge, browser: Browser, enter: Open) -> None:
+@pytest.mark.parametrize(("example", "name"), [("", "Call Alice"), ("?embed", "Call support")], ids=["README", "embed.md"])
+async def test_button_of_the_documentation(bridge: FakeBridge, browser: Browser, enter: Open, example: str, name: str) -> None:
     bob = await enter("bob")
     page = await (await browser.new_context(permissions=["microphone"])).new_page()
-    await page.goto(f"{bridge.url}button")
+    await page.goto(f"{bridge.url}button{example}")
     button = page.get_by_role("button")
-    await expect(button).to_have_text("Call Alice")
+    await expect(button).to_have_text(name)
     async with asyncio.timeout(10):
         while not any(session.user == "alice" for session in bridge.sessions):
             await page.wait_for_timeout(20)
@@ -270,5 +271,5 @@ async def test_button_of_the_readme(bridge: FakeBridge, browser: Browser, enter:
     await expect(button).to_have_text("Hang up (connected)")
     assert await page.evaluate("document.getElementById('sound').srcObject.getAudioTracks().length") == 1
     await button.click()
-    await expect(button).to_have_text("Call Alice")
+    await expect(button).to_have_text(name)
     assert await end_reason(bob) == "ended"
