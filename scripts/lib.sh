@@ -94,6 +94,8 @@ need_npm() {
     [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return
     command -v npm >/dev/null || need_packages npm # some builds of nodejs bring their own
     progress "installing the npm packages of $1 (once)"
-    (cd "$folder" && npm ci --silent && npm run --silent build) >&2 || fail "npm could not install $1: is the network there?"
+    # Again once: a registry that answers with an error is mostly back a moment later.
+    (cd "$folder" && { npm ci --loglevel error || { sleep 5 && npm ci --loglevel error; }; } && npm run --silent build) >&2 ||
+        fail "npm could not install $1: is the network there?"
     printf '%s\n' "$want" >"$stamp"
 }
