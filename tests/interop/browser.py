@@ -76,7 +76,8 @@ def tone_file(path: Path, hz: int, seconds: float = 10.0) -> Path:
 
 # The sound and the picture that the *person* gets: the page's own elements play.
 PLAYS = """async (video) => {
-  const audio = document.getElementById('remote-audio')
+  const button = document.querySelector('jingle-call')?.shadowRoot
+  const audio = button?.querySelector('audio') ?? document.getElementById('remote-audio')
   const picture = document.getElementById('remote-video')
   const end = performance.now() + 8000
   const late = () => { if (performance.now() > end) throw new Error('the elements do not play') }

@@ -19,6 +19,7 @@ from .dino.client import Dino
 from .dino.judge import camera_file, two_colours
 from .dino.lab import lab
 from .servers import skipped_when_missing, unique_user
+from .shop import Shop, furnish, reads
 from .test_contact import two_tones
 
 pytestmark = pytest.mark.timeout(240)  # with the start of everything
@@ -56,8 +57,16 @@ def dino(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dino]:
 
 
 @pytest.fixture(scope="module")
-def bridge(dino: Dino, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BridgeProcess]:
-    bridge = BridgeProcess(tmp_path_factory.mktemp("bridge"), dino.server, limits={"ring": 20.0, "calls_per_minute": 1000})
+def shop() -> Iterator[Shop]:
+    shop = Shop()
+    with shop.open():
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def bridge(dino: Dino, shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BridgeProcess]:
+    limits, web = {"ring": 20.0, "calls_per_minute": 1000}, {"allowed_origins": [shop.origin]}
+    bridge = BridgeProcess(tmp_path_factory.mktemp("bridge"), dino.server, limits=limits, web=web)
     yield bridge
     bridge.close()
 
@@ -333,6 +342,31 @@ def test_the_page_holds_dino_and_goes_on(alice: tuple[Person, str], dino: Dino) 
     dino.hears_tone(TONES[0])
     page.hears_tone(TONES[1])
     page_hangs_up(page, dino, since)
+
+
+def test_the_button_of_another_site_calls_dino(bridge: BridgeProcess, chromium: Person, dino: Dino, shop: Shop) -> None:
+    """`<jingle-call>` as docs/how-to/embed.md has it, in a page of another origin."""
+    user = unique_user("anna")
+    shop.token = bridge.token(user, dino.jid, name="Anna")
+    furnish(shop, bridge, dino.jid)
+    shop.visited(chromium)
+
+    for _ in range(3):  # as in `in_call`
+        since = dino.mark()
+        chromium.press("Call Support")
+        dino.accepts(dino.rings(bridge.jid(user), video=False))
+        chromium.connected()
+        if dino.takes_microphone(since):
+            break
+        chromium.press("Hang up")
+        dino.closes_the_window()
+    both_hear(chromium, dino)
+    chromium.press("Hang up")
+    dino.says("IN session-terminate success", since)
+    reads(chromium, "Call with Support ended")
+    dino.closes_the_window()
+    assert dino.last_call() == "ended"
+    assert chromium.problems == []
 
 
 def test_a_guest_link_from_dinos_chat_rings_dino_through_turn_only(bridge: BridgeProcess, chromium: Person, dino: Dino) -> None:

@@ -3,115 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Playwright, expect, sync_playwright
 
-from jinglebridge.demo.lab import Ejabberd, free_port
+from jinglebridge.demo.lab import Ejabberd
 
 from .bridge import BridgeProcess
-from .browser import Person, person
+from .browser import person
 from .middlebox import Middlebox
 from .rtc import firefox
 from .servers import HandsetFactory, unique_user
+from .shop import Shop, furnish, reads
 from .test_contact import hears
-
-GUIDE = (Path(__file__).parents[2] / "docs/how-to/embed.md").read_text().partition("## 2b.")[2]
-PAGE, STYLE = (GUIDE.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("html", "css"))
-CSP = next(line for line in GUIDE.splitlines() if line.startswith("script-src "))
-MORE = '<link rel="icon" href="data:,"><link rel="stylesheet" href="/shop.css"><script type="module" src="/shop.js"></script><title>'
-
-# What happens is told to whoever listens far above the element.
-SCRIPT = """
-window.told = []
-for (const type of ['call', 'ended', 'error']) {
-  document.addEventListener(type, (event) => {
-    told.push(type === 'ended' ? `ended ${event.detail.reason}` : type === 'error' ? `error ${event.detail.code}` : type)
-    if (type === 'call') window.jinglebridge = { call: event.detail }
-  })
-}
-"""
-STRICT = (
-    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; "
-)
-
-PLAYING = """() => {
-  const audio = document.querySelector('jingle-call').shadowRoot.querySelector('audio')
-  return !audio.paused && audio.currentTime > 0
-}"""
 
 REFUSED = """(url) => new Promise((done) => {
   const socket = new WebSocket(url, ['jinglebridge.v1'])
   socket.onopen = () => done('open')
   socket.onclose = () => done('closed')
 })"""
-
-
-class Shop:
-    """A small site of somebody else. `token` is what its endpoint gives to whoever has its cookie."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.token = ""
-        self.asked: list[tuple[str, bool]] = []  # method, with the cookie
-        self.answers: dict[str, tuple[str, str]] = {}
-        self.csp = ""
-
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        shop = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                kind, body = shop.answers.get(self.path, ("", ""))
-                if self.path == "/call-token":
-                    logged_in = "user=anna" in self.headers.get("Cookie", "")
-                    shop.asked.append((self.command, logged_in))
-                    kind, body = ("application/json", f'{{"token": "{shop.token}"}}') if logged_in else ("", "")
-                self.send_response(200 if kind else 403)
-                self.send_header("Content-Type", kind or "text/plain")
-                self.send_header("Content-Length", str(len(body.encode())))
-                self.send_header("Content-Security-Policy", shop.csp)
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-
-def reads(who: Person, text: str) -> None:
-    """Inside the element, where `innerText` does not look."""
-    expect(who.page.get_by_text(re.compile(f"^{text}"))).to_be_visible(timeout=20000)
-
-
-def furnish(shop: Shop, bridge: BridgeProcess, to: str) -> None:
-    def ours(text: str) -> str:
-        example = text.replace("wss://call.example.org", bridge.url.replace("http", "ws")).replace("https://call.example.org", bridge.url)
-        return example.replace("support@example.org", to)
-
-    shop.csp = STRICT + ours(CSP)
-    shop.answers = {
-        "/": ("text/html", ours(PAGE).replace("<title>", MORE)),
-        "/shop.js": ("text/javascript", SCRIPT),
-        "/shop.css": ("text/css", STYLE),
-    }
 
 
 def allowed(playwright: Playwright, shop: Shop, bridge: BridgeProcess, handset: HandsetFactory, server: Ejabberd, folder: Path) -> None:
@@ -121,8 +32,7 @@ def allowed(playwright: Playwright, shop: Shop, bridge: BridgeProcess, handset: 
     furnish(shop, bridge, alice.jid)
     folder.mkdir()
     with person(playwright, folder, 700) as anna:
-        anna.page.context.add_cookies([{"name": "user", "value": "anna", "url": f"http://localhost:{shop.port}"}])
-        anna.page.goto(f"http://localhost:{shop.port}/")
+        shop.visited(anna)
         reads(anna, "Support is online")
         button = anna.page.get_by_role("button", name="Call Support")
         expect(button).to_have_css("background-color", "rgb(0, 87, 183)")
@@ -135,7 +45,7 @@ def allowed(playwright: Playwright, shop: Shop, bridge: BridgeProcess, handset: 
         reads(anna, r"0:0\d")
         anna.hears_tone(1100)
         anna.media_grows(video=False)
-        assert anna.page.evaluate(PLAYING), "the person hears it"
+        anna.plays(video=False)
         alice.until(hears(700))  # type: ignore[arg-type]
         mute = anna.page.get_by_role("button", name="Mute")
         mute.click()
@@ -168,7 +78,7 @@ def refused(playwright: Playwright, shop: Shop, bridge: BridgeProcess, folder: P
 
 def test_a_call_button_in_the_page_of_another_site(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
     shop = Shop()
-    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, web={"allowed_origins": [f"http://localhost:{shop.port}"]})
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, web={"allowed_origins": [shop.origin]})
     try:
         with shop.open(), sync_playwright() as playwright:
             allowed(playwright, shop, bridge, handset, ejabberd, tmp_path / "anna")
@@ -184,7 +94,7 @@ def test_the_button_where_no_websocket_passes(ejabberd: Ejabberd, handset: Hands
     bridge = BridgeProcess(tmp_path / "bridge", ejabberd, start=False)
     box = Middlebox(bridge.port)
     bridge.url = box.url
-    bridge.write_config(web={"public_url": box.url, "allowed_origins": [f"http://localhost:{shop.port}"]})
+    bridge.write_config(web={"public_url": box.url, "allowed_origins": [shop.origin]})
     try:
         bridge.start()
         with shop.open(), sync_playwright() as playwright:
@@ -199,7 +109,7 @@ def test_the_button_where_no_websocket_passes(ejabberd: Ejabberd, handset: Hands
 @pytest.mark.long
 async def test_the_button_in_firefox(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
     shop = Shop()
-    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, web={"allowed_origins": [f"http://localhost:{shop.port}"]})
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, web={"allowed_origins": [shop.origin]})
     try:
         alice = handset(ejabberd, unique_user("alice"), "--tone", "1100")
         shop.token = bridge.token(unique_user("anna"), alice.jid, name="Anna")
