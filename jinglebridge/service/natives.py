@@ -8,7 +8,7 @@ A `Line` is for such a page what a socket is for others: the wire of a session t
 resource left, when an event finds nobody or no answer, or when the page does not answer a question after a while of silence. What it did
 not acknowledge waits in the session for the resume. Each IQ gets exactly one answer, and no answer gets one, so nothing can echo.
 
-Spec: issue "The web side", item 6; DESIGN §3, §5; RFC 6121 §4.6 (directed presence).
+Spec: DESIGN §3, §5; RFC 6121 §4.6 (directed presence).
 """
 
 from __future__ import annotations
