@@ -57,6 +57,7 @@ class Story(Generic[P]):
         for side, stanza in early:
             witness(side, stanza)
         self._peers.append(peer)
+        self.hears(peer, "available", sender=peer.full)  # the server knows that it is there: what is for the bare JID is for it, too
         return peer
 
     def another_page(self, user: str) -> Page:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +47,8 @@ class Session:
 
     async def send(self, frame: Any) -> None:
         if self.socket is not None and not self.socket.closed:
-            await self.socket.send_str(m.encode(frame).decode())
+            with suppress(ConnectionResetError):  # that page goes; it hears this when it resumes
+                await self.socket.send_str(m.encode(frame).decode())
 
     async def event(self, event: m.Event) -> None:
         self.seq += 1
