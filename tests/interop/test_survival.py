@@ -26,9 +26,9 @@ from .test_contact import two_tones
 from .users import WebUser, script, talk, until
 
 TONES = two_tones()
-BACK_WITHIN = (
-    20.0  # seconds from the loss of the address until both hear again; on a quiet machine 6, with Firefox 8, and 13 where it is at home
-)
+BACK_WITHIN = 20.0  # seconds from the loss of the address until both hear again; on a quiet machine 6
+# On a quiet machine 8, and 13 where Firefox is at home and takes no pair at first. Where its own restart then crosses another, 8 more.
+BACK_WITH_FIREFOX = 30.0
 
 # Who speaks ICE, and by which of our addresses media goes.
 WAY = f"""() => {{
@@ -155,14 +155,14 @@ async def test_with_firefox_a_call_goes_on_by_another_network(lab: Lab, tmp_path
         assert before["address"] == FIRST, before
         lab.traveller.moves()
         began = time.monotonic()
-        await until("media goes by the new address", lambda: there.ask("seen"), moved, BACK_WITHIN)
+        await until("media goes by the new address", lambda: there.ask("seen"), moved, BACK_WITH_FIREFOX)
         await talk(there, here, video=False)
         took = time.monotonic() - began
-        assert took < BACK_WITHIN, took
+        assert took < BACK_WITH_FIREFOX, took
         assert restarted(before, await there.ask("seen"))
         await there.ask("hangUp")
         await over(there, here)
-        wait_for("nothing is left", lambda: lab.bridge.calls() == [])
+        wait_for("nothing is left", lambda: not any(anna in str(call) for call in lab.bridge.calls()))
 
 
 @pytest.mark.long
