@@ -81,10 +81,14 @@ globalThis.media = (() => {
       const { codecs } = connection.getReceivers().find(({ track }) => track.kind === 'audio').getParameters()
       return codecs.filter(({ mimeType }) => mimeType === 'audio/telephone-event').map(({ payloadType }) => payloadType)
     },
-    /** What has arrived so far: packets of audio, decoded frames of video. And who speaks ICE here. */
+    /** What has arrived so far: packets of audio, decoded frames of video. And who speaks ICE here, by which address. */
     async seen(connection) {
       const seen = { state: connection.connectionState, signaling: connection.signalingState, audio: 0, video: 0 }
-      for (const item of (await connection.getStats()).values()) {
+      const stats = [...(await connection.getStats()).values()]
+      const used = stats.find((item) => item.type === 'transport')?.selectedCandidatePairId
+      const pair = stats.find((item) => item.id === used || item.selected) // Firefox says it at the pair
+      seen.address = stats.find((item) => item.id === pair?.localCandidateId)?.address ?? null
+      for (const item of stats) {
         if (item.type !== 'inbound-rtp') continue
         if (item.kind === 'audio') seen.audio += item.packetsReceived
         else {

@@ -6,14 +6,15 @@ Nothing of it is on the machine itself: see dino/namespace.py.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .bridge import wait_for
-from .browser import CHROMIUM
-from .dino.namespace import own_network
+from .dino.namespace import in_network, own_network
 
 HOME = "198.51.100.1"  # of server and bridge; this and what follows is of documentation (RFC 5737)
 FIRST = "198.51.100.2"  # of the traveller
@@ -30,12 +31,17 @@ class Traveller:
     def ip(self, *words: str) -> None:
         subprocess.run(["nsenter", f"--net=/proc/{self.pid}/ns/net", "ip", *words], check=True)
 
-    def chromium(self, folder: Path) -> str:
-        """A program that is Chromium in this network."""
-        program = folder / "chromium"
-        program.write_text(f'#!/bin/sh\nexec nsenter --net=/proc/{self.pid}/ns/net {CHROMIUM} "$@"\n')
-        program.chmod(0o755)
-        return str(program)
+    def program(self, folder: Path, program: str) -> str:
+        """A program that is this one in this network."""
+        wrapper = folder / Path(program).name
+        wrapper.write_text(f'#!/bin/sh\nexec nsenter --net=/proc/{self.pid}/ns/net {program} "$@"\n')
+        wrapper.chmod(0o755)
+        return str(wrapper)
+
+    def socket(self, about: tuple[Any, ...]) -> socket.socket:
+        """For a connection to 127.0.0.1 of this network, by which a browser there is steered. `about`: as of getaddrinfo."""
+        with in_network(self.pid):
+            return socket.socket(*about[:3])
 
     def returns(self) -> None:
         """To the first network, whatever it is in."""

@@ -8,12 +8,13 @@ import itertools
 import json
 import os
 import re
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-from aiohttp import ClientSession, WSMsgType, web
+from aiohttp import ClientSession, TCPConnector, WSMsgType, web
 from aiortc import RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
 from aiortc.sdp import candidate_from_sdp
@@ -161,9 +162,10 @@ class Chromium:
 
 
 @contextlib.asynccontextmanager
-async def chromium(url: str) -> AsyncIterator[Chromium]:
+async def chromium(url: str, *flags: str, program: str = CHROMIUM) -> AsyncIterator[Chromium]:
+    """`program`: that starts it."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         context = await browser.new_context(permissions=["camera", "microphone"])
         try:
             yield Chromium(context, url)
@@ -222,12 +224,21 @@ class Firefox:
 
 
 @contextlib.asynccontextmanager
-async def firefox(url: str, profile: Path, display: str = "") -> AsyncIterator[Firefox]:
-    """`display`: an X server with a screen to share; without one there is none."""
-    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items())
+async def firefox(
+    url: str,
+    profile: Path,
+    display: str = "",
+    *,
+    program: str = FIREFOX,
+    socket_factory: Callable[[Any], socket.socket] | None = None,
+    preferences: dict[str, Any] | None = None,
+) -> AsyncIterator[Firefox]:
+    """`display`: an X server with a screen to share; without one there is none. `program`: that starts it; `socket_factory` makes the
+    socket to it, where it is in another network."""
+    lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in (PREFERENCES | (preferences or {})).items())
     (profile / "user.js").write_text("".join(lines))
     command = (
-        FIREFOX,
+        program,
         *(() if display else ("--headless",)),
         "--no-remote",
         "--profile",
@@ -251,8 +262,10 @@ async def firefox(url: str, profile: Path, display: str = "") -> AsyncIterator[F
             assert line, "Firefox ended before it listened"
             address = re.search(rb"WebDriver BiDi listening on (ws://\S+)", line)
         reading = asyncio.create_task(process.stderr.read())
-        async with ClientSession() as session, session.ws_connect(f"{address[1].decode()}/session", max_msg_size=0) as socket:
-            browser = Firefox(socket, url)
+        connector = TCPConnector(socket_factory=socket_factory)
+        url_of_control = f"{address[1].decode()}/session"
+        async with ClientSession(connector=connector) as session, session.ws_connect(url_of_control, max_msg_size=0) as control:
+            browser = Firefox(control, url)
             await browser.command("session.new", capabilities={})
             yield browser
     finally:

@@ -16,8 +16,9 @@ globalThis.user = (() => {
     /** Also as the chat does it when its network was away. */
     async connect({ jid, password, url }) {
       connection ??= new Strophe.Connection(url)
-      connection.xmlInput = (element) => stanzas.push({ way: 'in', text: element.outerHTML })
-      connection.xmlOutput = (element) => stanzas.push({ way: 'out', text: element.outerHTML })
+      // As it is sent: Firefox leaves the namespaces that strophe wrote as attributes out of outerHTML.
+      connection.xmlInput = (element) => stanzas.push({ way: 'in', text: Strophe.serialize(element) })
+      connection.xmlOutput = (element) => stanzas.push({ way: 'out', text: Strophe.serialize(element) })
       await new Promise((done, failed) => connection.connect(jid, password, (status) => {
         if (status === Strophe.Status.CONNECTED) done()
         if (status === Strophe.Status.CONNFAIL || status === Strophe.Status.AUTHFAIL) failed(new Error(`status ${status}`))

@@ -1,4 +1,4 @@
-"""A web chat with strophe.js calls and is called by its own XMPP connection: real Chromium, real ejabberd, the examples of the how-to."""
+"""A web chat with strophe.js calls and is called by its own XMPP connection: real browsers, real ejabberd, the examples of the how-to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from jinglebridge.xmpp import native
 
 from .bridge import BridgeProcess, wait_for
 from .raw import RawXmpp
-from .rtc import Browser, chromium
+from .rtc import Browser, Browsers
 from .servers import HandsetFactory, unique_user
 from .test_contact import hears, two_tones
 from .users import User, script
@@ -39,6 +39,7 @@ GUIDE = (ROOT / "docs/how-to/xmpp-page.md").read_text()
 EXAMPLES = dict(re.findall(r"^<!-- file: ([\w.-]+) -->\n```js\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE))
 EVE = unique_user("eve")
 FRAME = f"{{{native.NS}}}frame"
+in_both = pytest.mark.parametrize("browser", ["chromium", pytest.param("firefox", marks=pytest.mark.long)])
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +57,14 @@ def escaped(jid: str, domain: str) -> str:
 class Chat:
     """The site of a web chat, with copies of the modules: its pages never speak to the bridge themselves."""
 
-    def __init__(self, browser: Browser, bridge: BridgeProcess, server: Ejabberd) -> None:
-        self.browser, self.bridge, self.server = browser, bridge, server
+    def __init__(self, browsers: Browsers, bridge: BridgeProcess, server: Ejabberd) -> None:
+        self.browsers, self.bridge, self.server = browsers, bridge, server
         self.domain = server.component
         self.stack = AsyncExitStack()
 
-    async def user(self, hz: int = TONES[0]) -> ChatUser:
-        user = await ChatUser.open(self, unique_user("anna"), hz)
+    async def user(self, browser: str = "chromium") -> ChatUser:
+        """Speaks the first tone."""
+        user = await ChatUser.open(self, await self.browsers.browser(browser), unique_user("anna"), TONES[0])
         self.stack.push_async_callback(user.close)
         return user
 
@@ -74,8 +76,8 @@ class ChatUser(User):
     chat: Chat
 
     @classmethod
-    async def open(cls, chat: Chat, name: str, hz: int) -> ChatUser:
-        user, server = cls(await chat.browser.page(), hz), chat.server
+    async def open(cls, chat: Chat, browser: Browser, name: str, hz: int) -> ChatUser:
+        user, server = cls(await browser.page(), hz), chat.server
         user.chat = chat
         await user._load(script("media_page.js"), script("strophe_page.js"))
         password = server.register(name)
@@ -119,7 +121,7 @@ def app(domain: str) -> web.Application:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def open_chat(bridge: BridgeProcess, ejabberd: Ejabberd) -> AsyncIterator[Chat]:
+async def open_chat(bridge: BridgeProcess, ejabberd: Ejabberd, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Chat]:
     if not STROPHE.is_file():
         text = "strophe.js is not installed: run scripts/test, or `npm ci` in tests/interop/strophejs"
         pytest.fail(text) if "CI" in os.environ else pytest.skip(text)
@@ -127,8 +129,9 @@ async def open_chat(bridge: BridgeProcess, ejabberd: Ejabberd) -> AsyncIterator[
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        async with chromium(f"http://localhost:{runner.addresses[0][1]}/") as browser:
-            yield Chat(browser, bridge, ejabberd)
+        async with AsyncExitStack() as stack:
+            folder, url = tmp_path_factory.mktemp("firefox"), f"http://localhost:{runner.addresses[0][1]}/"
+            yield Chat(Browsers(stack, folder, url), bridge, ejabberd)
     finally:
         await runner.cleanup()
 
@@ -144,9 +147,10 @@ async def in_thread(call: Any, *arguments: Any, **more: Any) -> Any:
     return await asyncio.to_thread(call, *arguments, **more)
 
 
-async def test_a_chat_calls_and_is_called(chat: Chat, handset: HandsetFactory) -> None:
+@in_both
+async def test_a_chat_calls_and_is_called(chat: Chat, handset: HandsetFactory, browser: str) -> None:
     """With the modules: both ways, each hears the other's tone, either hangs up. Not one connection but the chat's own."""
-    anna = await chat.user()
+    anna = await chat.user(browser)
     assert (await anna.ask("start")).startswith(f"{anna.own}/w-")
     bob = await in_thread(handset, chat.server, unique_user("bob"), "--tone", str(TONES[1]))
     await anna.ask("call", bob.jid)
@@ -176,9 +180,10 @@ async def test_a_chat_calls_and_is_called(chat: Chat, handset: HandsetFactory) -
     assert await anna.frames("out")
 
 
-async def test_a_call_by_hand(chat: Chat, handset: HandsetFactory) -> None:
+@in_both
+async def test_a_call_by_hand(chat: Chat, handset: HandsetFactory, browser: str) -> None:
     """Without the modules: an SDP in an IQ, and what comes back."""
-    anna = await chat.user()
+    anna = await chat.user(browser)
     bob = await in_thread(handset, chat.server, unique_user("bob"), "--tone", str(TONES[1]))
     await anna.ask("callByHand", chat.domain, bob.jid)
     await anna.until("connected", lambda r: r["byHand"] == "connected")
@@ -190,8 +195,8 @@ async def test_a_call_by_hand(chat: Chat, handset: HandsetFactory) -> None:
     assert (await anna.ask("refusedByHand", chat.domain, "eve@evil.example"))["code"] == "bad-description"
 
 
-async def in_call(chat: Chat, handset: HandsetFactory) -> tuple[ChatUser, Handset]:
-    anna = await chat.user()
+async def in_call(chat: Chat, handset: HandsetFactory, browser: str = "chromium") -> tuple[ChatUser, Handset]:
+    anna = await chat.user(browser)
     await anna.ask("start")
     bob = await in_thread(handset, chat.server, unique_user("bob"), "--tone", str(TONES[1]))
     await anna.ask("call", bob.jid)
@@ -209,9 +214,10 @@ async def goes_on(anna: ChatUser, bob: Handset) -> None:
     assert (await anna.ask("report"))["problems"] == []
 
 
-async def test_the_connection_of_the_chat_breaks_in_a_call(chat: Chat, handset: HandsetFactory) -> None:
+@in_both
+async def test_the_connection_of_the_chat_breaks_in_a_call(chat: Chat, handset: HandsetFactory, browser: str) -> None:
     """And comes back with another resource: the session is resumed, what happened meanwhile is told, the call goes on."""
-    anna, bob = await in_call(chat, handset)
+    anna, bob = await in_call(chat, handset, browser)
     before = anna.full
     await anna.ask("vanish")
     left = f'"jid": "{before}", "why": "unavailable"'

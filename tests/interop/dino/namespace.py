@@ -49,22 +49,37 @@ def _wire() -> None:
 
 
 @contextmanager
-def own_network() -> Iterator[None]:
-    """This thread sits in a new, empty network (ADDRESS and 127.0.0.0/8) and comes back at the end. Other threads do not notice.
-
-    Raises LabError where the system does not allow it.
-    """
+def _and_back() -> Iterator[None]:
+    """At the end this thread is in its network again."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
         _do(_libc.setns(home, CLONE_NEWNET))  # may we come back?
-        _do(_libc.unshare(CLONE_NEWNET))
         try:
-            _wire()
             yield
         finally:
             _do(_libc.setns(home, CLONE_NEWNET))
     finally:
         os.close(home)
+
+
+@contextmanager
+def in_network(pid: int) -> Iterator[None]:
+    """This thread sits in the network of this process meanwhile. A socket stays in the one where it was made."""
+    with _and_back(), open(f"/proc/{pid}/ns/net") as other:
+        _do(_libc.setns(other.fileno(), CLONE_NEWNET))
+        yield
+
+
+@contextmanager
+def own_network() -> Iterator[None]:
+    """This thread sits in a new, empty network (ADDRESS and 127.0.0.0/8) and comes back at the end. Other threads do not notice.
+
+    Raises LabError where the system does not allow it.
+    """
+    with _and_back():
+        _do(_libc.unshare(CLONE_NEWNET))
+        _wire()
+        yield
 
 
 def seeing(files: dict[str, Path], command: Sequence[str]) -> list[str]:
