@@ -14,7 +14,7 @@ export const fetchToken = async (url) => {
   const text = (await reply.text()).trim()
   const token = text[0] === '{' ? JSON.parse(text).token : text
   if (reply.ok && /^[\w.-]+$/.test(token ?? '')) return token // no login page
-  throw new BridgeError('not-authorized')
+  throw new BridgeError('not-authorized', `${url} gave no token (${reply.status}).`)
 }
 
 const CSS = `
@@ -168,7 +168,7 @@ export class JingleCall extends Base {
       if (this.#call?.state === 'preparing') this.#note = state === 'online' ? '' : t('button.retrying')
       if (state === 'offline') this.#leave()
       this.#paint()
-      if (state === 'offline' && error) this.#emit('error', error)
+      if (state === 'offline' && error) this.#problem(error)
     })
     this.#on(bridge, 'incoming', (call) => !this.#call && call.peer.split('/')[0] === this.#to && this.#take(call))
     bridge.open().catch(() => {})
@@ -223,8 +223,11 @@ export class JingleCall extends Base {
     this.#emit('error', error)
   }
 
-  /** @type {(type: string, detail: any) => boolean} */
-  #emit = (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }))
+  /** @type {(type: string, detail: any) => void} */
+  #emit = (type, detail) => {
+    if (type === 'error') console.warn('<jingle-call>', detail.code, detail.message)
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }))
+  }
 
   #paint() {
     const call = this.#call

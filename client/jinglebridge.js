@@ -56,7 +56,10 @@ export class Bridge extends EventTarget {
     this.#signal?.throwIfAborted()
     this.#signal?.addEventListener('abort', () => this.close())
     globalThis.addEventListener?.('pagehide', this.#leaving)
-    await this.#link.open()
+    await this.#link.open().catch((error) => {
+      this.#signal?.throwIfAborted()
+      throw error
+    })
   }
 
   get contacts() {

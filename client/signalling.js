@@ -154,7 +154,7 @@ export class Signalling extends EventTarget {
     try {
       this.#openSocket(fields)
     } catch (error) {
-      this.#fail(new BridgeError('bad-url', `No WebSocket can be opened to ${this.#url}.`, { cause: error }))
+      this.#fail(new BridgeError('bad-url', `This is no address of a bridge: ${this.#url}`, { cause: error }))
     }
   }
 
@@ -172,7 +172,13 @@ export class Signalling extends EventTarget {
   #openSocket(fields, stream = this.#streams) {
     const own = this.#identity.transport?.()
     /** @type {any} */
-    const socket = own ?? (stream ? new StreamSocket(this.#url) : new WebSocket(this.#url, [SUBPROTOCOL]))
+    let socket = own
+    try {
+      socket ??= stream ? new StreamSocket(this.#url) : new WebSocket(this.#url, [SUBPROTOCOL])
+    } catch (error) { // a browser without, or a page that may not
+      if (stream) throw error
+      return this.#openSocket(fields, true)
+    }
     this.#dropSocket()
     this.#socket = socket
     this.#hello = { id: this.#id(), resuming: 'resume' in fields }

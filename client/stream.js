@@ -30,6 +30,7 @@ export class StreamSocket {
   /** @param {string} url of the WebSocket; the stream is beside it */
   constructor(url) {
     this.#url = new URL('stream', url.replace(/^ws/, 'http')).href
+    if (!/^http/.test(this.#url)) throw new TypeError(url)
     globalThis.addEventListener?.('pagehide', this.#hurry)
     queueMicrotask(() => this.onopen?.())
   }

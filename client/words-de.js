@@ -126,7 +126,7 @@ export default {
   'button.offline': '{name} ist offline',
   'button.error.not-authorized': 'Von hier aus können Sie nicht anrufen. Melden Sie sich neu an, oder laden Sie die Seite neu.',
   'button.error.token-expired': 'Von hier aus können Sie nicht anrufen. Melden Sie sich neu an, oder laden Sie die Seite neu.',
-  'button.error.forbidden': 'Von hier aus dürfen Sie nicht anrufen.',
+  'button.error.forbidden': 'Diese Adresse dürfen Sie nicht anrufen.',
 
   'page.title': 'Anrufe',
   'page.connecting': 'Verbindung wird hergestellt…',

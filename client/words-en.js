@@ -135,7 +135,7 @@ export default {
   'button.offline': '{name} is offline',
   'button.error.not-authorized': 'You cannot call from here. Log in again, or reload the page.',
   'button.error.token-expired': 'You cannot call from here. Log in again, or reload the page.',
-  'button.error.forbidden': 'You may not call from here.',
+  'button.error.forbidden': 'You may not call this address.',
 
   // --- the page around everything ---
   'page.title': 'Calls',

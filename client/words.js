@@ -142,11 +142,11 @@ export function lasted({ direction, answered, seconds, reason, media }, missed) 
  */
 export function moment(at, now) {
   const today = at.toDateString() === now.toDateString()
-  return at.toLocaleString(locale(), today ? { hour: '2-digit', minute: '2-digit' } : { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })
+  return at.toLocaleString(locale(), today ? { hour: 'numeric', minute: '2-digit' } : { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' })
 }
 
 /** @param {string} at RFC 3339 */
-export const timeOfDay = (at) => new Date(at).toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' })
+export const timeOfDay = (at) => new Date(at).toLocaleTimeString(locale(), { hour: 'numeric', minute: '2-digit' })
 
 /** @param {string} at RFC 3339 */
 export const day = (at) => new Date(at).toLocaleDateString(locale())

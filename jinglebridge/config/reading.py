@@ -56,7 +56,7 @@ def _from_environment(data: dict[str, Any], environment: Mapping[str, str]) -> N
             try:
                 value = tomllib.loads(f"v = {text}")["v"]
             except tomllib.TOMLDecodeError:
-                raise ConfigError(f"environment variable {name}: {text!r} is not a TOML value") from None
+                raise ConfigError(f"environment variable {name}: {text!r} is not a TOML value; a list is ['a', 'b']") from None
         table = data.setdefault(section, {})
         if isinstance(table, dict):  # anything else is refused with the file
             table[key] = value

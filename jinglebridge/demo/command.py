@@ -345,7 +345,7 @@ socket = {admin}
 WHAT_TO_DO = """
   Open this in a browser on this machine:   {link}
 
-  1. The page shows the contact {contact}. Press "Call" or "Video call" beside it and allow microphone and camera.
+  1. The page shows the contact {contact}. Press the telephone or the camera beside it and allow microphone and camera.
      It rings for a moment; then you hear your own voice and see your own picture come back, through real XMPP and real Jingle.
      Use headphones, or the echo feeds back.
   2. To be called:   scripts/demo call-me          (or: scripts/demo call-me --video)

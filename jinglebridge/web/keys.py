@@ -87,7 +87,7 @@ def _header(token: str) -> tuple[str, str]:
     try:
         header = jwt.get_unverified_header(token)
     except (jwt.InvalidTokenError, RecursionError) as error:
-        raise EndpointError("not-authorized", f"the token is not valid ({type(error).__name__})") from None
+        raise EndpointError("not-authorized", f"this is not a token: a JWT has three parts ({type(error).__name__})") from None
     if "crit" in header:
         raise EndpointError("not-authorized", "the token wants an extension that this bridge does not know")
     return str(header.get("alg", "")), str(header.get("kid", ""))

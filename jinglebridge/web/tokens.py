@@ -106,7 +106,9 @@ def verify(token: str, key: Any, audience: str, algorithm: str = "HS256") -> Tok
             token, key, algorithms=[algorithm], audience=audience, leeway=LEEWAY, options={"require": ["sub", "aud", "exp"]}
         )
     except jwt.ExpiredSignatureError:
-        raise EndpointError("token-expired", "this link is too old: get a new one") from None
+        raise EndpointError("token-expired", "this token is too old: get a new one") from None
+    except jwt.InvalidAudienceError:
+        raise EndpointError("not-authorized", f"the token is for another bridge: its aud must be {audience}") from None
     except jwt.InvalidTokenError as error:
         raise EndpointError("not-authorized", f"the token is not valid ({type(error).__name__})") from error
     if int(claims["exp"]) > time.time() + MAX_LIFETIME + LEEWAY:

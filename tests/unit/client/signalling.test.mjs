@@ -103,9 +103,30 @@ describe('hello', () => {
     await rejected
   })
 
+  it('takes a stream where the browser has no WebSocket, or the page may not open one', async () => {
+    const { WebSocket } = globalThis
+    try {
+      for (const broken of [undefined, class { constructor() { throw new DOMException('no', 'SecurityError') } }]) {
+        const asked = []
+        globalThis.WebSocket = /** @type {any} */ (broken)
+        const { fetch } = globalThis
+        globalThis.fetch = async (url) => { asked.push(String(url)); throw new TypeError('offline') }
+        const it = link({ token: 'T' })
+        it.open().catch(() => {})
+        for (let turn = 0; turn < 20; turn++) await null
+        await new Promise((next) => setImmediate(next))
+        globalThis.fetch = fetch
+        it.close()
+        assert.deepEqual(asked.map((url) => new URL(url).pathname), ['/stream'])
+      }
+    } finally {
+      globalThis.WebSocket = WebSocket
+    }
+  })
+
   it('says at once that nothing tells who this is, and that an address is none', async () => {
     await assert.rejects(link({}).open(), { code: 'not-authorized' })
-    await assert.rejects(new Signalling('http://h', { token: 'T' }, {}, clock).open(), { code: 'bad-url' })
+    await assert.rejects(new Signalling('ftp://h', { token: 'T' }, {}, clock).open(), { code: 'bad-url' })
   })
 })
 
