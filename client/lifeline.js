@@ -74,6 +74,7 @@ export class Lifeline {
   }
 
   async report() {
+    if (this.#call.ended) return
     if (this.#up) this.#timers.set('stats', STATS_EVERY, () => this.report())
     try {
       const stats = await measure(this.#peer.connection)

@@ -126,7 +126,8 @@ export class Signalling extends EventTarget {
 
   /** Something says that the network may be another one: is the socket still good? */
   check() {
-    this.#woken(false)
+    if (this.state === 'online') this.#ping()
+    else this.#woken(false)
   }
 
   /** Ends the session for good. */
@@ -316,7 +317,7 @@ export class Signalling extends EventTarget {
   #ping() {
     this.#write({ type: 'ping', id: this.#id(), seq: this.#lastSeq })
     this.#confirmedSeq = this.#lastSeq
-    this.#timers.set('pong', PONG_TIMEOUT, () => this.#retry())
+    if (!this.#timers.has('pong')) this.#timers.set('pong', PONG_TIMEOUT, () => this.#retry())
     this.#timers.set('ping', this.limits.ping * 1000, () => this.#ping())
   }
 

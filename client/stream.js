@@ -46,7 +46,7 @@ export class StreamSocket {
   /** What was sent before goes out first, as with a WebSocket. */
   close() {
     this.#closed = true
-    if (!this.#busy || !this.#key) this.#abort.abort()
+    if (!this.#busy || !this.#key) this.#end(1000)
   }
 
   async #post() {
@@ -65,7 +65,7 @@ export class StreamSocket {
       this.#end(1006) // the requests without an answer are sent again by whoever resumes
     }
     this.#busy = false
-    if (this.#closed) this.#abort.abort()
+    if (this.#closed) this.#end(1000)
   }
 
   /** @param {string} hello */

@@ -54,11 +54,12 @@ def proposed(registry: Registry, event: JmiReceived, propose: Propose, now: floa
     if event.age > registry.timers.ring or not pages:
         return _missed(registry, event, propose, now)
     crossing = [s for s in registry.unanswered(own, bare(sender)) if s.jmi]
-    if any(_same(s, propose) and s.sid.encode() < propose.id.encode() for s in crossing):
+    # An unheard call gives way: its peer knows of none, and a rejection would tell.
+    if any(not s.unheard and _same(s, propose) and s.sid.encode() < propose.id.encode() for s in crossing):
         registry.remember(key, now)
-        page = next(s.own for s in crossing if s.sid.encode() < propose.id.encode())
+        page = next(s.own for s in crossing if not s.unheard and s.sid.encode() < propose.id.encode())
         return [fx.SendJmi(page, sender, Reject(propose.id, Reason("expired"), tie_break=True))]
-    lost = [s for s in crossing if s.sid.encode() > propose.id.encode()]
+    lost = [s for s in crossing if s.unheard or s.sid.encode() > propose.id.encode()]
     moving = _continued(registry, own, event.sender, propose)
     rings = _who_rings(pages, propose, lost, moving)
     if not rings:
@@ -184,7 +185,7 @@ def _lost_to(registry: Registry, event: JingleReceived) -> list[CallState]:
         for state in registry.unanswered(bare(event.to), bare(event.sender))
         if not state.jmi and state.own == event.to and state.peer == event.sender
     ]
-    if any(state.sid.encode() < event.jingle.sid.encode() for state in ours):
+    if any(not state.unheard and state.sid.encode() < event.jingle.sid.encode() for state in ours):
         raise TieBreak("the session with the lower sid goes on")
     return ours
 

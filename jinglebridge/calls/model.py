@@ -28,6 +28,14 @@ AUDIO = "urn:xmpp:jingle:apps:rtp:audio"
 VIDEO = "urn:xmpp:jingle:apps:rtp:video"
 
 
+GUEST = "guest-"  # how the names of those begin who come by a guest link
+
+
+def is_guest(jid: str) -> bool:
+    """Came this user of ours by a guest link? Nobody else has such a name but the XMPP user ``guest-…@…``, whose address is escaped."""
+    return jid.startswith(GUEST) and "\\40" not in jid.partition("@")[0]
+
+
 def bare(jid: str) -> str:
     """The JID without its resource. JIDs reach the engine already prepared (J-012)."""
     return jid.partition("/")[0]
@@ -223,7 +231,7 @@ class CallState:
     @property
     def guest(self) -> bool:
         """Is our side somebody who came by a guest link?"""
-        return self.own.startswith("guest-")
+        return is_guest(self.own)
 
     @property
     def jmi(self) -> bool:

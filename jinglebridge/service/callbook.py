@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from jinglebridge.calls import effects as fx
+from jinglebridge.calls.model import is_guest
 from jinglebridge.calls.people import CallRecord
 from jinglebridge.errors import EndpointError
 from jinglebridge.jingle.xep_0353 import NS_HINTS
@@ -37,7 +38,7 @@ class CallBook:
 
     def keep(self, record: CallRecord) -> None:
         """A guest has no list, and neither have our services, nor names that strangers make up (J-254)."""
-        if self._days and not record.own.startswith(("guest-", "echo@", "probe@")) and self.known(record.own):
+        if self._days and not (is_guest(record.own) or record.own.startswith(("echo@", "probe@"))) and self.known(record.own):
             self._store.save(record)
 
     def forget_old(self, now: float) -> None:
@@ -48,7 +49,7 @@ class CallBook:
         if effect.peer.rpartition("@")[2] == self._domain:
             return
         name = self._name_of(effect.own) or effect.own.partition("@")[0]
-        guest = effect.own.startswith("guest-")
+        guest = is_guest(effect.own)
         if guest and self.told(effect.own):
             return  # one message is enough
         sender = self._domain if guest else effect.own  # an answer to a guest would reach nobody

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from jinglebridge.calls.model import is_guest
 from jinglebridge.calls.people import Device, Link
 from jinglebridge.jid import escape
 from jinglebridge.service.links import MAX_LABEL, Links, Wish
@@ -144,7 +145,7 @@ class Catalogue:
         if jid == asker:
             raise ValueError("That is your own address.")
         self._owners.block(asker, jid)
-        way_back = " The same person can come back by the link: take it back too (links, revoke)." if jid.startswith("guest-") else ""
+        way_back = " The same person can come back by the link: take it back too (links, revoke)." if is_guest(jid) else ""
         return Result(f"{jid} is blocked: its calls do not ring, and it is not told.{way_back}")
 
     def _unblock_form(self, asker: str) -> Form | None:

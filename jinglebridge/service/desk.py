@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
@@ -254,7 +255,7 @@ class Desk:
         else:
             event = self._placed(session, frame) if isinstance(frame, m.CallRequest) else event_of(frame)
             effects = self._registry.from_endpoint(session.jid, event, self._clock())
-            if isinstance(event, ev.Placed) and not event.unheard:
+            if isinstance(event, ev.Placed) and any(isinstance(effect, fx.SendJmi | fx.SendJingle) for effect in effects):
                 self.guests.placed(session, event.to)
             self._performer.perform(effects)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import structlog
 
 from jinglebridge.calls import effects as fx
-from jinglebridge.calls.model import bare
+from jinglebridge.calls.model import bare, is_guest
 from jinglebridge.calls.negotiation import proposed_media
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
@@ -32,7 +32,6 @@ from jinglebridge.xmpp.stanza import Send, Stanza, bare_jid, message, text_child
 
 log = structlog.get_logger()
 
-PREFIX = "guest-"
 TAKEN = ("accepted", "connecting", "connected")  # states of a call that somebody took, whoever began it
 # What a page does with its own calls, and no more.
 FRAMES = (m.Ice, m.CallRequest, m.Accept, m.Reject, m.SetDescription, m.AddCandidate, m.Hangup, m.SendInfo, m.Stats)
@@ -101,7 +100,7 @@ class Guests:
     def hidden(self, stanza: Stanza) -> bool:
         """Is this for a guest, from somebody who must not know that the guest is there?"""
         own = bare(stanza.to)
-        if not own.startswith(PREFIX):
+        if not is_guest(own):
             return False
         return not any(owner_of(session) == bare(stanza.sender) for session in self._sessions.of(own))
 
@@ -113,7 +112,7 @@ class Guests:
 
     def unheard(self, sender: str, to: str) -> bool:
         """Shall `to` hear nothing of a call from `sender` (full JID of ours), without the caller seeing why?"""
-        return self.blocked(sender, to) or (sender.startswith(PREFIX) and self.owners.dnd(bare(to)))
+        return self.blocked(sender, to) or (is_guest(sender) and self.owners.dnd(bare(to)))
 
     def blocked(self, own: str, peer: str) -> bool:
         """Does `peer` want to hear nothing of `own`, a user of ours?"""

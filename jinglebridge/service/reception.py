@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from jinglebridge.calls.model import is_guest
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
 from jinglebridge.service.availability import Availability
@@ -14,7 +15,7 @@ from jinglebridge.service.catalogue import Catalogue, Devices
 from jinglebridge.service.desk import Desk
 from jinglebridge.service.door import Door
 from jinglebridge.service.gateway import Gateway
-from jinglebridge.service.guests import PREFIX, Guests
+from jinglebridge.service.guests import Guests
 from jinglebridge.service.ice import IceSource
 from jinglebridge.service.links import Links
 from jinglebridge.service.owners import Owners
@@ -71,7 +72,7 @@ class Reception:
             if stanza.type in ("unavailable", "error"):
                 self.gone(stanza.sender)
             self.availability.received(stanza)
-        elif not stanza.to.startswith(PREFIX) or self.guests.presence(stanza):
+        elif not is_guest(stanza.to) or self.guests.presence(stanza):
             self._people(stanza)
 
     def _shown(self, owner: str) -> str:

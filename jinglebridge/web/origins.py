@@ -22,8 +22,9 @@ class Origins:
         """Raises HTTPForbidden for a page of another site."""
         origin = request.headers.get("Origin")
         if origin is not None and origin_of(origin) not in self._all:
-            log.warning("origin-refused", origin=origin[:200])
-            raise web.HTTPForbidden(text=f"the origin {origin[:200]} is not allowed here: see [web] public_url and allowed_origins\n")
+            shown = origin[:200].encode("ascii", "replace").decode()  # it may be anything
+            log.warning("origin-refused", origin=shown)
+            raise web.HTTPForbidden(text=f"the origin {shown} is not allowed here: see [web] public_url and allowed_origins\n")
 
     def headers(self, request: web.Request) -> dict[str, str]:
         """Of an answer that pages of the other allowed sites may read; no other site gets one."""

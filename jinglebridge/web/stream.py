@@ -58,6 +58,7 @@ class Stream(Connection):
     def start(self, transport: asyncio.Transport, head: bytes) -> None:
         """Take over a transport whose request is read. `head`: of the answer."""
         self._cancel_timer()
+        self.heard()
         self._transport = transport
         transport.set_protocol(self)
         self._write(head)
@@ -65,6 +66,7 @@ class Stream(Connection):
 
     def wait(self) -> None:
         """For the GET, at most so long."""
+        self.heard()
         self._after(TICKET_WITHIN, self.close, 1008, "no stream")
 
     async def take(self, lines: AsyncIterator[bytes]) -> None:
@@ -75,6 +77,7 @@ class Stream(Connection):
         if self._posts >= 2:
             raise web.HTTPConflict(text="one POST at a time: frames have an order\n")
         self._posts += 1
+        self.heard()
         try:
             async with self._turn:
                 await self._take(lines)
@@ -227,6 +230,8 @@ class Streams:
         if stream is None:
             raise _unknown("there is no such connection")
         await stream.take(request.content.iter_any())
+        if stream.lost:
+            raise _unknown("the connection ended meanwhile, and perhaps not all of this was handled")
         return web.Response(status=204)
 
     def _head(self, request: web.Request) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jinglebridge.calls import events as ev
-from jinglebridge.calls.model import CallState
-from tests.unit.calls.world import OFFER, OWN_CANDIDATES, PLAIN, ROMEO, WITH_JMI, World
+from jinglebridge.calls.model import CallState, is_guest
+from jinglebridge.jingle import Propose
+from tests.unit.calls.world import OFFER, OWN_CANDIDATES, PAGE, PLAIN, ROMEO, WITH_JMI, World, offer_of_peer
 
 
 @pytest.fixture(params=[WITH_JMI, PLAIN], ids=["jmi", "direct"])
@@ -56,3 +57,22 @@ def test_a_restart_does_not_make_it_heard(w: World):
     for state in list(after.registry.calls.values()):
         effects += after.registry.end(state.key, w.now, "ended")
     assert effects and not {type(e).__name__ for e in effects} & {"SendJmi", "SendJingle", "ShowPresence", "SendReceipt"}
+
+
+@pytest.mark.parametrize("sid", ["a", "zz"], ids=["theirs is lower", "theirs is higher"])
+def test_it_gives_way_to_a_call_of_the_one_who_knows_nothing_of_it(sid: str):
+    """A rejection by tie-break would end their call, and tell of ours."""
+    w = World(WITH_JMI)
+    unheard(w)
+    assert [line for line in w.messages(Propose(sid, ("audio", "video"))) if "reject" in line] == []
+    assert any(state.direction == "in" or state.accepted for state in w.registry.calls_of(PAGE))
+    w = World(PLAIN)
+    unheard(w)
+    w.sends(offer_of_peer(sid), sid=sid)
+    assert any(key[2] == sid for key in w.registry.calls)
+
+
+def test_who_is_a_guest():
+    assert is_guest("guest-anna-1a2b@call.example") and is_guest("guest-anna-1a2b@call.example/w-1")
+    assert not is_guest("guest-bob\\40example.net@call.example/w-1"), "an XMPP user of such a name"
+    assert not is_guest("anna@call.example")

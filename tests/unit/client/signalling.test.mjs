@@ -433,3 +433,24 @@ it('close() says bye, rejects what waits, and leaves no timer', async () => {
   assert.equal(clock.timers.size, 0)
   assert.ok(FakeSocket.last.closed)
 })
+
+describe('a check of the socket', () => {
+  it('asks also in a hidden page, and asking again is no excuse for a dead one', async () => {
+    const document = Object.assign(new EventTarget(), { visibilityState: 'hidden' })
+    Object.assign(globalThis, { document })
+    try {
+      const it = await online()
+      const sockets = FakeSocket.all.length
+      it.check()
+      assert.equal(FakeSocket.last.of('ping').length, 1)
+      for (let i = 0; i < 3; i++) {
+        await clock.pass(2000)
+        it.check()
+      }
+      assert.equal(it.state, 'reconnecting', 'nothing was heard for 5 s')
+      assert.ok(FakeSocket.all.length >= sockets)
+    } finally {
+      Reflect.deleteProperty(globalThis, 'document')
+    }
+  })
+})

@@ -82,6 +82,19 @@ async def test_what_a_guest_sees_and_may(lab: Lab):
     assert lab.sent.take() == []
 
 
+async def test_a_call_that_rings_nowhere_is_not_announced(lab: Lab):
+    """The maker's only device is for text."""
+    _, code = lab.link(label="Shop")
+    guest, wire, _ = await lab.guest(code)
+    lab.registry.peer_info = lambda own, peer: PeerInfo("bob", (PeerResource(f"{BOB}/text", frozenset({"urn:xmpp:ping"})),))
+    lab.sent.take()
+    lab.call(guest)
+    await settle()
+    assert wire.take("ended")[0]["reason"] == "unreachable"
+    said = [e.findtext(f"{{{NS}}}body") or "" for e in lab.sent.take()]
+    assert not any("calls you" in text for text in said), said
+
+
 async def test_the_maker_reads_who_calls_once(lab: Lab):
     _, code = lab.link(label="Shop")
     guest, _, _ = await lab.guest(code, "Anna")

@@ -125,6 +125,16 @@ async def test_the_address_is_the_name(world: World):
     assert third["jid"].startswith(f"d\\5c20artagnan\\40other.test@{DOMAIN}/") and third["name"] == "d artagnan"
 
 
+async def test_who_is_called_like_a_guest_is_none(world: World):
+    """Others reach them as anybody."""
+    session, _ = await world.hello_by("guest-bob@im.test/web")
+    id = world.iq("<query xmlns='http://jabber.org/protocol/disco#info'/>", sender="romeo@im.test/phone", to=session.jid, type="get")
+    assert world.answers()[id].find("{urn:ietf:params:xml:ns:xmpp-stanzas}internal-server-error") is None
+    with logged() as lines:
+        world.router.route(el(f"<presence from='romeo@im.test/phone' to='{session.bare}'/>"))
+    assert lines == []
+
+
 @pytest.mark.parametrize(
     ("sender", "to"),
     [

@@ -444,3 +444,11 @@ async def test_a_hello_during_which_the_bridge_stops(gate: FakeGate, monkeypatch
 
 def test_limits_are_those_of_the_design():
     assert module.TICKET_WITHIN == 10.0 and module.LAST_WORDS + base.DEAD_AFTER <= 15
+
+
+async def test_bytes_that_are_no_text_are_refused_as_anything_else(client: TestClient[Any, Any], gate: FakeGate):
+    """aiohttp makes lone surrogates of them."""
+    odd = "\udcff"
+    for method, path in (("GET", "/stream"), ("POST", "/stream/frames")):
+        assert (await client.request(method, path, headers={"Authorization": f"Bearer {odd}"})).status == 401
+    assert (await client.request("POST", "/stream", headers={"Origin": odd}, json={})).status == 403
