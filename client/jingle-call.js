@@ -168,7 +168,7 @@ export class JingleCall extends Base {
       if (this.#call?.state === 'preparing') this.#note = state === 'online' ? '' : t('button.retrying')
       if (state === 'offline') this.#leave()
       this.#paint()
-      if (state === 'offline' && error) this.#problem(error)
+      if (state === 'offline' && error) this.#emit('error', error)
     })
     this.#on(bridge, 'incoming', (call) => !this.#call && call.peer.split('/')[0] === this.#to && this.#take(call))
     bridge.open().catch(() => {})

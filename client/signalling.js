@@ -178,7 +178,8 @@ export class Signalling extends EventTarget {
       socket ??= stream ? new StreamSocket(this.#url) : new WebSocket(this.#url, [SUBPROTOCOL])
     } catch (error) { // a browser without, or a page that may not
       if (stream) throw error
-      return this.#openSocket(fields, true)
+      this.#openSocket(fields, true)
+      return
     }
     this.#dropSocket()
     this.#socket = socket
