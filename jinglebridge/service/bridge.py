@@ -76,6 +76,7 @@ class Bridge:
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[aioweb.AppRunner] = []
         self._admin: AdminSocket | None = None
+        self._started = False  # whoever asks before is told that we are not ready
         self._tls: ssl.SSLContext | None = None
         self.media: dict[str, MediaEndpoint] = {}
         self._stopping = asyncio.Lock()
@@ -218,6 +219,7 @@ class Bridge:
         self._admin = AdminSocket(self.config.admin_socket, self)
         await self._admin.start()
         self._tasks.append(asyncio.create_task(self._sweep()))
+        self._started = True
         log.info("ready", domain=self.config.xmpp.domain, url=self.config.public_url if self._with_web else None)
 
     def _restore(self) -> None:
@@ -241,7 +243,7 @@ class Bridge:
         self._tls = certificates.of_web(config.web)
         self.web = WebServer(
             self.desk,
-            lambda: self.link.ready and not self.desk.draining,
+            lambda: self._started and self.link.ready and not self.desk.draining,
             public_url=config.public_url,
             allowed_origins=config.web.allowed_origins,
             trusted_proxies=config.web.trusted_proxies,
