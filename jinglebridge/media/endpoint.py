@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+GRACE = 1.0  # seconds: who hangs up closes the connection first, and its session-terminate is on its way
+
 Submit = Callable[[str, ev.EndpointEvent], None]  # (full JID, event); raises ProtocolError
 
 
@@ -87,6 +89,10 @@ class MediaEndpoint:
             return
         self.submit(ev.Reported(call, connection.connectionState))
         if connection.connectionState in ("failed", "closed"):
+            asyncio.get_running_loop().call_later(GRACE, self._broken, call, connection)
+
+    def _broken(self, call: str, connection: RTCPeerConnection) -> None:
+        if self._connections.get(call) is connection:
             self.submit(ev.HungUp(call, "failed-ice"))
 
     async def close(self) -> None:

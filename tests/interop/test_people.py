@@ -339,7 +339,7 @@ async def test_a_storm_of_requests_is_not_noticed_by_others(ejabberd: Ejabberd, 
                     trips.append(time.monotonic() - began)
                     await asyncio.sleep(0.005)
                 await sending
-                assert len(trips) > 20 and sorted(trips)[len(trips) // 2] < 0.1 and max(trips) < 1.0, sorted(trips)[-5:]
+                assert len(trips) > 20 and sorted(trips)[len(trips) // 2] < 0.1 and max(trips) < 5.0, sorted(trips)[-5:]
                 assert memory(bridge) - before < 20_000
                 await victim.until("the last one", lambda: victim.contacts[mallory.jid]["status"] == "9699")
             bridge.signal(signal.SIGTERM)

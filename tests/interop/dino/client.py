@@ -282,8 +282,15 @@ class Dino:
 
     def window(self) -> tuple[int, int, int, int]:
         """Wait for the window of the newest call; (left, top, width, height)."""
-        new = wait_for("Dino shows a call window", self._new_windows)
-        return self.desktop.geometry(max(new))
+        place: tuple[int, int, int, int] = wait_for("Dino shows a call window", self._place_of_newest)
+        return place
+
+    def _place_of_newest(self) -> tuple[int, int, int, int] | None:
+        new = self._new_windows()
+        try:
+            return self.desktop.geometry(max(new)) if new else None
+        except AssertionError:
+            return None  # it went away meanwhile: that of the call before
 
     def presses(self, button: str, says: str, since: int) -> None:
         """A button of the call window, after the mouse made it visible; until Dino says so to the other side."""

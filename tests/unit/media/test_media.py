@@ -16,6 +16,7 @@ from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import Abilities
 from jinglebridge.errors import EndpointError
 from jinglebridge.media import echo, tone
+from jinglebridge.media import endpoint as endpoints
 from jinglebridge.media.echo import EchoEndpoint
 from jinglebridge.media.endpoint import MediaEndpoint
 from jinglebridge.media.probe import ProbeEndpoint
@@ -132,15 +133,21 @@ async def test_too_many_calls_are_busy():
 
 
 @pytest.mark.parametrize("state", ["failed", "closed"])
-async def test_media_that_breaks_ends_the_call(state: str):
-    """A client that crashes must not keep its place at the echo for ever."""
+async def test_media_that_breaks_ends_the_call(state: str, monkeypatch: pytest.MonkeyPatch):
+    """A client that crashes must not keep its place at the echo for ever. One that hangs up has a moment to say so."""
+    monkeypatch.setattr(endpoints, "GRACE", 0.05)
     engine = Engine()
     endpoint = EchoEndpoint(JID, engine)
     endpoint._connections["c"] = SimpleNamespace(connectionState=state)  # type: ignore[assignment]
+    endpoint._connections["d"] = SimpleNamespace(connectionState=state)  # type: ignore[assignment]
     endpoint._state_changed("c")
-    assert engine.events == [ev.Reported("c", state), ev.HungUp("c", "failed-ice")]
+    endpoint._state_changed("d")
+    del endpoint._connections["d"]  # ended meanwhile
+    seen = engine.events[:]
+    assert seen == [ev.Reported("c", state), ev.Reported("d", state)], seen
+    await until(lambda: engine.events[2:] == [ev.HungUp("c", "failed-ice")])
     endpoint._state_changed("gone")
-    assert len(engine.events) == 2
+    assert len(engine.events) == 3
 
 
 async def test_work_of_one_call_is_done_in_order():
