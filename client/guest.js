@@ -13,7 +13,7 @@ import { RESPOKEN } from './page-language.js'
 import { Line } from './page-line.js'
 import { offerSettings } from './page-settings.js'
 import { openSetup } from './page-setup.js'
-import { store, stored } from './page-store.js'
+import { store, storedObject } from './page-store.js'
 import { unlockSound } from './ring.js'
 import { problem, t } from './words.js'
 
@@ -66,7 +66,7 @@ async function begin() {
 
 /** A reload ended the call that the guest was in: the bridge is told so, and one press makes another. */
 function interrupted() {
-  const { name, video, resume } = JSON.parse(stored(STORED, 'sessionStorage') ?? '{}')
+  const { name, video, resume } = storedObject(STORED, 'sessionStorage')
   store(STORED, null, 'sessionStorage')
   if (!name || !link) return
   $('name').value = name

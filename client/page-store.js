@@ -37,11 +37,12 @@ export function store(key, text, where = 'localStorage') {
 
 /**
  * @param {string} key
+ * @param {'localStorage' | 'sessionStorage'} [where]
  * @returns {any} an object, empty if nothing good was kept
  */
-export function storedObject(key) {
+export function storedObject(key, where = 'localStorage') {
   try {
-    return Object(JSON.parse(stored(key) ?? '{}'))
+    return Object(JSON.parse(stored(key, where) ?? '{}'))
   } catch {
     return {} // somebody else wrote there
   }

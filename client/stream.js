@@ -22,10 +22,10 @@ export class StreamSocket {
   #key = ''
   /** @type {string[]} */
   #waiting = []
-  #busy = false
+  #posts = 0 // under way, or about to be
   #closed = false
   #abort = new AbortController()
-  #hurry = () => { if (this.#busy && this.#key) this.#post() } // the page is closed before the POST that is under way has its answer
+  #hurry = () => { if (this.#posts && this.#key) this.#begin() } // the page is closed before the POST that is under way has its answer
 
   /** @param {string} url of the WebSocket; the stream is beside it */
   constructor(url) {
@@ -38,15 +38,18 @@ export class StreamSocket {
   /** @param {string} text */
   send(text) {
     this.#waiting.push(text)
-    if (this.#busy) return
-    this.#busy = true
-    queueMicrotask(() => this.#post())
+    if (!this.#posts) this.#begin()
   }
 
   /** What was sent before goes out first, as with a WebSocket. */
   close() {
     this.#closed = true
-    if (!this.#busy || !this.#key) this.#end(1000)
+    if (!this.#posts || !this.#key) this.#end(1000)
+  }
+
+  #begin() {
+    this.#posts++
+    queueMicrotask(() => this.#post())
   }
 
   async #post() {
@@ -64,8 +67,8 @@ export class StreamSocket {
     } catch {
       this.#end(1006) // the requests without an answer are sent again by whoever resumes
     }
-    this.#busy = false
-    if (this.#closed) this.#end(1000)
+    this.#posts--
+    if (this.#closed && !this.#posts) this.#end(1000)
   }
 
   /** @param {string} hello */

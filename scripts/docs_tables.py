@@ -150,7 +150,7 @@ _REASONS = {
     "elsewhere": "Another page or device of the same person answered",
     "unreachable": "No such contact, not allowed, or no device that can take the call",
     "failed-ice": "No way for the media was found, or it broke",
-    "failed-media": "The two sides have no codec or description in common",
+    "failed-media": "The two sides have no codec or description in common, or microphone and camera could not be opened",
     "insecure": "No DTLS fingerprint, or media that differs from what was proposed",
     "gone": "The other side vanished, or a restart lost the call",
     "overload": "Too many calls",

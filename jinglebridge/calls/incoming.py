@@ -54,17 +54,22 @@ def proposed(registry: Registry, event: JmiReceived, propose: Propose, now: floa
     if event.age > registry.timers.ring or not pages:
         return _missed(registry, event, propose, now)
     crossing = [s for s in registry.unanswered(own, bare(sender)) if s.jmi]
-    # An unheard call gives way: its peer knows of none, and a rejection would tell.
-    if any(not s.unheard and _same(s, propose) and s.sid.encode() < propose.id.encode() for s in crossing):
+    if any(_same(s, propose) and _wins(s, propose.id) for s in crossing):
         registry.remember(key, now)
-        page = next(s.own for s in crossing if not s.unheard and s.sid.encode() < propose.id.encode())
+        page = next(s.own for s in crossing if _wins(s, propose.id))
         return [fx.SendJmi(page, sender, Reject(propose.id, Reason("expired"), tie_break=True))]
-    lost = [s for s in crossing if s.unheard or s.sid.encode() > propose.id.encode()]
+    lost = [s for s in crossing if not _wins(s, propose.id)]
     moving = _continued(registry, own, event.sender, propose)
     rings = _who_rings(pages, propose, lost, moving)
     if not rings:
         return _left_alone(registry, event, propose, pages, now)
     return _ring(registry, event, propose, rings, now) + _make_way(registry, lost, moving, propose.id, now)
+
+
+def _wins(ours: CallState, sid: str) -> bool:
+    """Does a call of ours go on when it crosses the peer's call `sid`? The lower id does. Of an unheard call the peer knows nothing, and a
+    rejection would tell."""
+    return not ours.unheard and ours.sid.encode() < sid.encode()
 
 
 def _who_rings(pages: Pages, propose: Propose, lost: list[CallState], moving: CallState | None) -> dict[str, str]:
@@ -185,7 +190,7 @@ def _lost_to(registry: Registry, event: JingleReceived) -> list[CallState]:
         for state in registry.unanswered(bare(event.to), bare(event.sender))
         if not state.jmi and state.own == event.to and state.peer == event.sender
     ]
-    if any(not state.unheard and state.sid.encode() < event.jingle.sid.encode() for state in ours):
+    if any(_wins(state, event.jingle.sid) for state in ours):
         raise TieBreak("the session with the lower sid goes on")
     return ours
 

@@ -96,9 +96,6 @@ class Performer:
                 # One effect that fails (a stanza too big to send, say) must not keep the others from happening.
                 log.exception("effect-failed", effect=type(effect).__name__)
 
-    def timers_running(self) -> int:
-        return sum(map(len, self._timers.values()))
-
     def sent_message(self, id: str) -> fx.CallKey | None:
         return self._messages.pop(id, None)
 

@@ -45,7 +45,7 @@ class Begun(msgspec.Struct, kw_only=True):
 class Stream(Connection):
     """`greet` first, then `start` with the transport of the GET; frames come by `take`."""
 
-    __slots__ = ("_handled", "_posts", "_turn")
+    __slots__ = ("_dropped", "_handled", "_posts", "_turn")
 
     PING = b"event: ping\ndata: 0\n\n"
 
@@ -53,6 +53,7 @@ class Stream(Connection):
         super().__init__(gate, address, on_end)
         self._handled: asyncio.Future[None] | None = None  # of the POST that is being handled
         self._posts = 0  # that are under way
+        self._dropped = False  # frames of one of them, since the connection ended
         self._turn = asyncio.Lock()
 
     def start(self, transport: asyncio.Transport, head: bytes) -> None:
@@ -69,8 +70,10 @@ class Stream(Connection):
         self.heard()
         self._after(TICKET_WITHIN, self.close, 1008, "no stream")
 
-    async def take(self, lines: AsyncIterator[bytes]) -> None:
-        """A POST: returns when all of it is handled. Raises HTTPConflict, HTTPRequestEntityTooLarge, HTTPRequestTimeout.
+    async def take(self, lines: AsyncIterator[bytes]) -> bool:
+        """A POST: returns when all of it is handled; False if the connection ended before.
+
+        Raises HTTPConflict, HTTPRequestEntityTooLarge, HTTPRequestTimeout.
 
         Frames have an order, so there is one at a time; one more may wait, which brings the last words of a page that is closed.
         """
@@ -80,18 +83,20 @@ class Stream(Connection):
         self.heard()
         try:
             async with self._turn:
-                await self._take(lines)
+                return await self._take(lines)
         finally:
             self._posts -= 1
 
-    async def _take(self, lines: AsyncIterator[bytes]) -> None:
+    async def _take(self, lines: AsyncIterator[bytes]) -> bool:
         self._handled = asyncio.get_running_loop().create_future()
         try:
             body = await self._body(lines)
-            if not self._ended:
-                self._backlog += [(TEXT, line) for line in body.split(b"\n") if line.strip()]
-                self._work()
-                await self._handled
+            if self._ended:
+                return False
+            self._backlog += [(TEXT, line) for line in body.split(b"\n") if line.strip()]
+            self._work()
+            await self._handled
+            return not self._dropped
         finally:
             self._handled = None
 
@@ -133,6 +138,7 @@ class Stream(Connection):
             self._after(LAST_WORDS, self._over)
 
     def _over(self) -> None:
+        self._dropped = self._dropped or bool(self._backlog)
         super()._over()
         self._read_on(True)
 
@@ -229,9 +235,8 @@ class Streams:
         stream = self._keys.get(hashed(_bearer(request)))
         if stream is None:
             raise _unknown("there is no such connection")
-        await stream.take(request.content.iter_any())
-        if stream.lost:
-            raise _unknown("the connection ended meanwhile, and perhaps not all of this was handled")
+        if not await stream.take(request.content.iter_any()):
+            raise _unknown("the connection ended before all of this was handled")
         return web.Response(status=204)
 
     def _head(self, request: web.Request) -> bytes:

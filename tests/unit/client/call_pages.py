@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 import pytest_asyncio
 from aiohttp import web
+from fake_people import People
 from fake_server import FakeBridge
 from playwright.async_api import Browser, Page, async_playwright, expect
 
@@ -23,17 +25,30 @@ NO_DEVICE = """kinds => {
   }
 }"""
 Open = Callable[..., Awaitable[Page]]
+Fake = TypeVar("Fake", bound=FakeBridge)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def bridge() -> AsyncIterator[FakeBridge]:
-    fake = FakeBridge()
+@asynccontextmanager
+async def served(fake: Fake) -> AsyncIterator[Fake]:
+    """While it lasts the fake listens, at its `url`."""
     runner = web.AppRunner(fake.app(), shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
     yield fake
     await runner.cleanup()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bridge() -> AsyncIterator[FakeBridge]:
+    async with served(FakeBridge()) as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def people() -> AsyncIterator[People]:
+    async with served(People()) as fake:
+        yield fake
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,5 +1,5 @@
 """Pages, and the bridge that they speak to, for all tests of this folder."""
 
-from call_pages import bridge, browser, enter
+from call_pages import bridge, browser, enter, people
 
-__all__ = ["bridge", "browser", "enter"]
+__all__ = ["bridge", "browser", "enter", "people"]

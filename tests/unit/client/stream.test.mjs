@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 
 import { Signalling } from '../../../client/signalling.js'
+import { StreamSocket } from '../../../client/stream.js'
 import { FakeClock, FakeSocket, FakeStreams, install, page, settle } from './fakes.mjs'
 
 let clock
@@ -107,6 +108,28 @@ describe('frames', () => {
     page.dispatchEvent(new Event('pagehide'))
     await calm()
     assert.deepEqual(FakeStreams.last.posts.map((post) => post.map(({ call }) => call)), [['a'], ['b']])
+  })
+
+  it('keep their order in a page that comes back after it was closed', async () => {
+    const it = await online()
+    const stream = FakeStreams.last
+    const free = []
+    const holds = () => { stream.hold = new Promise((resolve) => free.push(resolve)) }
+    holds()
+    it.request('hangup', { call: 'a' })
+    await calm()
+    holds()
+    it.request('hangup', { call: 'b' })
+    page.dispatchEvent(new Event('pagehide'))
+    await calm()
+    free[0]()
+    await calm()
+    it.request('hangup', { call: 'c' })
+    await calm()
+    assert.deepEqual(stream.posts.flat().map(({ call }) => call), ['a', 'b'], 'b has no answer yet')
+    free[1]()
+    await calm()
+    assert.deepEqual(stream.posts.flat().map(({ call }) => call), ['a', 'b', 'c'])
   })
 
   it('that are long share no POST, and only short ones outlive the page', async () => {
@@ -260,4 +283,13 @@ it('close() during hello cuts it off', async () => {
   await rejected
   await calm()
   assert.deepEqual(FakeStreams.all.filter(({ controller, closed }) => controller && !closed), [])
+})
+
+it('a stream that is over listens to the page no longer', async () => {
+  const before = globalThis.removeEventListener
+  const left = []
+  globalThis.removeEventListener = (type) => { left.push(type) }
+  new StreamSocket('wss://h/ws').close()
+  globalThis.removeEventListener = before
+  assert.deepEqual(left, ['pagehide'])
 })

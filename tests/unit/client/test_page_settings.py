@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
 from call_pages import press
 from fake_people import HEBREW, LONG, MARKUP, People
 from playwright.async_api import Browser, BrowserContext, Page, expect
@@ -26,17 +25,6 @@ SPY = """() => {
     close() { super.close(); window.notes.push('closed') }
   }
 }"""
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def people() -> AsyncIterator[People]:
-    fake = People()
-    runner = web.AppRunner(fake.app(), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    yield fake
-    await runner.cleanup()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from aiohttp import web
 from fake_people import People
 from playwright.async_api import Browser, Page
 from views import Look, walk
@@ -60,17 +57,6 @@ LOOKS = {
     "narrow": Look(320, 640, locale="de-DE"),  # WCAG 1.4.10
 }
 ORDINARY = "phone-dark"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def people() -> AsyncIterator[People]:
-    fake = People()
-    runner = web.AppRunner(fake.app(), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    yield fake
-    await runner.cleanup()
 
 
 async def faults(page: Page) -> list[str]:

@@ -143,6 +143,7 @@ async def test_media_that_breaks_ends_the_call(state: str, monkeypatch: pytest.M
     endpoint._state_changed("c")
     endpoint._state_changed("d")
     del endpoint._connections["d"]  # ended meanwhile
+    await settle()
     seen = engine.events[:]
     assert seen == [ev.Reported("c", state), ev.Reported("d", state)], seen
     await until(lambda: engine.events[2:] == [ev.HungUp("c", "failed-ice")])

@@ -19,7 +19,7 @@ from jinglebridge.demo.lab import certificate, free_port
 from jinglebridge.errors import OperatorError
 from jinglebridge.service import bridge as module
 from jinglebridge.service import certificates
-from jinglebridge.service.admin import ask
+from jinglebridge.service.admin import AdminSocket, ask
 from jinglebridge.service.bridge import Bridge
 from jinglebridge.service.devices import Devices
 from jinglebridge.store.sqlite import SqliteStore
@@ -90,6 +90,21 @@ async def test_it_can_be_started_again_on_the_same_folder(make: Make):
         bridge = make()
         await bridge.start()
         await bridge.stop()
+
+
+async def test_it_is_ready_when_commands_find_it(make: Make, monkeypatch: pytest.MonkeyPatch):
+    """Scripts wait for `/readyz` and then ask `jinglebridge calls`."""
+    begin = AdminSocket.start
+    seen: list[int] = []
+
+    async def start(self: AdminSocket) -> None:
+        seen.append(await get(bridge, "/readyz"))
+        await begin(self)
+
+    monkeypatch.setattr(AdminSocket, "start", start)
+    bridge = make()
+    await bridge.start()
+    assert [*seen, await get(bridge, "/readyz")] == [503, 200]
 
 
 async def test_two_stops_at_once(make: Make):

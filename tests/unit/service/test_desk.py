@@ -251,7 +251,7 @@ async def test_a_call_goes_out_and_its_requests_reach_the_engine(world: World):
         world.desk.request(session, m.Reject(id="7", call="c"))
     world.desk.request(session, m.Hangup(id="8", call="c"))
     assert wire.take("ended")[0]["reason"] == "cancelled"
-    assert world.performer.timers_running() == 0
+    assert world.performer._timers == {}
 
 
 async def test_statistics_reach_the_timeline(world: World):

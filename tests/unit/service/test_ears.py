@@ -83,7 +83,7 @@ async def test_a_bounce_from_the_callee(world: World, condition: str):
     world.router.route(message(session.jid, PROPOSE.format(propose[0].get("id")) + error, "error", propose.get("id"), BOB))
     (ended,) = wire.take("ended")
     assert (ended["reason"], ended["text"]) == ("unreachable", "")
-    assert world.registry.calls == {} and world.performer.timers_running() == 0
+    assert world.registry.calls == {} and world.performer._timers == {}
 
 
 async def test_a_page_that_is_not_to_be_disturbed_does_not_ring(world: World):

@@ -128,11 +128,19 @@ async def test_the_address_is_the_name(world: World):
 async def test_who_is_called_like_a_guest_is_none(world: World):
     """Others reach them as anybody."""
     session, _ = await world.hello_by("guest-bob@im.test/web")
-    id = world.iq("<query xmlns='http://jabber.org/protocol/disco#info'/>", sender="romeo@im.test/phone", to=session.jid, type="get")
-    assert world.answers()[id].find("{urn:ietf:params:xml:ns:xmpp-stanzas}internal-server-error") is None
+    other, _ = await world.hello_by("bob@im.test/web")
+    ids = [
+        world.iq("<query xmlns='http://jabber.org/protocol/disco#info'/>", sender="romeo@im.test/phone", to=to, type="get")
+        for to in (session.jid, other.jid)
+    ]
+    answers = world.answers()
+    assert [answers[id].get("type") for id in ids] == ["result", "result"]
     with logged() as lines:
         world.router.route(el(f"<presence from='romeo@im.test/phone' to='{session.bare}'/>"))
+        world.router.route(el(f"<presence type='subscribe' from='romeo@im.test' to='{session.bare}'/>"))
     assert lines == []
+    told = [frame_of(iq) for iq in world.asked("guest-bob@im.test/web")]
+    assert [frame["contact"]["jid"] for frame in told if frame["type"] == "contact"] == ["romeo@im.test"], "guests hear of no requests"
 
 
 @pytest.mark.parametrize(

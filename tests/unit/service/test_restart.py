@@ -219,5 +219,5 @@ async def test_after_many_calls_nothing_is_left():
     }
     tables = {f"{type(owner).__name__}.{name}": getattr(owner, name) for owner, listed in owned.items() for name in listed.split()}
     assert {name: table for name, table in tables.items() if table} == {}
-    assert len(performer.gate) == 0 and performer.timers_running() == 0
+    assert len(performer.gate) == 0 and performer._timers == {}
     assert asyncio.all_tasks() == {asyncio.current_task()}

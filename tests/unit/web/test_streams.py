@@ -448,7 +448,28 @@ def test_limits_are_those_of_the_design():
 
 async def test_bytes_that_are_no_text_are_refused_as_anything_else(client: TestClient[Any, Any], gate: FakeGate):
     """aiohttp makes lone surrogates of them."""
-    odd = "\udcff"
-    for method, path in (("GET", "/stream"), ("POST", "/stream/frames")):
-        assert (await client.request(method, path, headers={"Authorization": f"Bearer {odd}"})).status == 401
-    assert (await client.request("POST", "/stream", headers={"Origin": odd}, json={})).status == 403
+    for line, status in (
+        (b"GET /stream", b"401"), (b"POST /stream/frames", b"401"), (b"POST /stream", b"403"),
+    ):  # fmt: skip
+        header = b"Origin: \xff" if status == b"403" else b"Authorization: Bearer \xff"
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(line + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n" + header + b"\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await reader.readline()).split()[1] == status
+        writer.close()
+
+
+async def test_a_post_says_if_the_connection_ended_before_it(client: TestClient[Any, Any], gate: FakeGate, monkeypatch: pytest.MonkeyPatch):
+    """Whoever sent it must send it again."""
+    monkeypatch.setattr(base, "BURST", 2.0)
+    monkeypatch.setattr(base, "PACE", 1.0)
+    monkeypatch.setattr(module, "LAST_WORDS", 0.0)
+    peer, _ = await welcome(client)
+    posting = asyncio.create_task(peer.say(*(ACCEPT | {"id": str(number)} for number in range(base.TURN + 8))))
+    await until(lambda: len(gate.requests) == base.TURN)
+    behind = asyncio.create_task(peer.say(ACCEPT))
+    await asyncio.sleep(0.05)
+    peer.reply.close()
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(posting, behind) == [401, 401]
+    assert len(gate.requests) == base.TURN
