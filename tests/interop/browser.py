@@ -63,6 +63,13 @@ STATS = """async () => {
   return out
 }"""
 
+# What the browser itself knows of the sound that comes in, for who looks into a failure.
+INBOUND = """async () => {
+  const { peerConnection, remoteStream } = window.jinglebridge.call
+  const inbound = [...(await peerConnection.getStats()).values()].find((r) => r.type === 'inbound-rtp' && r.kind === 'audio')
+  return { inbound, tracks: remoteStream.getAudioTracks().map((t) => [t.readyState, t.muted, t.enabled]), context: window.testAudio?.state }
+}"""
+
 
 def tone_file(path: Path, hz: int, seconds: float = 10.0) -> Path:
     """A WAV for Chromium's fake microphone, which loops it. Whole periods, so that the loop has no click."""
@@ -147,7 +154,7 @@ class Person:
             heard.append(self.hears())
             if abs(heard[-1]["hz"] - hz) < 8 and heard[-1]["share"] > 0.7 and heard[-1]["level"] > -50:
                 return
-        raise AssertionError(f"{hz} Hz wanted, heard {heard}")
+        raise AssertionError(f"{hz} Hz wanted, heard {heard}; {self.page.evaluate(INBOUND)}")
 
     def hears_silence(self, *, tries: int = 12) -> None:
         heard: list[dict[str, float]] = []

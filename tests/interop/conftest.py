@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from .dino.client import Dino
 from .peers.fixtures import peers_bridge, stage
 from .servers import ejabberd, handset, own_ejabberd, prosody
 
@@ -25,3 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.interop)
     items.sort(key=lambda item: PLACE.get(item.path.stem, len(PLACE)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """What Dino was doing is told with a failure: nobody can look at its screen afterwards."""
+    report: pytest.TestReport = yield
+    dino = getattr(item, "funcargs", {}).get("dino")
+    if report.when == "call" and report.failed and isinstance(dino, Dino):
+        report.sections.append(("Dino", dino.account()))
+    return report

@@ -122,6 +122,14 @@ class Dino:
             time.sleep(0.05)
         return True
 
+    def account(self) -> str:
+        """Of itself and its desktop, for who looks into a failure: windows, sound streams, the microphone, the end of the log."""
+        windows = {w: self.desktop.run("xdotool", "getwindowname", str(w), check=False).strip() for w in self.desktop.windows(".")}
+        streams = [self.desktop.run("pactl", "list", "short", kind, check=False) for kind in ("sink-inputs", "source-outputs")]
+        microphone = judge.heard(self.desktop.listen(source="microphone"), RATE)
+        log = self.log_file.read_bytes()[-12000:].decode(errors="replace")
+        return f"windows: {windows}\nstreams: {streams}\nmicrophone: {microphone}\nlog: …{log}"
+
     # --- what it does to ears and eyes
 
     def hears_tone(self, hz: int, *, tries: int = 15) -> None:

@@ -146,9 +146,9 @@ class Desktop:
 
     # --- sound
 
-    def listen(self, seconds: float = 0.6) -> NDArray[np.float64]:
+    def listen(self, seconds: float = 0.6, source: str = "speaker.monitor") -> NDArray[np.float64]:
         """What the loudspeaker plays from now on; samples of -1 … 1 at RATE."""
-        command = ["parec", "-d", "speaker.monitor", "--format=s16le", f"--rate={RATE}", "--channels=1", "--latency-msec=50"]
+        command = ["parec", "-d", source, "--format=s16le", f"--rate={RATE}", "--channels=1", "--latency-msec=50"]
         process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
             assert process.stdout is not None
