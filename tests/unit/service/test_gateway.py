@@ -206,12 +206,13 @@ async def test_the_same_by_form(world: World):
 
 async def test_devices(world: World):
     device, _ = world.devices.create("bob\\40im.test", "address", label="Firefox on Linux")
-    world.devices.create("carol\\40im.test", "address", label="another person's")
+    others, _ = world.devices.create("carol\\40im.test", "address", label="another person's")
     answer = say(world, "devices") or ""
     assert answer.startswith(f"Browsers that act for your address:\n{device.id}: Firefox on Linux, last used ") and "another" not in answer
     form = world.reception.gateway._catalogue.commands["devices"].ask("bob@im.test")
     assert form is not None and [value for value, _ in form.fields[0].options] == [device.id]
     assert "Say: devices" in (say(world, "devices remove x") or "") and "Which one" in (say(world, "devices revoke x") or "")
+    assert "Which one" in (say(world, f"devices revoke {others.id}") or "") and len(world.devices.all()) == 2, "nobody signs others out"
     assert say(world, f"devices revoke {device.id}") == "Firefox on Linux is signed out." and len(world.devices.all()) == 1
     assert say(world, "devices") == "No browser acts for your address."
     assert world.reception.gateway._catalogue.commands["devices"].ask("bob@im.test") is None
