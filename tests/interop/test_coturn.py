@@ -15,7 +15,7 @@ from jinglebridge.demo.lab import Prosody
 
 from .bridge import BridgeProcess
 from .browser import person
-from .coturn import Coturn, coturn
+from .coturn import Coturn, Heard, coturn
 from .servers import HandsetFactory, skipped_when_missing, unique_user
 from .test_turn import USED
 
@@ -47,21 +47,6 @@ def test_a_relayed_call_by_the_bridges_own_secret_ends_before_its_credentials_do
             assert alice.problems == []
     finally:
         bridge.close()
-
-
-class Heard(asyncio.DatagramProtocol):
-    """What comes of a datagram through the relay."""
-
-    def __init__(self) -> None:
-        self.refused: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-        self.closed = asyncio.Event()
-
-    def error_received(self, exc: Exception) -> None:
-        if not self.refused.done():
-            self.refused.set_result(exc)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed.set()
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "172.16.3.4", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.1"])
