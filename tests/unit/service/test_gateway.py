@@ -102,7 +102,9 @@ async def test_what_is_wrong_is_said(world: World):
 async def test_dnd_and_blocks(world: World):
     owners, anna = world.reception.owners, f"anna@{DOMAIN}"
     assert "off" in (say(world, "dnd") or "") and "is on" in (say(world, "dnd on") or "") and owners.dnd("bob@im.test")
+    assert World(store=world.store).reception.owners.dnd("bob@im.test"), "also after a restart"
     assert "is off" in (say(world, "DND OFF") or "") and not owners.dnd("bob@im.test")
+    assert not World(store=world.store).reception.owners.dnd("bob@im.test")
     assert say(world, "unblock") == "Nobody is blocked."
     assert "is blocked" in (say(world, f"block xmpp:{anna}") or "") and owners.blocks("bob@im.test") == [anna]
     assert "link" in (say(world, f"block guest-x@{DOMAIN}") or "")
