@@ -220,6 +220,17 @@ async def test_devices(world: World):
     assert world.reception.gateway._catalogue.commands["devices"].ask("bob@im.test") is None
 
 
+async def test_every_command_answers_the_longest_address(world: World):
+    """A name and a resource of 1023 bytes each, more than an address that can be proved may have."""
+    longest = f"{'n' * 1023}@im.test/{'r' * 1023}"
+    catalogue = world.reception.gateway._catalogue
+    for line in ("link Shop presence", "links", "revoke all", "dnd on", "block anna@call.test", "unblock", "devices", "echo test", "help"):
+        assert say(world, line, longest), line
+    for command in catalogue.commands.values():
+        command.ask(longest.partition("/")[0])  # raises nothing
+    assert say(world, "devices revoke x", longest) == "Which one? Say: devices revoke ID, with the ID that `devices` shows."
+
+
 def test_what_is_not_offered_is_no_command():
     links = World().reception.links
     assert not {"devices", "echo"} & set(Catalogue(links, Owners(MemoryStore()), DOMAIN, False, None).commands)
