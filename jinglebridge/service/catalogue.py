@@ -14,6 +14,7 @@ from typing import Protocol
 
 from jinglebridge.calls.model import is_guest
 from jinglebridge.calls.people import Device, Link
+from jinglebridge.errors import BadRequest
 from jinglebridge.jid import escape
 from jinglebridge.service.links import MAX_LABEL, Links, Wish
 from jinglebridge.service.owners import Owners
@@ -173,7 +174,10 @@ class Catalogue:
 
     def _devices_of(self, asker: str) -> list[Device]:
         assert self._devices is not None
-        return self._devices.of(escape(asker))
+        try:
+            return self._devices.of(escape(asker))
+        except BadRequest:
+            return []  # an address that is too long to be proved
 
     def _devices_form(self, asker: str) -> Form | None:
         options = tuple((d.id, f"{d.label}, last used {day(d.used)}") for d in self._devices_of(asker))

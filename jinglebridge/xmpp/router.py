@@ -42,7 +42,6 @@ class Answer:
 IqHandler = Callable[[Stanza], Answer | None]  # None: the handler answers by itself, now or later
 Handler = Callable[[Stanza], None]
 TextHandler = Callable[[Stanza, str], Answer | None]  # None: the text is not plain enough
-BODY = f"{{{NS}}}body"
 NOTHING = ET.Element("nothing")  # the element of a stanza that came as text
 
 

@@ -79,12 +79,16 @@ class Subscriptions:
             self._peers.on_change(own, peer)
 
     def unsubscribe(self, own: str, peer: str) -> None:
-        """They want to see us no more. J-038, J-039."""
+        """They want to see us no more. J-038, J-039.
+
+        Who takes back a request that nobody decided hears nothing, as from a user who does not exist (J-252).
+        """
         row = self._roster.row(own, peer)
         if row.from_ or row.asking:
             self._roster.save(replace(row, from_=False, asking=False))
-            self._say(own, peer, "unsubscribed")
-            self._keeper.hide_all(own, peer)
+            if row.from_:
+                self._say(own, peer, "unsubscribed")
+                self._keeper.hide_all(own, peer)
             self._peers.on_change(own, peer)
 
     def unsubscribed(self, own: str, peer: str) -> None:

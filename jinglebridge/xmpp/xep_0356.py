@@ -26,7 +26,11 @@ class Privileges:
             return
         namespace = stanza.payload.tag.partition("}")[0] + "}"
         for perm in list(stanza.payload.iterfind(f"{namespace}perm"))[:MAX_GRANTS]:
-            self.granted[perm.get("access", "")[:64]] = perm.get("type", "some")[:64]
+            access, type = perm.get("access", "")[:64], perm.get("type", "some")[:64]
+            if type == "none":  # ejabberd names what it does not grant as well
+                self.granted.pop(access, None)
+            else:
+                self.granted[access] = type
 
     def lost(self) -> None:
         """The connection is gone, and what was granted with it."""

@@ -95,7 +95,10 @@ class BridgeProcess:
                 stdin=subprocess.DEVNULL,
             )
         if ready:
-            wait_for(f"the bridge is ready; its log:\n{self.log()}", self.ready)
+            try:
+                wait_for("the bridge is ready", self.ready, 45.0)
+            except AssertionError as error:
+                raise AssertionError(f"{error}; its log:\n{self.log()}") from None
 
     def ready(self) -> bool:
         assert self.process is None or self.process.poll() is None, f"the bridge ended:\n{self.log()}"

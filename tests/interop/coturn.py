@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -83,3 +84,18 @@ def _listens(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+class Heard(asyncio.DatagramProtocol):
+    """What comes of a datagram through the relay."""
+
+    def __init__(self) -> None:
+        self.refused: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        self.closed = asyncio.Event()
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.refused.done():
+            self.refused.set_result(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,11 @@ import aioice.turn
 import pytest
 from playwright.sync_api import sync_playwright
 
-from jinglebridge.demo.lab import Prosody
+from jinglebridge.demo.lab import Prosody, recipe, replaced
 
 from .bridge import BridgeProcess
 from .browser import person
-from .coturn import Coturn, coturn
+from .coturn import Coturn, Heard, coturn
 from .servers import HandsetFactory, skipped_when_missing, unique_user
 from .test_turn import USED
 
@@ -49,21 +50,6 @@ def test_a_relayed_call_by_the_bridges_own_secret_ends_before_its_credentials_do
         bridge.close()
 
 
-class Heard(asyncio.DatagramProtocol):
-    """What comes of a datagram through the relay."""
-
-    def __init__(self) -> None:
-        self.refused: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-        self.closed = asyncio.Event()
-
-    def error_received(self, exc: Exception) -> None:
-        if not self.refused.done():
-            self.refused.set_result(exc)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.closed.set()
-
-
 @pytest.mark.parametrize("address", ["10.0.0.1", "172.16.3.4", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.1"])
 async def test_the_relay_leads_into_no_private_network(relay: Coturn, address: str) -> None:
     username, password = relay.credentials()
@@ -90,6 +76,31 @@ def test_the_doctor_tries_the_relay(prosody: Prosody, relay: Coturn, tmp_path: P
         )
     else:
         assert result.returncode == 1 and says in result.stdout, result.stdout
+
+
+class WithTurn(Prosody):
+    """Prosody with the lines of the recipe that make it hand coturn out."""
+
+    relay: Coturn
+
+    def prepare(self) -> None:
+        super().prepare()
+        lines = re.findall(r"^--   ((?:modules_enabled|turn_external|external_service).+)$", recipe("prosody/jinglebridge.cfg.lua"), re.M)
+        changes = {"turn.example.org": "127.0.0.1", "CHANGE-THIS-TURN-SECRET": self.relay.secret}
+        changes |= {'"example.org"': f'"{self.domain}"', "call.example.org": self.component}
+        more = [*replaced("\n".join(lines), changes).splitlines(), f"turn_external_port = {self.relay.port}"]
+        config = self.folder / "prosody.cfg.lua"
+        host = f'VirtualHost "{self.domain}"\n'
+        config.write_text(replaced(config.read_text(), {host: host + "".join(f"  {line}\n" for line in more)}))
+
+
+def test_prosody_hands_the_relay_out_by_the_recipe(relay: Coturn, tmp_path: Path) -> None:
+    """Asked by XEP-0215 for a web user; the doctor gets a relayed address with what Prosody gave."""
+    server = WithTurn(tmp_path / "prosody")
+    server.relay = relay
+    with server:
+        found = BridgeProcess(tmp_path / "bridge", server, start=False).command("doctor")
+    assert found.returncode == 0 and f"ok    relay turn:127.0.0.1:{relay.port}/udp: relays by 127.0.0.1" in found.stdout, found.stdout
 
 
 async def test_credentials_of_another_secret_are_refused(relay: Coturn) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import http.client
@@ -19,9 +20,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import aioice.stun
+import aioice.turn
 import pytest
 
 from jinglebridge.demo.lab import Ejabberd, LabError, Nginx, Prosody, port_open, recipe, replaced
+
+from .coturn import Heard
 
 STREAM = "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='{}'>"
 
@@ -91,6 +96,28 @@ def test_fragment_denies_private_ranges_and_says_what_to_change() -> None:
     for network in ("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"):
         assert f'- "{network}"' in text
     assert text.count("turn_blacklist: JINGLEBRIDGE_NO_RELAY_TO") == text.count("module: ejabberd_stun\n")
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.1", "169.254.169.254"])
+async def test_ejabberds_relay_leads_into_no_private_network(ejabberd: Ejabberd, address: str) -> None:
+    """The list of the fragment works, with the credentials that a page gets. The lab lets 127.0.0.0/8 be reached only."""
+    with component(ejabberd) as bridge:
+        answer = bridge.ask(
+            f"<iq type='get' id='1' from='anna@{ejabberd.component}/w' to='{ejabberd.domain}'><services xmlns='urn:xmpp:extdisco:2'/></iq>"
+        )
+    services = answer.iter("{urn:xmpp:extdisco:2}service")
+    turn = next(e for e in services if (e.get("type"), e.get("transport")) == ("turn", "udp"))
+    transport, heard = await aioice.turn.create_turn_endpoint(
+        Heard, server_addr=("127.0.0.1", int(turn.get("port", ""))), username=turn.get("username"), password=turn.get("password")
+    )
+    try:
+        transport.sendto(b"hello", (address, 80))
+        async with asyncio.timeout(20):
+            error = await heard.refused
+        assert isinstance(error, aioice.stun.TransactionFailed) and error.response.attributes["ERROR-CODE"][0] == 403, error
+    finally:
+        transport.close()
+        await heard.closed.wait()
 
 
 def test_a_recipe_that_changed_is_noticed() -> None:

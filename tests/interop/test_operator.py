@@ -19,11 +19,11 @@ from typing import Any
 import pytest
 
 from jinglebridge.demo.handset import Handset
-from jinglebridge.demo.lab import Ejabberd, Prosody, free_port
+from jinglebridge.demo.lab import Ejabberd, Prosody, free_port, replaced
 from jinglebridge.web import tokens
 
 from .bridge import BridgeProcess, wait_for
-from .servers import HandsetFactory
+from .servers import HandsetFactory, skipped_when_missing
 from .test_contact import hears
 
 Result = subprocess.CompletedProcess[str]
@@ -275,6 +275,22 @@ def test_the_doctor_of_a_bridge_that_cannot_connect(broken: Broken) -> None:
     assert result.returncode == 1 and checks(result)["connection"] == "FAIL" and "compare [xmpp] secret" in result.stdout
     assert "Traceback" not in result.stderr and "wrong-secret" not in result.stdout + result.stderr
     one_line(broken(xmpp={"nonsense": 1}).command("doctor"), 2, "unknown key")
+
+
+class Granting(Ejabberd):
+    """ejabberd that trusts the bridge with more than it needs: mod_privilege."""
+
+    def fragment(self) -> str:
+        grants = "  mod_privilege:\n    roster:\n      both: jinglebridge_ice\n    message:\n      outgoing: jinglebridge_ice\n"
+        return replaced(super().fragment(), {"\nmodules:\n": f"\nmodules:\n{grants}"})
+
+
+@pytest.mark.long
+def test_the_doctor_says_what_the_server_grants(tmp_path: Path) -> None:
+    """XEP-0356: never needed, but an operator should know."""
+    with skipped_when_missing(), Granting(tmp_path / "ejabberd") as server:
+        result = BridgeProcess(tmp_path / "bridge", server, start=False).command("doctor")
+    assert "ok    privileges: granted by the server: message (outgoing), roster (both)" in result.stdout, result.stdout
 
 
 def test_token_create(running: BridgeProcess, broken: Broken) -> None:

@@ -365,8 +365,9 @@ async def test_both_sides_see_the_truth_soon_after_a_crash(kind: str, dies: str,
     """kill -9 of the bridge, of the server, or of both; meanwhile somebody leaves on either side."""
     with skipped_when_missing():
         server: Server = (Ejabberd if kind == "ejabberd" else Prosody)(tmp_path / kind).start()
-    bridge = BridgeProcess(tmp_path / "bridge", server)
+    bridge = BridgeProcess(tmp_path / "bridge", server, start=False)
     try:
+        bridge.start()
         async with pages(bridge) as open, AsyncExitStack() as users:
             stays, leaves = await open.person("stays"), await open.person("leaves")
             rosa, tom = (users.enter_context(closing(ImUser(server, name))) for name in ("rosa", "tom"))

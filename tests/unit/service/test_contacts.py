@@ -9,6 +9,7 @@ import json
 import xml.etree.ElementTree as ET
 from typing import Any
 
+import msgspec
 import pytest
 
 from jinglebridge.calls.people import Avatar, Block, Contact, Person
@@ -135,7 +136,12 @@ async def test_what_is_refused(world: World):
 
 
 @pytest.mark.parametrize(
-    "jid", ["\u00e4\u00f6\u65e5\u672c@im.test", "d\\27artagnan\\40musketeers@im.test", f"{'n' * 1023}@{'d' * 60}.test/{'r' * 1023}"]
+    "jid",
+    [
+        "\u00e4\u00f6\u65e5\u672c@im.test",
+        "d\\27artagnan\\40musketeers@im.test",
+        f"{'n' * 1023}@{'.'.join(['d' * 63] * 3)}.{'d' * 61}/{'r' * 1023}",
+    ],
 )
 async def test_long_and_strange_addresses(world: World, jid: str):
     session, wire, _ = await world.hello("anna")
@@ -149,7 +155,27 @@ async def test_long_and_strange_addresses(world: World, jid: str):
         assert frame["contact"]["name"] == "d'artagnan@musketeers"
 
 
-@pytest.mark.parametrize("sender", ["", "@", "a@", "x" * 1024 + "@im.test", "a@im.test/" + "r" * 1024, "a b@im.test", "\ud800@x"])
+# 3071 bytes are what RFC 7622 allows. A domain has at most 253 (RFC 1035), so nobody has such an address.
+LONGEST = f"{'n' * 1023}@{'.'.join(['d' * 63] * 16)}/{'r' * 1023}"
+
+
+async def test_an_address_of_3071_bytes_is_refused_in_words(world: World):
+    """So is each of its parts that is too long; one byte more is no frame of ours."""
+    session, wire, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    assert len(LONGEST) == 3071 and msgspec.convert({"id": "1", "jid": LONGEST}, m.ContactsBlock).jid == LONGEST
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"id": "1", "jid": f"{LONGEST}r"}, m.ContactsBlock)
+    for kind in (m.ContactsAdd, m.ContactsRemove, m.ContactsApprove, m.ContactsDeny, m.ContactsBlock, m.ContactsUnblock):
+        for jid in (LONGEST, LONGEST.partition("/")[0], LONGEST.rpartition("@")[2]):
+            assert refused(world, session, kind, jid=jid) == "unknown-contact"
+    assert refused(world, session, m.CallRequest, call="c", to=LONGEST, description=OFFER) == "unknown-contact"
+    assert world.sent.take() == [] and wire.take("contact") == [] and [row.peer for row in world.store.rows(Contact)] == [BOB]
+
+
+@pytest.mark.parametrize(
+    "sender", ["", "@", "a@", "x" * 1024 + "@im.test", "a@im.test/" + "r" * 1024, "a b@im.test", "\ud800@x", LONGEST, f"{LONGEST}r"]
+)
 async def test_senders_that_are_no_addresses_do_nothing(world: World, sender: str):
     _, wire, _ = await world.hello("anna")
     element = ET.Element("{jabber:component:accept}presence", {"from": sender, "to": ANNA, "type": "subscribe"})
@@ -160,9 +186,11 @@ async def test_senders_that_are_no_addresses_do_nothing(world: World, sender: st
 @pytest.mark.parametrize("to", ["anna@im.test", "anna@evil.call.test", "call.test.evil", "anna@call.test.", "im.test"])
 async def test_stanzas_for_other_domains_do_nothing(world: World, to: str):
     _, wire, _ = await world.hello("anna")
+    world.sent.take()
     world.router.route(ET.Element("{jabber:component:accept}presence", {"from": EVE, "to": to, "type": "subscribe"}))
+    world.router.route(el(f"<iq type='get' id='1' from='{EVE}' to='{to}'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>"))
     assert [row for row in world.store.rows(Contact) if row.own != ANNA] == []
-    assert to == "anna@call.test." or wire.frames == []
+    assert wire.frames == [] and world.sent.take() == [], "not even an answer: the server asks us for nobody else's"
 
 
 async def test_presence_from_another_address_of_the_same_name_counts_not(world: World):

@@ -9,20 +9,25 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import aioice.stun
+import aioice.turn
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from jinglebridge.commands.operate import MARKS
 from jinglebridge.config import Config, TokenKey, Tokens, Web, Xmpp
 from jinglebridge.service import doctor
+from jinglebridge.web import jwks
 from jinglebridge.xmpp.extdisco import IceServer
+from jinglebridge.xmpp.link import FATAL
 from jinglebridge.xmpp.xep_0356 import Privileges
 
 TOKENS = Tokens(secret="s" * 40)
 
 
 def config(**sections: Any) -> Config:
-    return Config(xmpp=Xmpp(domain="call.test", secret="s"), **({"tokens": TOKENS} | sections))
+    return Config(**({"xmpp": Xmpp(domain="call.test", secret="s"), "tokens": TOKENS} | sections))
 
 
 def levels(checks: list[doctor.Check]) -> dict[str, str]:
@@ -120,3 +125,44 @@ async def test_key_sets_of_sites(tmp_path: Path):
     assert [c.level for c in checks] == ["good", "bad", "bad", "bad"] and all(c.advice for c in checks[1:])
     assert checks[0].text == "without kid (RS256), k2 (RS256)" and "No such file" in checks[2].text
     assert await doctor.key_sets(config(tokens=Tokens(secret="s" * 32))) == []
+
+
+async def test_the_page_on_the_doctor_says_what_it_says(monkeypatch: pytest.MonkeyPatch):
+    """Each set-up that docs/how-to/doctor.md shows, by the code that examines it: line for line."""
+    page = (Path(__file__).parents[3] / "docs/how-to/doctor.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^(?:ok  |WARN|FAIL)  .+(?:\n      → .+)?", page, re.M)
+
+    async def refused(*_: object, **__: object) -> Any:
+        response = aioice.stun.Message(aioice.stun.Method.ALLOCATE, aioice.stun.Class.ERROR)
+        response.attributes["ERROR-CODE"] = (401, "Unauthorized")
+        raise aioice.stun.TransactionFailed(response)
+
+    async def closed(*_: object, **__: object) -> Any:
+        raise ConnectionRefusedError(111, "Connect call failed ('203.0.113.5', 3478)")
+
+    async def answers(url: str) -> bytes:
+        raise jwks.Unusable("status 404")
+
+    async def turn(url: str, does: Any) -> list[doctor.Check]:
+        monkeypatch.setattr(aioice.turn, "create_turn_endpoint", does)
+        bridge: Any = Bridge(turn=True)
+        bridge.ice.servers = lambda jid: asyncio.sleep(0, [IceServer((url,), "u", "p", 86400)])
+        return await doctor.stun_turn(bridge)
+
+    monkeypatch.setattr(jwks, "fetch", answers)
+    wrong = Bridge(answer=(None, "not-allowed"), problem="not-allowed")
+    wrong.config = config(xmpp=Xmpp(domain="call.test", secret="s", server="wrong.example"))
+    site = config(tokens=Tokens(keys=[TokenKey(jwks="https://club.example.org/jwks.json")]))
+    found = [
+        doctor.Check("connection", "bad", FATAL["not-authorized"].format(domain="call.example.org")),
+        await doctor.server_info(wrong),  # type: ignore[arg-type]
+        *await doctor.stun_turn(wrong),  # type: ignore[arg-type]
+        *await doctor.stun_turn(Bridge(problem="service-unavailable")),  # type: ignore[arg-type]
+        *await turn("turn:turn.example.org:3478?transport=udp", refused),
+        *await turn("turn:turn.example.org:3478?transport=tcp", closed),
+        *(check for check in doctor.static_checks(config(tokens=Tokens())) if check.name == "tokens"),
+        *await doctor.key_sets(site),
+    ]
+    printed = [f"{MARKS[c.level]}  {c.name}: {c.text}" + (f"\n      → {c.advice}" if c.advice else "") for c in found]
+    broken = shown[shown.index(printed[0]) :]
+    assert printed == broken

@@ -22,7 +22,7 @@ from jinglebridge.web.places import network_of
 from jinglebridge.web.tokens import Identity
 from tests.unit.fakes import DOMAIN, logged
 
-SECRET, SHOP = "s" * 40, "shop-" + "s" * 40
+SECRET, SHOP, CAFE = "s" * 40, "shop-" + "s" * 40, "cafe-" + "s" * 40
 HERE = "192.0.2.1"
 
 
@@ -32,7 +32,7 @@ class House:
     def __init__(self, store: Store | None = None) -> None:
         self.now = time.time()
         self.store = store or MemoryStore()
-        keys = [TokenKey(secret=SHOP, prefix="shop-")]
+        keys = [TokenKey(secret=SHOP, prefix="shop-"), TokenKey(secret=CAFE, prefix="cafe")]
         config = Config(xmpp=Xmpp(domain=DOMAIN, secret="s"), tokens=Tokens(secret=SECRET, keys=keys))
         self.devices = Devices(self.store, DOMAIN, lambda: self.now)
         self.door = Door(config, self.store, self.devices, lambda: self.now)
@@ -95,6 +95,8 @@ async def test_a_confined_key_signs_no_other_spelling_either():
     assert (await house.admit(token=signed(SHOP, sub="shop-\u017f"))).user == "shop-s"
     assert await house.code(token=signed(SHOP, sub="\u017fhop-anna")) == "not-authorized"
     assert await house.code(token=signed(SHOP, sub="anna")) == "not-authorized"
+    assert (await house.admit(token=signed(CAFE, sub="cafe1"))).user == "cafe1"
+    assert await house.code(token=signed(CAFE, sub="cafe\u0301")) == "not-authorized", "it begins with cafe only until it is composed"
 
 
 async def test_names_that_stand_for_an_address_are_for_who_has_proved_it():

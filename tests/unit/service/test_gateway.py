@@ -102,7 +102,9 @@ async def test_what_is_wrong_is_said(world: World):
 async def test_dnd_and_blocks(world: World):
     owners, anna = world.reception.owners, f"anna@{DOMAIN}"
     assert "off" in (say(world, "dnd") or "") and "is on" in (say(world, "dnd on") or "") and owners.dnd("bob@im.test")
+    assert World(store=world.store).reception.owners.dnd("bob@im.test"), "also after a restart"
     assert "is off" in (say(world, "DND OFF") or "") and not owners.dnd("bob@im.test")
+    assert not World(store=world.store).reception.owners.dnd("bob@im.test")
     assert say(world, "unblock") == "Nobody is blocked."
     assert "is blocked" in (say(world, f"block xmpp:{anna}") or "") and owners.blocks("bob@im.test") == [anna]
     assert "link" in (say(world, f"block guest-x@{DOMAIN}") or "")
@@ -206,15 +208,27 @@ async def test_the_same_by_form(world: World):
 
 async def test_devices(world: World):
     device, _ = world.devices.create("bob\\40im.test", "address", label="Firefox on Linux")
-    world.devices.create("carol\\40im.test", "address", label="another person's")
+    others, _ = world.devices.create("carol\\40im.test", "address", label="another person's")
     answer = say(world, "devices") or ""
     assert answer.startswith(f"Browsers that act for your address:\n{device.id}: Firefox on Linux, last used ") and "another" not in answer
     form = world.reception.gateway._catalogue.commands["devices"].ask("bob@im.test")
     assert form is not None and [value for value, _ in form.fields[0].options] == [device.id]
     assert "Say: devices" in (say(world, "devices remove x") or "") and "Which one" in (say(world, "devices revoke x") or "")
+    assert "Which one" in (say(world, f"devices revoke {others.id}") or "") and len(world.devices.all()) == 2, "nobody signs others out"
     assert say(world, f"devices revoke {device.id}") == "Firefox on Linux is signed out." and len(world.devices.all()) == 1
     assert say(world, "devices") == "No browser acts for your address."
     assert world.reception.gateway._catalogue.commands["devices"].ask("bob@im.test") is None
+
+
+async def test_every_command_answers_the_longest_address(world: World):
+    """A name and a resource of 1023 bytes each, more than an address that can be proved may have."""
+    longest = f"{'n' * 1023}@im.test/{'r' * 1023}"
+    catalogue = world.reception.gateway._catalogue
+    for line in ("link Shop presence", "links", "revoke all", "dnd on", "block anna@call.test", "unblock", "devices", "echo test", "help"):
+        assert say(world, line, longest), line
+    for command in catalogue.commands.values():
+        command.ask(longest.partition("/")[0])  # raises nothing
+    assert say(world, "devices revoke x", longest) == "Which one? Say: devices revoke ID, with the ID that `devices` shows."
 
 
 def test_what_is_not_offered_is_no_command():

@@ -271,6 +271,35 @@ async def test_a_single_use_link_is_spent_when_the_call_is_accepted(lab: Lab):
     assert first.jid in lab.sessions.by_jid
 
 
+async def test_a_single_use_link_is_spent_by_a_device_without_jmi_and_by_calling_back(lab: Lab):
+    """Whoever began the call, and however: it was taken."""
+    plain, back = lab.link(once=True), lab.link(once=True)
+    guest, _, _ = await lab.guest(plain[1])
+    features = frozenset({
+        "urn:xmpp:jingle:1", "urn:xmpp:jingle:apps:rtp:1", "urn:xmpp:jingle:transports:ice-udp:1", "urn:xmpp:jingle:apps:dtls:0",
+        "urn:xmpp:jingle:apps:rtp:audio",
+    })  # fmt: skip
+    info, lab.registry.peer_info = lab.registry.peer_info, lambda own, peer: PeerInfo("", (PeerResource(f"{BOB}/old", features),))
+    lab.call(guest)
+    (initiate,) = [e for e in lab.stanzas("iq") if len(e) and e[0].get("action") == "session-initiate"]
+    content = ET.tostring(initiate[0][0], encoding="unicode").replace("actpass", "active")
+    answer = (
+        f"<jingle xmlns='urn:xmpp:jingle:1' action='session-accept' sid='{initiate[0].get('sid')}' responder='{BOB}/old'>{content}</jingle>"
+    )
+    assert not any(link.spent for link in lab.reception.links.of())
+    lab.router.route(el(f"<iq type='set' id='a' from='{BOB}/old' to='{guest.jid}'>{answer}</iq>"))
+    assert [link.id for link in lab.reception.links.of() if link.spent] == [plain[0]]
+
+    lab.registry.peer_info = info
+    other, wire, _ = await lab.guest(back[1])
+    propose = f"<propose xmlns='{JMI}' id='p'>{AUDIO}</propose>"
+    lab.router.route(el(f"<message from='{BOB}/phone' to='{other.bare}' type='chat'>{propose}</message>"))
+    (incoming,) = wire.take("incoming")
+    assert len([link for link in lab.reception.links.of() if link.spent]) == 1, "ringing spends nothing"
+    lab.desk.request(other, m.Accept(id="ok", call=incoming["call"]))
+    assert all(link.spent for link in lab.reception.links.of())
+
+
 async def test_other_links_are_not_spent(lab: Lab):
     guest, _, _ = await lab.guest(lab.link()[1])
     lab.call(guest)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -11,7 +13,9 @@ from jinglebridge.errors import EndpointError
 from jinglebridge.store.journal import MemoryJournal
 from jinglebridge.web import messages as m
 from jinglebridge.web.tokens import create
-from tests.unit.fakes import DOMAIN, presence
+from jinglebridge.xmpp.vcard import VCards
+from tests.unit.cases import small
+from tests.unit.fakes import DOMAIN, el, presence, settle
 from tests.unit.service.world import SECRET, World
 
 ANNA, MALLORY, BOB = f"anna@{DOMAIN}", "mallory@evil.test/x", "bob@im.test"
@@ -131,3 +135,75 @@ async def test_calls_to_names_that_nobody_has_are_not_kept(world: World) -> None
     for own in (f"made-up@{DOMAIN}", ANNA):
         world.router.route(stanza(propose.format(own)))
     assert [row.own for row in world.store.rows(CallRecord)] == [ANNA] and world.sent.take() == []
+
+
+DISCO = "http://jabber.org/protocol/disco"
+AUDIO = "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>"
+CONTENT = f"<content creator='initiator' name='0'>{AUDIO}<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1'/></content>"
+ASKED = [
+    *(f"<query xmlns='{ns}'/>" for ns in (f"{DISCO}#info", f"{DISCO}#items", "jabber:iq:version", "jabber:iq:last", "urn:nothing")),
+    "<vCard xmlns='vcard-temp'/>", "<ping xmlns='urn:xmpp:ping'/>",
+    "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:xmpp:avatar:metadata'/></pubsub>",
+    *(f"<jingle xmlns='urn:xmpp:jingle:1' action='{a}' sid='s'>{CONTENT}</jingle>" for a in ("session-initiate", "session-info")),
+]  # fmt: skip
+JMI = [f"<{kind} xmlns='urn:xmpp:jingle-message:0' id='p'>{AUDIO}</{kind}>" for kind in ("propose", "retract", "proceed")]
+PROBES = [f"<iq type='{type}' id='i'>{payload}</iq>" for type in ("get", "set") for payload in ASKED]
+PROBES += [f"<message type='chat' id='m'>{inner}<request xmlns='urn:xmpp:receipts'/></message>" for inner in (*JMI, "<body>hi</body>")]
+PROBES += [f"<presence type='{type}'/>" for type in ("subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe", "unavailable")]
+PROBES += ["<presence/>"]
+
+
+async def anna_who(state: str, stranger: str) -> World:
+    """A bridge whose Anna is unknown, offline, online, away, dnd, in a call, or has blocked the stranger. Bob is her contact."""
+    world = World()
+    VCards(DOMAIN, world.presence.shown_to, world.presence.roster.person, lambda own: asyncio.sleep(0, b"")).register(world.router)
+    if state == "unknown":
+        return world
+    session, _, _ = await world.hello("anna", BOB)
+    world.router.route(presence(BOB, ANNA, type="subscribed").element)
+    world.router.route(presence(BOB, ANNA, type="subscribe").element)
+    world.desk.request(session, m.SetAvatar(id="a", data=base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()))
+    match state:
+        case "offline":
+            world.desk.end(session)
+        case "away" | "dnd":
+            world.desk.request(session, m.SetPresence(id="p", show=state))  # type: ignore[arg-type]
+        case "in a call":
+            description = m.Description(type="offer", sdp=small())
+            world.desk.request(session, m.CallRequest(id="c", call="c", to=BOB, description=description))
+        case "blocked":
+            world.desk.request(session, m.ContactsBlock(id="b", jid=stranger.partition("/")[0]))
+    return world
+
+
+async def heard(state: str, stranger: str) -> list[list[str]]:
+    """What comes back for each probe, to the bare address and to a resource that was guessed."""
+    found = []
+    world = await anna_who(state, stranger)
+    for text in PROBES:
+        for to in (ANNA, f"{ANNA}/w-1"):
+            world.sent.take()
+            probe = el(text)
+            probe.attrib |= {"to": to, "from": stranger}
+            world.router.route(probe)
+            await settle()
+            found.append(
+                [ET.tostring(e, encoding="unicode") for e in world.sent.take() if stranger.partition("/")[0] in (e.get("to") or "")]
+            )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("stranger", "states"),
+    [
+        (MALLORY, ("offline", "online", "away", "dnd", "in a call", "blocked")),
+        ("eve@im.test/x", ("offline", "dnd", "blocked")),  # of the bridge's own server: may call, and is heard where it rings
+    ],
+)
+async def test_offline_busy_blocked_and_unknown_look_alike(stranger: str, states: tuple[str, ...]) -> None:
+    """DESIGN §5: whatever a stranger sends, the answers are the same, byte for byte. J-252."""
+    nobody = await heard("unknown", stranger)
+    assert [] in nobody and any(nobody), "some get silence, some an answer"
+    for state in states:
+        for number, answers in enumerate(await heard(state, stranger)):
+            assert answers == nobody[number], (state, PROBES[number // 2])

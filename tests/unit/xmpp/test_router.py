@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -17,7 +18,7 @@ from jinglebridge.errors import (
     UnknownSession,
     UnsupportedInfo,
 )
-from jinglebridge.xmpp.router import Answer
+from jinglebridge.xmpp.router import MAX_LATER, Answer
 from tests.unit.fakes import DOMAIN, component, conditions, el, logged, routed, settle
 
 TAG = "{urn:j}j"
@@ -260,3 +261,24 @@ def test_text_over_a_limit_or_not_plain_is_left_to_the_parser():
     assert not router.route_jingle(LONG, "<jingle/>") and not sent, "nobody said that it is plain"
     router.jingle = lambda stanza, text: 1 / 0
     assert not router.route_jingle(LONG, "x" * (64 * 1024 + 1)) and not router.route_jingle(LONG, "<a/>" * 2001) and not sent
+
+
+async def test_answers_that_are_looked_up_are_bounded():
+    """Whoever asks without end is told so, and each request gets its one answer. J-006."""
+    router, sent, _ = routed()
+    found = asyncio.Event()
+
+    async def later() -> ET.Element:
+        await found.wait()
+        return ET.Element(TAG)
+
+    router.iq["get", TAG] = lambda stanza: Answer(later=later)
+    for number in range(MAX_LATER + 5):
+        router.route(request(kind="get", id=f" id='{number}'"))
+    assert [conditions(e)[:2] for e in sent.take()] == [("wait", "resource-constraint")] * 5
+    found.set()
+    await settle()
+    assert sorted(int(e.get("id", "")) for e in sent.take()) == list(range(MAX_LATER))
+    router.route(request(kind="get"))
+    await settle()
+    assert [e.get("type") for e in sent.take()] == ["result"], "there is room again"

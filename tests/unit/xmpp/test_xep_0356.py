@@ -24,6 +24,17 @@ def test_what_the_server_grants(namespace: str):
     assert privileges.granted == {}
 
 
+def test_none_is_no_grant():
+    """ejabberd 23.01 lists what it does not grant, too; and what it granted it may take back."""
+    privileges = granted("im.test", perms="<perm access='presence' type='none'/><perm access='roster' type='both'/>")
+    assert privileges.granted == {"roster": "both"}
+    none = "<privilege xmlns='urn:xmpp:privilege:2'><perm access='roster' type='none'/></privilege>"
+    message = stanza(f"<message from='im.test' to='{DOMAIN}'>{none}</message>")
+    message.payload = message.element[0]
+    privileges.received(message)
+    assert privileges.granted == {}
+
+
 def test_nobody_else_grants_anything():
     assert granted("eve@im.test").granted == {} and granted("other.test").granted == {}
 
