@@ -174,8 +174,8 @@ def test_we_are_called_from_the_propose_to_the_answer():
 def test_no_receipt_unless_it_was_asked_for():
     """J-057."""
     w = World()
-    proposed(w)
-    assert not w.told(fx.SendReceipt)
+    w.messages(Propose("s1", ("audio", "video")), to=JULIET, stanza_id="m1")
+    assert w.told(fx.TellIncoming) and not w.told(fx.SendReceipt)
 
 
 def test_every_page_rings_and_the_others_hear_elsewhere():
