@@ -81,7 +81,7 @@ def test_an_action_that_is_too_big_changes_nothing():
     w = talking_out(World())
     text = jingle_text(Jingle("session-info", "id1", info=(SessionInfo("hold"),)))
     large = text.replace("</jingle>", f"{' ' * (MAX_XML - len(text))}</jingle>")
-    assert len(large) == MAX_XML and w.sends_xml(large) == ["page: hold None"]
+    assert len(large) == MAX_XML == 65536 and w.sends_xml(large) == ["page: hold None"]
     with pytest.raises(ResourceConstraint):
         w.sends_xml(large.replace("</jingle>", " </jingle>"))
     with pytest.raises(UnknownSession):
