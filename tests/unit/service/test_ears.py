@@ -54,6 +54,17 @@ async def test_an_old_propose_is_a_missed_call(world: World, delay: str, rings: 
     assert [f["type"] for f in wire.take("incoming", "missed")] == (["incoming"] if rings else ["missed"])
 
 
+async def test_the_receipt_names_the_message_that_asked_for_it(world: World):
+    """J-057: from the page to the device that proposes, by the id of the stanza and not of the call."""
+    session, _, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    world.router.route(message(session.bare, PROPOSE.format("p") + "<request xmlns='urn:xmpp:receipts'/>", id="jm-propose-p"))
+    (receipt, ringing) = world.stanzas("message")
+    assert (receipt.get("from"), receipt.get("to")) == (ringing.get("from"), ringing.get("to")) == (session.jid, f"{BOB}/r")
+    assert receipt[0].tag == "{urn:xmpp:receipts}received" and receipt[0].get("id") == "jm-propose-p"
+    assert receipt.get("id") not in ("jm-propose-p", ringing.get("id"))
+
+
 async def called(world: World):
     session, wire, _ = await world.hello("anna", BOB)
     world.sent.take()
