@@ -134,6 +134,17 @@ async def test_jingle_is_acked_before_it_acts(world: World):
     assert first.get("type") == "result" and [e[0].tag.partition("}")[2] for e in rest if len(e)] == ["finish"]
 
 
+@pytest.mark.parametrize(("size", "wanted"), [(60_000, ("modify", "bad-request", None)), (70_000, ("wait", "resource-constraint", None))])
+async def test_a_jingle_action_has_a_limit(world: World, size: int, wanted: tuple[str, str, str | None]):
+    """J-011: 64 KiB. Below it the empty offer is looked at, and is none."""
+    session, _, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    big = f"<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='x'><x xmlns='urn:x'>{'x' * size}</x></jingle>"
+    with logged():
+        world.router.route(el(f"<iq type='set' id='1' from='{BOB}/r' to='{session.jid}'>{big}</iq>"))
+    assert conditions(world.sent.take()[0]) == wanted
+
+
 async def test_unknown_sessions_and_malformed_jingle(world: World):
     session, _, _ = await world.hello("anna")
     world.sent.take()
