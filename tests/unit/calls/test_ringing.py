@@ -449,12 +449,13 @@ def test_direct_call_rings_out():
     ]
 
 
-def test_the_direct_caller_gives_up():
-    """A success before anybody accepted is a caller who gave up."""
+@pytest.mark.parametrize(("said", "reason"), [("success", "cancelled"), ("timeout", "no-answer")])
+def test_the_direct_caller_gives_up(said, reason):
+    """A success before anybody accepted is a caller who gave up; another reason stays what it is."""
     w = World(PLAIN)
     direct_in(w)
-    assert w.sends("session-terminate", sid="s1", reason=Reason("success")) == [
-        "page: ended cancelled",
+    assert w.sends("session-terminate", sid="s1", reason=Reason(said)) == [
+        f"page: ended {reason}",
         "juliet: missed romeo",
         "no more timers",
     ]
