@@ -30,6 +30,7 @@ from tests.unit.calls.world import (
     placed,
     proceeded,
     proposed,
+    talking_direct_out,
     talking_in,
     talking_out,
 )
@@ -124,10 +125,10 @@ def test_nobody_answers_and_we_retract():
     assert w.fires("ring") == ["page > romeo retract cancel", "page: ended no-answer", "no more timers"]
 
 
-@pytest.mark.parametrize("stage", [proceeded, talking_out])
-def test_the_ring_timer_says_nothing_once_somebody_answered(stage):
-    """Late timers are normal."""
-    w = World()
+@pytest.mark.parametrize(("stage", "devices"), [(proceeded, []), (talking_out, []), (talking_direct_out, [PLAIN])])
+def test_the_ring_timer_says_nothing_once_somebody_answered(stage, devices):
+    """Late timers are normal, and nobody stops this one."""
+    w = World(*devices)
     stage(w)
     assert w.fires("ring") == [] and not w.quiet
 
