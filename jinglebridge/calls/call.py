@@ -150,9 +150,15 @@ def _probe_answered(turn: Turn, event: ev.Answered) -> bool:
 
 
 def _bounced(turn: Turn, event: ev.Bounced) -> None:
-    """A message of ours came back: nobody rings, or the caller is gone. Never says blocked. J-045, J-047."""
-    if turn.state.ringing in (Ringing.PROPOSED, Ringing.RINGING) and turn.state.direction == "out":
-        over(turn, "unreachable")
+    """A message of ours came back: nobody rings, or the caller is gone. Never says blocked. J-045, J-047.
+
+    Once a device rings, what comes back is the copy for another one, which the server gave up; the others hear nothing of that.
+    """
+    if turn.state.ringing is Ringing.PROPOSED and turn.state.direction == "out":
+        if turn.peer.resources:
+            end(turn, "unreachable")  # a device may have the propose and ring without a word: it stops
+        else:
+            over(turn, "unreachable")
     elif turn.state.ringing is Ringing.PROCEEDED and turn.state.session is Session.IDLE:
         over(turn, "gone")
 

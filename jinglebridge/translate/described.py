@@ -51,8 +51,7 @@ def mids(contents: Iterable[Content], own: Container[str] = ()) -> tuple[str, ..
     for index, (name, good) in enumerate(zip(names, legal, strict=True)):
         mid = name if good else f"m{index}"
         while not good and mid in taken:
-            mid += "x"
-        taken.add(mid)
+            mid += "x"  # two of these never meet: each has its own number
         found.append(mid)
     return tuple(found)
 

@@ -11,14 +11,16 @@ from jinglebridge.calls.call import NOBODY
 from jinglebridge.calls.model import Timers
 from jinglebridge.calls.turn import MAX_DETAIL
 from jinglebridge.errors import EndpointError, InvalidState
-from jinglebridge.jingle import Proceed, SessionInfo
+from jinglebridge.jingle import Proceed, Ringing, SessionInfo
 from tests.unit.calls.world import (
     DOMAIN,
+    LAPTOP,
     OFFER,
     PAGE,
     PHONE,
     PLAIN,
     ROMEO,
+    WITH_JMI,
     World,
     accepted,
     answer_of_peer,
@@ -145,6 +147,23 @@ def test_a_bounced_message_ends_only_what_hangs_on_it(stage, lines):
     stage(w)
     assert w.bounces() == lines
     assert w.quiet is bool(lines)
+
+
+def test_a_copy_of_the_propose_that_comes_back_while_another_device_rings():
+    """The server gives up a device that was away, and returns what waited for it; the laptop rings and is answered."""
+    w = World(WITH_JMI)
+    placed(w)
+    w.messages(Ringing("id1"), LAPTOP)
+    assert w.bounces() == [] and not w.quiet
+    assert "page > laptop session-initiate" in w.messages(Proceed("id1"), LAPTOP)
+
+
+def test_a_device_that_does_not_say_that_it_rings_stops_when_the_propose_comes_back():
+    """Dino never says ringing."""
+    w = World(WITH_JMI)
+    placed(w)
+    assert w.bounces() == ["page > romeo retract cancel", "page: ended unreachable", "no more timers"]
+    assert w.quiet
 
 
 # --- presence: J-044

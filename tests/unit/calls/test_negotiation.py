@@ -131,7 +131,7 @@ def test_session_initiate_for_an_existing_session_is_out_of_order(stage):
         (xml_offer(RTP + IBB), "unsupported-transports"),
         (xml_offer(RTP + ICE), "security-error"),
         (xml_offer(SDES + ICE), "security-error"),
-        (xml_offer(RTP + ICE + '<security xmlns="urn:example:s"/>'), "security-error"),
+        (xml_offer(FILE + ICE + '<security xmlns="urn:example:s"/>'), "security-error"),  # before what it is for: J-102
     ],
 )
 def test_direct_offer_that_cannot_be_carried_is_terminated_before_it_rings(xml, reason):

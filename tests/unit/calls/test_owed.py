@@ -12,7 +12,7 @@ from jinglebridge.calls import outliving, owed
 from jinglebridge.calls.model import CallState
 from jinglebridge.calls.states import Session, Signalling
 from jinglebridge.errors import ProtocolError
-from jinglebridge.jingle import Jingle, Retract, Ringing
+from jinglebridge.jingle import Content, Jingle, Retract, Ringing, Senders
 from tests.unit.calls.world import (
     ANSWER,
     OFFER,
@@ -445,6 +445,15 @@ def test_the_answer_is_kept_until_media_flows(monkeypatch: pytest.MonkeyPatch):
     assert w.state.told == w.state.told_candidates == []
     w.sends_xml(text)
     assert w.told(fx.TellCandidate) and w.state.told_candidates == []
+
+
+def test_a_new_offer_holds_the_candidates_that_were_told_before_it():
+    w = talking_in(World(WITH_JMI))
+    ufrag = w.state.side.peer.contents[0].transport.ufrag
+    w.sends_xml(f"<jingle xmlns='urn:xmpp:jingle:1' action='transport-info' sid='s1'>{TRICKLED.format(ufrag)}</jingle>")
+    ((candidate, *_),) = w.state.told_candidates
+    w.sends("content-modify", sid="s1", contents=(Content("0", senders=Senders.INITIATOR),))
+    assert w.state.told[0] == "offer" and candidate in w.state.told[1] and w.state.told_candidates == []
 
 
 # --- leaks

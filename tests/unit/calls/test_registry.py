@@ -13,8 +13,9 @@ import pytest
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.model import Limits, PeerResource
-from jinglebridge.errors import EndpointError, OutOfOrder, ServiceUnavailable, TieBreak, UnknownSession
-from jinglebridge.jingle import Content, Jingle, Proceed, Propose, Reason, Reject, Retract
+from jinglebridge.calls.registry import MAX_XML
+from jinglebridge.errors import EndpointError, OutOfOrder, ResourceConstraint, ServiceUnavailable, TieBreak, UnknownSession
+from jinglebridge.jingle import Content, Jingle, Proceed, Propose, Reason, Reject, Retract, SessionInfo, jingle_text
 from tests.unit.calls.test_ending import STAGES, reach
 from tests.unit.calls.world import (
     ANSWER,
@@ -73,6 +74,18 @@ def test_unknown_session():
     with pytest.raises(UnknownSession):
         w.sends("session-terminate", sid="none")
     assert w.messages(Retract("none")) == []
+
+
+def test_an_action_that_is_too_big_changes_nothing():
+    """J-011. Nobody learns by size whether there is a session."""
+    w = talking_out(World())
+    text = jingle_text(Jingle("session-info", "id1", info=(SessionInfo("hold"),)))
+    large = text.replace("</jingle>", f"{' ' * (MAX_XML - len(text))}</jingle>")
+    assert len(large) == MAX_XML == 65536 and w.sends_xml(large) == ["page: hold None"]
+    with pytest.raises(ResourceConstraint):
+        w.sends_xml(large.replace("</jingle>", " </jingle>"))
+    with pytest.raises(UnknownSession):
+        w.sends_xml(large.replace("</jingle>", " </jingle>"), STRANGER)
 
 
 @pytest.mark.parametrize("sender", [STRANGER, f"mallory@{DOMAIN}/x"])

@@ -30,6 +30,7 @@ from tests.unit.calls.world import (
     placed,
     proceeded,
     proposed,
+    talking_direct_out,
     talking_in,
     talking_out,
 )
@@ -124,10 +125,10 @@ def test_nobody_answers_and_we_retract():
     assert w.fires("ring") == ["page > romeo retract cancel", "page: ended no-answer", "no more timers"]
 
 
-@pytest.mark.parametrize("stage", [proceeded, talking_out])
-def test_the_ring_timer_says_nothing_once_somebody_answered(stage):
-    """Late timers are normal."""
-    w = World()
+@pytest.mark.parametrize(("stage", "devices"), [(proceeded, []), (talking_out, []), (talking_direct_out, [PLAIN])])
+def test_the_ring_timer_says_nothing_once_somebody_answered(stage, devices):
+    """Late timers are normal, and nobody stops this one."""
+    w = World(*devices)
     stage(w)
     assert w.fires("ring") == [] and not w.quiet
 
@@ -174,8 +175,8 @@ def test_we_are_called_from_the_propose_to_the_answer():
 def test_no_receipt_unless_it_was_asked_for():
     """J-057."""
     w = World()
-    proposed(w)
-    assert not w.told(fx.SendReceipt)
+    w.messages(Propose("s1", ("audio", "video")), to=JULIET, stanza_id="m1")
+    assert w.told(fx.TellIncoming) and not w.told(fx.SendReceipt)
 
 
 def test_every_page_rings_and_the_others_hear_elsewhere():
@@ -449,12 +450,13 @@ def test_direct_call_rings_out():
     ]
 
 
-def test_the_direct_caller_gives_up():
-    """A success before anybody accepted is a caller who gave up."""
+@pytest.mark.parametrize(("said", "reason"), [("success", "cancelled"), ("timeout", "no-answer")])
+def test_the_direct_caller_gives_up(said, reason):
+    """A success before anybody accepted is a caller who gave up; another reason stays what it is."""
     w = World(PLAIN)
     direct_in(w)
-    assert w.sends("session-terminate", sid="s1", reason=Reason("success")) == [
-        "page: ended cancelled",
+    assert w.sends("session-terminate", sid="s1", reason=Reason(said)) == [
+        f"page: ended {reason}",
         "juliet: missed romeo",
         "no more timers",
     ]

@@ -210,9 +210,9 @@ def test_it_stays_for_an_hour_after_the_end():
     w = up()
     w.now += 5000
     w.does(ev.HungUp("c1"))
-    w.registry.sweep(w.now + KEEP_FOR - 1)
+    w.registry.sweep(w.now + 3599)
     assert len(w.registry.timeline.ended()) == 1
-    w.registry.sweep(w.now + KEEP_FOR)
+    w.registry.sweep(w.now + 3600)
     assert w.registry.timeline.ended() == []
 
 

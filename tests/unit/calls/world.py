@@ -1,23 +1,25 @@
 """A small world around a Registry: two pages of Juliet, two devices of Romeo, and what each of them hears, as short lines.
 
 `does`, `sends`, `messages` and the others hand one event in and return the effects as lines such as "page > phone session-accept".
-Whenever the registry raises, the world checks that no call has changed. No tests here.
+Whenever the registry raises, the world checks that no call has changed; every stanza that leaves is held against the schemas.
+No tests here.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
-from jinglebridge import sdp
+from jinglebridge import schemas, sdp
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.admission import Admission, Policy
 from jinglebridge.calls.model import AUDIO, BUNDLE, CALLABLE, JMI, VIDEO, CallState, Endpoint, Limits, PeerInfo, PeerResource, Timers
 from jinglebridge.calls.registry import Registry
 from jinglebridge.errors import ProtocolError
-from jinglebridge.jingle import Jingle, Jmi, Proceed, Propose, Reason, Role, jingle_text, parse_jingle
+from jinglebridge.jingle import Jingle, Jmi, Proceed, Propose, Reason, Role, jingle_text, jmi_text, parse_jingle
 from jinglebridge.translate.policy import SAFE
 from jinglebridge.translate.session import Described, from_sdp
 from jinglebridge.xml import parse_text
@@ -114,8 +116,23 @@ def _whole(saved: str) -> str:
     return state.to_json()
 
 
+def valid(effect: fx.Effect) -> None:
+    """What leaves is valid by the schemas."""
+    if isinstance(effect, fx.SendJingle):
+        _valid(effect.text or jingle_text(effect.jingle))
+    elif isinstance(effect, fx.SendJmi):
+        _valid(jmi_text(effect.jmi))
+
+
+@cache
+def _valid(text: str) -> None:
+    assert schemas.validate(text) == [], text
+
+
 class World:
     """`says` has the lines of all effects so far, `last` the effects of the last event."""
+
+    validates = True  # False where there are thousands of calls
 
     def __init__(
         self,
@@ -195,6 +212,8 @@ class World:
     def _hear(self, event: Callable[[], list[fx.Effect]]) -> list[str]:
         with self.unchanged_if_refused():
             self.last = event()
+        for effect in self.last if self.validates else ():
+            valid(effect)
         lines = [said for effect in self.last if (said := line(effect)) is not None]
         self.says += lines
         return lines

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from jinglebridge.errors import BadRequest, Refused
+from jinglebridge import sdp
+from jinglebridge.errors import BadRequest, Refused, SdpError
 from jinglebridge.jingle import JMI_TAGS, Role, build_jmi, jingle_text, parse_jingle, parse_jmi, xep_0166, xep_0272, xep_0482
 from jinglebridge.translate.session import Described, to_sdp
 from jinglebridge.xml import parse_text, to_text
@@ -17,6 +18,14 @@ from tests.unit.jingle.test_xeps import EXAMPLES
 
 INDEX: list[dict[str, Any]] = json.loads((EXAMPLES / "index.json").read_text())["entries"] if EXAMPLES.exists() else []
 FILES = [entry["file"] for entry in INDEX if (entry["file"] or "").endswith(".xml")]
+
+SDPS = [entry["file"] for entry in INDEX if (entry["file"] or "").endswith(".sdp")]
+NO_SDP = {
+    "inbox-sox/ex-02-a-sox-payload-forwarded.sdp": "a whole SIP request",
+    "xep-0167/ex-16-code-mapping-to-session-description-protocol.sdp": "a line broken for print",
+    "xep-0167/ex-18-code-negotiation-of-srtp.sdp": "a line broken for print",
+    "xep-0294/ex-04-sdp-fragment.sdp": "half an m= line",
+}
 
 # Examples that hold a <jingle/> without action or sid: fragments, and one whose attributes stand as text (defect). J-079
 MALFORMED = {
@@ -74,6 +83,19 @@ def test_every_example_is_read_or_refused_as_malformed(file):
             assert to_text(xep_0482.build_invite(xep_0482.parse_invite(el))) == to_text(el)
         if el.tag == xep_0272.MUJI.clark:
             assert xep_0272.MUJI.build(xep_0272.MUJI.parse(el)).attrib == el.attrib
+
+
+@pytest.mark.parametrize("file", SDPS)
+def test_every_sdp_of_an_example_is_read_line_by_line(file):
+    """Most are fragments: they are put behind what they lack."""
+    text = (EXAMPLES / file).read_text()
+    head = "v=0\no=- 1 1 IN IP4 0.0.0.0\ns=-\nt=0 0\n" + ("" if text.startswith("m=") else "m=audio 9 UDP/TLS/RTP/SAVPF 0\n")
+    whole = text if text.startswith("v=") else head + text
+    if file in NO_SDP:
+        with pytest.raises(SdpError):
+            sdp.parse(whole)
+    else:
+        assert sdp.parse(whole).format().splitlines() == [line for line in whole.splitlines() if line]
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -54,6 +54,17 @@ async def test_an_old_propose_is_a_missed_call(world: World, delay: str, rings: 
     assert [f["type"] for f in wire.take("incoming", "missed")] == (["incoming"] if rings else ["missed"])
 
 
+async def test_the_receipt_names_the_message_that_asked_for_it(world: World):
+    """J-057: from the page to the device that proposes, by the id of the stanza and not of the call."""
+    session, _, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    world.router.route(message(session.bare, PROPOSE.format("p") + "<request xmlns='urn:xmpp:receipts'/>", id="jm-propose-p"))
+    (receipt, ringing) = world.stanzas("message")
+    assert (receipt.get("from"), receipt.get("to")) == (ringing.get("from"), ringing.get("to")) == (session.jid, f"{BOB}/r")
+    assert receipt[0].tag == "{urn:xmpp:receipts}received" and receipt[0].get("id") == "jm-propose-p"
+    assert receipt.get("id") not in ("jm-propose-p", ringing.get("id"))
+
+
 async def called(world: World):
     session, wire, _ = await world.hello("anna", BOB)
     world.sent.take()
@@ -121,6 +132,17 @@ async def test_jingle_is_acked_before_it_acts(world: World):
     )
     first, *rest = world.sent.take()
     assert first.get("type") == "result" and [e[0].tag.partition("}")[2] for e in rest if len(e)] == ["finish"]
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(60_000, ("modify", "bad-request", None)), (70_000, ("wait", "resource-constraint", None))])
+async def test_a_jingle_action_has_a_limit(world: World, size: int, wanted: tuple[str, str, str | None]):
+    """J-011: 64 KiB. Below it the empty offer is looked at, and is none."""
+    session, _, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    big = f"<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='x'><x xmlns='urn:x'>{'x' * size}</x></jingle>"
+    with logged():
+        world.router.route(el(f"<iq type='set' id='1' from='{BOB}/r' to='{session.jid}'>{big}</iq>"))
+    assert conditions(world.sent.take()[0]) == wanted
 
 
 async def test_unknown_sessions_and_malformed_jingle(world: World):

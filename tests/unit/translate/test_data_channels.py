@@ -14,6 +14,7 @@ from jinglebridge.sdp import parse
 from jinglebridge.translate import sdp_to_xml, xml_to_sdp
 from jinglebridge.translate.policy import POLICIES, SAFE
 from jinglebridge.translate.session import from_sdp, media_of, to_sdp
+from jinglebridge.translate.stream import StreamTranslator
 from jinglebridge.xml import parse_text, to_text
 from tests.unit.cases import FINGERPRINT, corpus, small
 from tests.unit.translate.test_session import refusal
@@ -81,6 +82,20 @@ def test_a_rejected_one_is_left_out_and_answered_in_its_place():
     back = to_sdp(described, R, session_id=1, version=1, offer=parse(offer))
     assert [(m.kind, m.port, m.mid, m.formats) for m in back.media][1] == ("application", 0, "d", ("webrtc-datachannel",))
     assert [c.name for c in from_sdp(parse(offer.replace("m=application 9", "m=application 0")), I).contents] == ["0"]
+
+
+def test_the_size_of_its_messages_is_kept_while_a_call_changes():
+    """With extensions, which say it once: a later offer of either side tells only what changed. J-226"""
+    stream = StreamTranslator(extensions=True)
+    first = next(case for case in corpus() if case["name"] == "chromium-156__chromium-156__av_data")["rounds"][0]
+    offer, answer = first["offer"], first["answer"]
+    held, heard = offer.replace("a=sendrecv", "a=sendonly"), answer.replace("a=sendrecv", "a=recvonly")
+    turned, back = answer.replace("setup:active", "setup:actpass"), offer.replace("setup:actpass", "setup:passive")
+    said = [("a2b", "offer", offer), ("b2a", "answer", answer), ("a2b", "offer", held), ("b2a", "answer", heard)]
+    said += [("b2a", "offer", turned), ("a2b", "answer", back)]
+    for number, (dir, kind, sdp) in enumerate(said):
+        reply = stream.handle({"id": 1, "call": "c", "dir": dir, "kind": kind, "round": number // 2 + 1, "sdp": sdp})
+        assert parse(reply["sdp"]).media[2].get("max-message-size") == "262144", number
 
 
 def test_an_accepted_one_is_answered_in_its_place():
