@@ -991,3 +991,20 @@ describe('the bridge object', () => {
     assert.equal(socketUrl('wss://h/sub/ws'), 'wss://h/sub/ws')
   })
 })
+
+it('connect() that nobody answers is tried again, and the console tells so once', async (context) => {
+  const warn = context.mock.method(console, 'warn', () => {})
+  const abort = new AbortController()
+  const connecting = connect({ url: 'wss://other/ws', token: 'T', signal: abort.signal })
+  for (const attempt of [1, 2]) {
+    const tried = FakeSocket.all.length
+    while (attempt === 2 && FakeSocket.all.length === tried) await new Promise((done) => setTimeout(done, 20))
+    await settle()
+    FakeSocket.last.open()
+    FakeSocket.last.cut()
+    const told = warn.mock.calls.map(({ arguments: words }) => words.join(' '))
+    assert.deepEqual(told, ['jinglebridge: trying again. offline No connection to wss://other/ws.'])
+  }
+  abort.abort(new DOMException('late', 'TimeoutError'))
+  await assert.rejects(connecting, { name: 'TimeoutError' })
+})
