@@ -137,6 +137,26 @@ async def test_media_outlives_the_socket(bridge: FakeBridge, enter: Open, draini
     assert bridge.seen(m.Hello)[-1].resume is not None
 
 
+async def test_while_the_bridge_is_away_nobody_looks_online_and_a_call_waits_for_it(bridge: FakeBridge, enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    row = alice.locator("[data-jid='bob@call.example.org']")
+    await expect(row).to_contain_text("Online")
+    bridge.down = True
+    await bridge.drop("alice")
+    await expect(row).to_contain_text("Not known right now")
+    await expect(alice.get_by_text("Online", exact=True)).to_have_count(0)
+    await press(alice, "Call Erin")  # of whom it is not known either whether she is offline
+    await expect(alice.locator("#call-state")).to_have_text("Getting ready…")
+    await expect(alice.locator("#call-note")).to_be_hidden()
+    await press(alice, "Hang up")
+    await press(alice, "Call Bob")
+    bridge.down = False
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    await expect(row).to_contain_text("Online")
+    assert not bridge.seen(m.CallRequest, lambda frame: frame.to.startswith("erin")), "what was hung up before it could leave never did"
+
+
 async def test_reload_during_a_call_ends_it_and_offers_another(bridge: FakeBridge, enter: Open) -> None:
     alice, bob = await enter("alice"), await enter("bob")
     await press(alice, "Call Bob")
