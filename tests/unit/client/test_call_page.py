@@ -132,7 +132,7 @@ async def test_media_outlives_the_socket(bridge: FakeBridge, enter: Open, draini
     await frames_grow(alice)
     await press(bob, "Hang up")  # while alice cannot hear of it
     bridge.down = False
-    await expect(alice.get_by_role("heading", name="Call with Bob ended.")).to_be_visible(timeout=15_000)
+    await expect(alice.get_by_role("heading", name="Call with Bob ended.")).to_be_visible()
     await expect(alice.locator("#banner")).to_be_hidden()
     assert bridge.seen(m.Hello)[-1].resume is not None
 
@@ -283,7 +283,7 @@ async def test_button_of_the_documentation(bridge: FakeBridge, browser: Browser,
     await page.goto(f"{bridge.url}button{example}")
     button = page.get_by_role("button")
     await expect(button).to_have_text(name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not any(session.user == "alice" for session in bridge.sessions):
             await page.wait_for_timeout(20)
     await button.click()

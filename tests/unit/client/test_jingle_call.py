@@ -45,7 +45,7 @@ async def shop(bridge: FakeBridge, enter: Open) -> Callable[[str], Awaitable[Pag
 
 async def until(page: Page, condition: str) -> None:
     """`page.wait_for_function` needs the `unsafe-eval` that the CSP forbids."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not await page.evaluate(condition):
             await page.wait_for_timeout(30)
 
