@@ -243,8 +243,8 @@ def test_demo_prints_a_link_refuses_a_second_one_and_ends_everything(tmp_path: P
 
 def test_demo_lets_a_page_of_another_site_call(tmp_path: Path) -> None:
     """What it prints with --allow-origin is a whole page; the XMPP server answers it too; a page of a third site gets no token."""
-    port = free_port()
-    with demo(tmp_path, "--allow-origin", f"http://localhost:{port}/", until="WebSocket ") as (_, lines):
+    port, own = free_port(), free_port(2)
+    with demo(tmp_path, "--port", str(own), "--allow-origin", f"http://localhost:{port}/", until="WebSocket ") as (_, lines):
         page = "".join(line for line in lines if "jingle-call" in line and "<" in line)
         socket = lines[-1].split()[1]
 
