@@ -506,7 +506,7 @@ describe('hold, keys, devices and screen', () => {
   it('another network restarts ICE, which nobody asked for: a refusal is no problem', async () => {
     const { call, pc, problems } = await talking({ restart: true })
     page.dispatchEvent(new Event('online'))
-    await new Promise((resolve) => setTimeout(resolve, 2200))
+    while (offers().length === 0) await new Promise((resolve) => setTimeout(resolve, 20)) // after 2 s
     assert.deepEqual([offers().length, pc.ufrag], [1, 'u0x'])
     event({ type: 'rollback', call: 'in1', what: 'ice-restart' })
     await settle()
@@ -535,6 +535,16 @@ describe('hold, keys, devices and screen', () => {
     const { call } = await talking()
     await call.hold()
     assert.deepEqual([infos(), offers(), enabled(call.localStream), enabled(call.remoteStream)], [['hold'], [], [false, false], [false, false]])
+  })
+
+  it('what arrives while it is held is not heard or seen before it goes on', async () => {
+    const { call } = await talking({}, {}, { audio: true, video: false })
+    await call.hold()
+    event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
+    await settle()
+    assert.deepEqual(enabled(call.remoteStream), [false, false])
+    await call.hold(false)
+    assert.deepEqual(enabled(call.remoteStream), [true, true])
   })
 
   it('a refused direction leaves it held: nothing is heard all the same', async () => {
