@@ -77,6 +77,8 @@ describe('a call that we make', () => {
 
   it('trickles, keeps early candidates until the answer, and becomes connected', async () => {
     const { call, pc } = await outgoing()
+    const states = []
+    call.addEventListener('state', ({ detail }) => states.push(detail.state))
     pc.onicecandidate({ candidate: { toJSON: () => ({ candidate: 'c1', sdpMid: '0' }) } })
     pc.onicecandidate({ candidate: null })
     assert.deepEqual(socket.of('candidate').map(({ candidate }) => candidate), [{ candidate: 'c1', sdpMid: '0' }, null])
@@ -98,6 +100,7 @@ describe('a call that we make', () => {
     assert.equal(call.state, 'connected')
     assert.deepEqual(socket.of('stats').map(({ connectionState }) => connectionState), ['connecting', 'connected'])
     call.hangUp()
+    assert.deepEqual(states, ['ringing', 'accepted', 'connecting', 'connected', 'ended'])
   })
 
   it('tells a second after it is connected what media it got, and by which way', async () => {
