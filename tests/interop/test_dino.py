@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 import pytest
@@ -40,6 +41,12 @@ PATH = """async () => {
   const pair = stats.find((r) => r.type === 'candidate-pair' && r.nominated && r.state === 'succeeded')
   const local = stats.filter((r) => r.type === 'local-candidate').map((r) => r.candidateType)
   return { used: stats.find((r) => r.id === pair.localCandidateId).candidateType, local }
+}"""
+
+# How many packets came to the page in this call, of RTP and all else.
+RECEIVED = """async () => {
+  const stats = [...(await window.jinglebridge.call.peerConnection.getStats()).values()]
+  return stats.filter((r) => r.type === 'candidate-pair').reduce((sum, r) => sum + (r.packetsReceived ?? 0), 0)
 }"""
 
 # What of the page's picture went out, and when the other side last said how much of it came in.
@@ -79,6 +86,14 @@ def chromium(dino: Dino, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield p
 
 
+@pytest.fixture(autouse=True)
+def nothing_left(chromium: Person, dino: Dino) -> Iterator[None]:
+    """Whatever a test left when it failed does not meet the next one."""
+    yield
+    chromium.page.goto("about:blank")
+    dino.settles()
+
+
 @pytest.fixture
 def alice(bridge: BridgeProcess, chromium: Person, dino: Dino) -> Iterator[tuple[Person, str]]:
     """The page of a web user whom Dino has never seen, with Dino's user as a contact; and the web user's address."""
@@ -103,20 +118,41 @@ def call_page(page: Person, dino: Dino, jid: str, *, video: bool) -> None:
 
 
 def in_call(start: Start, page: Person, dino: Dino, jid: str, *, video: bool) -> int:
-    """They talk; where the call begins in Dino's log.
+    """They talk; where the call begins in Dino's log."""
+    since = until_dino_sends(page, dino, lambda: start(page, dino, jid, video=video))
+    both_hear(page, dino)
+    return since
 
-    In about one of forty calls no sound of its own microphone gets into Dino 0.4.2: its sound processing, which starts when the call is
-    accepted and before anything comes from the other side, never begins. Nobody is heard then, so they call again.
+
+def until_dino_sends(page: Person, dino: Dino, call: Callable[[], None]) -> int:
+    """`call` makes a call; where it begins in Dino's log.
+
+    In about one of forty calls, and more on a loaded machine, Dino 0.4.2 sends no sound: its sound processing, which starts when the call
+    is accepted and before anything comes from the other side, never begins or hands nothing on. Nobody is heard then, so they call again.
+    What decides is the wire: sound that is sent and not heard is no reason.
     """
-    for _ in range(3):
+    for _ in range(4):
         since = dino.mark()
-        start(page, dino, jid, video=video)
+        call()
         page.connected()
-        if dino.takes_microphone(since):
-            both_hear(page, dino)
+        if sound_comes(page):
             return since
-        dino_hangs_up(page, dino, since)
-    raise AssertionError("Dino does not open its microphone")
+        page.press("Hang up")
+        dino.says("IN session-terminate success", since)
+        dino.closes_the_window()
+    raise AssertionError("Dino sends no sound")
+
+
+def sound_comes(page: Person) -> bool:
+    """Many packets in a second, one for each 20 ms of sound; RTCP and ICE alone are a few."""
+    before = page.page.evaluate(RECEIVED)
+    for _ in range(6):
+        page.page.wait_for_timeout(1000)
+        now = page.page.evaluate(RECEIVED)
+        if now - before > 30:
+            return True
+        before = now
+    return False
 
 
 def both_hear(page: Person, dino: Dino) -> None:
@@ -136,7 +172,10 @@ def dino_sees(page: Person, dino: Dino) -> None:
         assert after["packets"] >= before["packets"] and after["frames"] >= before["frames"], (before, after)
         return bool(after["packets"] > before["packets"] and after["frames"] > before["frames"] and after["told"] > before["told"])
 
-    wait_for("Dino reports that more video came in", reported)
+    try:
+        wait_for("Dino reports that more video came in", reported)
+    except AssertionError:
+        raise AssertionError(f"Dino does not report more video: {before}, {page.page.evaluate(SENT)}") from None
     assert page.page.evaluate(SENT)["lost"] < 0.1
 
 
@@ -351,15 +390,11 @@ def test_the_button_of_another_site_calls_dino(bridge: BridgeProcess, chromium: 
     furnish(shop, bridge, dino.jid)
     shop.visited(chromium)
 
-    for _ in range(3):  # as in `in_call`
-        since = dino.mark()
+    def call() -> None:
         chromium.press("Call Support")
         dino.accepts(dino.rings(bridge.jid(user), video=False))
-        chromium.connected()
-        if dino.takes_microphone(since):
-            break
-        chromium.press("Hang up")
-        dino.closes_the_window()
+
+    since = until_dino_sends(chromium, dino, call)
     both_hear(chromium, dino)
     chromium.press("Hang up")
     dino.says("IN session-terminate success", since)
@@ -380,14 +415,13 @@ def test_a_guest_link_from_dinos_chat_rings_dino_through_turn_only(bridge: Bridg
         chromium.sees(text)
     assert not bridge.calls(), "opening it does nothing"
     page.get_by_label("Your name").fill("Anna Blume")
-    for button in ("Call", "Call again", "Call again"):  # as in `in_call`
-        chromium.press(button)
+    buttons = chain(["Call"], repeat("Call again"))
+
+    def call() -> None:
+        chromium.press(next(buttons))
         dino.accepts(dino.rings("guest-anna-blume-", video=False, begins=True))
-        chromium.connected()
-        if dino.takes_microphone(since):
-            break
-        chromium.press("Hang up")
-        dino.closes_the_window()
+
+    until_dino_sends(chromium, dino, call)
     path: dict[str, Any] = page.evaluate(PATH)
     assert path["used"] == "relay" and set(path["local"]) == {"relay"}, path
     both_hear(chromium, dino)

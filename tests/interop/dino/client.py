@@ -9,9 +9,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
-from jinglebridge.demo.lab import Ejabberd, LabError, Prosody
+from jinglebridge.demo.lab import Ejabberd, LabError, Prosody, end_process
 
 from ..bridge import wait_for
 from . import judge
@@ -21,7 +22,6 @@ from .namespace import seeing
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 RESOURCE = "dino"
 STATES = ("ringing", "establishing", "in-progress", "other-device", "ended", "declined", "missed", "failed")  # of Dino's database
-MICROPHONE = b"VoiceProcessor.setup"  # in its log when the first sound of the microphone comes
 
 # Where Dino 0.4.2 draws things, in pixels; x from the right edge of its main window, or from the middle of a call window.
 PHONE = (-222, 27)
@@ -58,6 +58,9 @@ class Dino:
         with closing(sqlite3.connect(self._database)) as db, db:
             columns = "bare_jid, resourcepart, password, alias, enabled"
             db.execute(f"insert into account({columns}) values(?, ?, ?, '', 1)", (self.jid, RESOURCE, password))
+        self._log_in()
+
+    def _log_in(self) -> None:
         since = self.mark()
         self._launch()
         wait_for(f"Dino is connected; see {self.log_file}", lambda: self.online(since), 60)
@@ -112,15 +115,6 @@ class Dino:
     def says(self, words: str, since: int) -> None:
         """Wait for one of these `conversation` words."""
         wait_for(f"{words}; there was {self.conversation(since)}", lambda: words in self.conversation(since))
-
-    def takes_microphone(self, since: int, patience: float = 5.0) -> bool:
-        """It processes sound of its microphone in the call since then."""
-        end = time.monotonic() + patience
-        while MICROPHONE not in self.log_file.read_bytes()[since:]:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.05)
-        return True
 
     def account(self) -> str:
         """Of itself and its desktop, for who looks into a failure: windows, sound streams, the microphone, the end of the log."""
@@ -286,7 +280,16 @@ class Dino:
 
     def closes_the_window(self) -> None:
         """The window of the last call goes away, at once or after its last words."""
-        wait_for("Dino closes the call window", lambda: not self._new_windows())
+        wait_for("Dino closes the call window", lambda: not self._new_windows(), 40)
+
+    def settles(self) -> None:
+        """Nothing is open but its main window. What a failed test left there, and does not go away, goes with Dino: it is started again."""
+        assert self.process is not None
+        try:
+            wait_for("Dino closes its windows", lambda: len(self.desktop.windows("Dino")) < 2)
+        except AssertionError:
+            end_process(self.process, SIGKILL)
+            self._log_in()
 
     def window(self) -> tuple[int, int, int, int]:
         """Wait for the window of the newest call; (left, top, width, height)."""
