@@ -24,6 +24,11 @@ afterEach(() => bridge.close())
 const event = (fields) => socket.say({ seq: ++seq, ...fields })
 const ack = (frame) => socket.say({ type: 'ack', id: frame.id })
 
+/** For what takes real time; in vain after 20 s, as the next assertion then says. */
+async function until(done) {
+  for (const end = Date.now() + 20_000; !done() && Date.now() < end;) await new Promise((next) => setTimeout(next, 20))
+}
+
 /** Answers the `ice` request that waits. */
 async function giveIce() {
   await settle()
@@ -117,8 +122,7 @@ describe('a call that we make', () => {
     pc.become('connected')
     await settle()
     assert.equal(socket.of('stats').length, 1)
-    const deadline = Date.now() + 5_000
-    while (socket.of('stats').length < 2 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
+    await until(() => socket.of('stats').length > 1)
     const { id: _, ...frame } = socket.of('stats')[1]
     assert.deepEqual(frame, {
       type: 'stats', call: call.id, connectionState: 'connected', bytesReceived: 130, bytesSent: 55, mediaReceived: 77, relayed: true,
@@ -509,7 +513,7 @@ describe('hold, keys, devices and screen', () => {
   it('another network restarts ICE, which nobody asked for: a refusal is no problem', async () => {
     const { call, pc, problems } = await talking({ restart: true })
     page.dispatchEvent(new Event('online'))
-    while (offers().length === 0) await new Promise((resolve) => setTimeout(resolve, 20)) // after 2 s
+    await until(() => offers().length > 0) // after 2 s
     assert.deepEqual([offers().length, pc.ufrag], [1, 'u0x'])
     event({ type: 'rollback', call: 'in1', what: 'ice-restart' })
     await settle()
@@ -1011,7 +1015,7 @@ it('connect() that nobody answers is tried again, and the console tells so once'
   const connecting = connect({ url: 'wss://other/ws', token: 'T', signal: abort.signal })
   for (const attempt of [1, 2]) {
     const tried = FakeSocket.all.length
-    while (attempt === 2 && FakeSocket.all.length === tried) await new Promise((done) => setTimeout(done, 20))
+    if (attempt === 2) await until(() => FakeSocket.all.length > tried)
     await settle()
     FakeSocket.last.open()
     FakeSocket.last.cut()
