@@ -53,7 +53,7 @@ export class Call extends Talk {
     super.addEventListener(type, listener, options)
   }
 
-  // --- begin and end ----------------------------------------------------------------------------------------------
+  // --- begin and end
 
   /** Never rejects: what goes wrong ends the call. @param {Wanted} wanted */
   async start({ audio = true, video = false, stream, signal }) {
@@ -141,7 +141,7 @@ export class Call extends Talk {
     emit(this, 'ended', { reason, text, error })
   }
 
-  // --- what the bridge says ---------------------------------------------------------------------------------------
+  // --- what the bridge says
 
   /** @param {any} frame */
   receive(frame) {
@@ -174,7 +174,7 @@ export class Call extends Talk {
     setTimeout(() => this.#lifeline?.report()) // whether media still flows is the best sign that the other side is still there
   }
 
-  // --- inside -----------------------------------------------------------------------------------------------------
+  // --- inside
 
   /**
    * @param {Parameters<import('./media.js').OwnMedia['open']>[0]} [wanted]

@@ -229,6 +229,7 @@ interface BridgeEvents {
   /** Another page of this person changed it. */
   presence: BridgeEvent<{ show: Show; status: string }>
   missed: BridgeEvent<Missed>
+  /** `error`: why the last attempt failed, or why it is over. `retryIn`: seconds until the next one. */
   connection: BridgeEvent<{ state: ConnectionState; error?: BridgeError; retryIn?: number }>
   draining: BridgeEvent<undefined>
 }
@@ -273,4 +274,5 @@ export class Bridge extends EventTarget {
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void
 }
 
+/** Rejects when the bridge says no. Goes on trying while nobody answers (the console tells it once) until `signal` aborts, with whose reason it rejects. */
 export function connect(options: Options): Promise<Bridge>

@@ -12,7 +12,8 @@ export interface JingleCallEvents {
 
 /**
  * Attributes: `to` (address), `token-url`, `url` (of the bridge; default: where the module came from), `name`, `label`, `video`, `presence`
- * (connect at once, and show it), `disabled`. The element sets `state` for your style sheet: `idle` or a CallState.
+ * (connect at once, and show it), `disabled`. The element sets `state` for your style sheet: `idle` or a CallState;
+ * and `error`, a code, while there is no session for `presence`.
  */
 export class JingleCall extends HTMLElement {
   /** Null: none goes on. */

@@ -70,6 +70,8 @@ export class JingleCall extends Base {
   /** @type {any} */
   #provider = null
   #note = ''
+  /** Why there is no session for `presence`. @type {BridgeError | null} */
+  #fault = null
   #stale = false // another session is wanted
   #clock = 0
 
@@ -163,10 +165,14 @@ export class JingleCall extends Base {
     const token = () => this.#provider?.() ?? fetchToken(this.getAttribute('token-url') ?? '')
     const bridge = this.#bridge = new Bridge({ url: this.getAttribute('url') ?? undefined, token })
     this.#stale = false
+    this.#fault = null
     this.#on(bridge, 'contacts', () => this.#paint())
     this.#on(bridge, 'connection', ({ state, error }) => {
       if (this.#call?.state === 'preparing') this.#note = state === 'online' ? '' : t('button.retrying')
-      if (state === 'offline') this.#leave()
+      if (state === 'offline') {
+        this.#leave()
+        this.#fault = error ?? null
+      }
       this.#paint()
       if (state === 'offline' && error) this.#emit('error', error)
     })
@@ -182,7 +188,7 @@ export class JingleCall extends Base {
 
   #leave() {
     const bridge = this.#bridge
-    this.#bridge = null
+    this.#bridge = this.#fault = null
     bridge?.close()
   }
 
@@ -234,14 +240,17 @@ export class JingleCall extends Base {
     const state = call?.state ?? 'idle'
     const incoming = state === 'incoming'
     const focused = this.shadowRoot?.activeElement
-    const show = this.#contact?.presence
+    const show = this.#bridge?.state === 'online' && this.#contact?.presence // else it is no longer known
+    const fault = this.#fault
     this.setAttribute('state', state)
+    if (fault) this.setAttribute('error', fault.code)
+    else this.removeAttribute('error')
     this.#label.textContent = this.getAttribute('label') ?? t('button.call', { name: this.#name })
     this.#button.disabled = this.hasAttribute('disabled') || !this.#to || !(this.#provider ?? this.getAttribute('token-url'))
     this.#button.hidden = Boolean(call)
     this.#presence.part = `presence ${show}`
     say(this.#presence, !call && t(`button.${show}`, { name: this.#name }))
-    say(this.#status, `${t(`state.${state}`)} ${this.#note}`.trim())
+    say(this.#status, `${t(`state.${state}`)} ${fault ? buttonProblem(fault) : this.#note}`.trim())
     this.#status.hidden = false // else it may not be read
     this.#bar.hidden = !call
     this.#bar.ariaLabel = this.#name

@@ -17,6 +17,8 @@ const byName = new Intl.Collator().compare
 /** @param {Options} options */
 export async function connect(options) {
   const bridge = new Bridge(options)
+  const tell = (/** @type {any} */ { detail: { error, retryIn } }) => retryIn && console.warn('jinglebridge: trying again.', error.code, error.message)
+  bridge.addEventListener('connection', tell, { once: true }) // nobody else can listen yet
   await bridge.open()
   return bridge
 }
@@ -47,9 +49,9 @@ export class Bridge extends EventTarget {
     this.#resume = resume
     this.#signal = signal
     this.#link = new Signalling(socketUrl(url), { token, code, device, transport, resume }, { video, ...name && { name } })
-    this.#link.addEventListener('connection', (event) => this.#connection(/** @type {any} */ (event).detail))
-    this.#link.addEventListener('welcome', (event) => this.#welcome(/** @type {any} */ (event).detail))
-    this.#link.addEventListener('event', (event) => this.#event(/** @type {any} */ (event).detail))
+    this.#link.addEventListener('connection', (/** @type {any} */ { detail }) => this.#connection(detail))
+    this.#link.addEventListener('welcome', (/** @type {any} */ { detail }) => this.#welcome(detail))
+    this.#link.addEventListener('event', (/** @type {any} */ { detail }) => this.#event(detail))
   }
 
   async open() {
@@ -147,7 +149,7 @@ export class Bridge extends EventTarget {
     this.#link.close()
   }
 
-  // --- what the bridge says ---------------------------------------------------------------------------------------
+  // --- what the bridge says
 
   /** @param {any} welcome */
   #welcome(welcome) {
@@ -164,10 +166,7 @@ export class Bridge extends EventTarget {
     emit(this, 'contacts', this.contacts)
   }
 
-  /**
-   * Events were lost: the calls that the bridge names are those that there are.
-   * @param {any[]} snapshots
-   */
+  /** Events were lost: the calls that the bridge names are those that there are. @param {any[]} snapshots */
   #replaceCalls(snapshots) {
     const named = new Set(snapshots.map(({ call }) => call))
     for (const call of this.calls) {
@@ -176,10 +175,7 @@ export class Bridge extends EventTarget {
     for (const snapshot of snapshots) this.#takeOver(snapshot)
   }
 
-  /**
-   * The calls of the page before the reload: one that rings goes on, no other can.
-   * @param {boolean} resumed
-   */
+  /** The calls of the page before the reload: one that rings goes on, no other can. @param {boolean} resumed */
   #afterReload(resumed) {
     const before = this.#resume?.calls ?? []
     this.#resume = null
@@ -205,15 +201,18 @@ export class Bridge extends EventTarget {
       case 'contacts':
         for (const contact of frame.contacts) this.#contacts.set(contact.jid, contact)
         return emit(this, 'contacts', this.contacts)
-      case 'presence':
-        this.show = frame.show
-        this.status = frame.status
-        return emit(this, 'presence', { show: this.show, status: this.status })
+      case 'presence': return this.#presence(frame)
       case 'incoming': return this.#incoming(frame)
       case 'missed': return emit(this, 'missed', { from: frame.from, name: frame.name, media: frame.media, at: frame.at })
       case 'draining': return emit(this, 'draining')
       default: return this.#ofCall(frame)
     }
+  }
+
+  /** @param {any} frame */
+  #presence({ show, status }) {
+    Object.assign(this, { show, status })
+    emit(this, 'presence', { show, status })
   }
 
   /** @param {any} frame */
@@ -264,10 +263,7 @@ export class Bridge extends EventTarget {
   }
 }
 
-/**
- * @param {string | URL} [url] of the socket or of the site; http means ws
- * @returns {string}
- */
+/** @param {string | URL} [url] of the socket or of the site; http means ws */
 export function socketUrl(url = new URL('../ws', import.meta.url)) {
   const absolute = new URL(url, globalThis.document?.baseURI)
   absolute.protocol = absolute.protocol.replace('http', 'ws')

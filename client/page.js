@@ -31,12 +31,13 @@ Object.assign(window, { jinglebridge: shared })
 const line = new Line({
   latest: (call) => { shared.call = call },
   changed: (busy) => { setBusy(busy); if (!$('banner').hidden) lost() },
-  contact: (jid) => shared.bridge?.contacts.find((contact) => contact.jid === jid),
+  contact: (jid) => away ? undefined : shared.bridge?.contacts.find((contact) => contact.jid === jid),
   past: recent,
   over: finished,
 })
 let unloading = false
 let draining = false
+let away = false // the bridge is: what it told of contacts may have changed
 let byDevice = false // this browser is signed in, and came in by that
 let unknown = '' // why the page does not know who this is
 
@@ -120,6 +121,9 @@ function begin() {
 
 /** @param {{state: string, error?: {code: string}}} detail */
 function connection({ state, error }) {
+  const before = away
+  away = state === 'reconnecting'
+  if (away !== before) contacts(/** @type {Bridge} */ (shared.bridge))
   if (state === 'online') return online()
   if (state === 'offline') return error && notLetIn(error.code)
   if (state === 'reconnecting') return lost()
@@ -175,7 +179,8 @@ function online() {
 
 /** @param {Bridge} bridge */
 function contacts(bridge) {
-  showContacts(bridge.contacts, { bridge, call: (contact, video) => place(contact.jid, { video }) })
+  const shown = away ? bridge.contacts.map((contact) => ({ ...contact, presence: 'lost', status: '' })) : bridge.contacts
+  showContacts(shown, { bridge, call: (contact, video) => place(contact.jid, { video }) })
 }
 
 function recent() {

@@ -207,8 +207,7 @@ export class Signalling extends EventTarget {
     })
   }
 
-  /** @param {BridgeError} [error] */
-  #retry(error) {
+  #retry(error = new BridgeError('offline', `No connection to ${this.#identity.transport ? 'the bridge' : this.#url}.`)) {
     this.#dropSocket()
     const last = globalThis.document?.visibilityState === 'hidden' ? LAST_BACKOFF : SEEN_BACKOFF
     const span = Math.min(last, 2 * FIRST_BACKOFF * 2 ** this.#attempt++) - FIRST_BACKOFF

@@ -92,7 +92,7 @@ export class Talk extends EventTarget {
     return this.rtc?.transceiver('audio')?.sender.dtmf?.canInsertDTMF ?? false
   }
 
-  // --- what the person does ---------------------------------------------------------------------------------------
+  // --- what the person does
 
   mute(on = true) {
     const { own } = this
@@ -174,7 +174,7 @@ export class Talk extends EventTarget {
     sender.insertDTMF(sender.toneBuffer + tones)
   }
 
-  // --- what the call hears ----------------------------------------------------------------------------------------
+  // --- what the call hears
 
   /** Media flows; what was said before reached nobody. */
   begin() {
@@ -220,7 +220,7 @@ export class Talk extends EventTarget {
     if (before) emit(this, 'problem', new BridgeError('camera-unwanted', 'The other side takes no video.'))
   }
 
-  // --- inside -----------------------------------------------------------------------------------------------------
+  // --- inside
 
   #live() {
     const { rtc, own } = this

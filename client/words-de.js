@@ -179,6 +179,7 @@ export default {
   'presence.dnd': 'Bitte nicht stören',
   'presence.offline': 'Offline',
   'presence.unknown': 'Anwesenheit nicht geteilt',
+  'presence.lost': 'Im Moment nicht bekannt',
 
   'missed.title': 'Verpasste Anrufe',
   'missed.from': 'Verpasster Anruf von {name}, {time}',

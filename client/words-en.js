@@ -190,6 +190,7 @@ export default {
   'presence.dnd': 'Do not disturb',
   'presence.offline': 'Offline',
   'presence.unknown': 'Presence not shared',
+  'presence.lost': 'Not known right now',
 
   // --- calls that are over ---
   'missed.title': 'Missed calls',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ def check(config: Config, path: Path) -> None:
     _check_tokens(config.tokens, path)
     _check_listeners(config, path)
     _check_public_url(config, path)
+    _check_origins(config, path)
     _check_policy(config, path)
     if config.limits.call and config.limits.call >= config.turn.lifetime:
         raise ConfigError(
@@ -59,6 +61,13 @@ def _check_public_url(config: Config, path: Path) -> None:
         raise ConfigError(f"{path}: [web] public_url must look like https://call.example.org, not {config.public_url!r}")
     if url.scheme == "http" and not is_loopback(url.hostname):
         raise ConfigError(f"{path}: [web] public_url must be https: browsers give no camera or microphone to http pages")
+
+
+def _check_origins(config: Config, path: Path) -> None:
+    for origin in config.web.allowed_origins:
+        if not re.fullmatch(r"[A-Za-z][\w+.-]*://[^/?#@\s*]+/?", origin):
+            text = f"{origin!r} must look like https://www.example.org, without a path"
+            raise ConfigError(f"{path}: [web] allowed_origins: {text}")
 
 
 def _check_policy(config: Config, path: Path) -> None:

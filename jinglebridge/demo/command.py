@@ -22,19 +22,21 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from jinglebridge.demo.handset import Handset, Remote
-from jinglebridge.demo.lab import IP, Ejabberd, LabError, end_process, free_port, port_open
+from jinglebridge.demo.lab import IP, Ejabberd, LabError, end_process, port_open
+from jinglebridge.demo.links import Links
 from jinglebridge.errors import OperatorError
 
 CONTACT = "echo"
 PERSON = "you"
+VISITOR = "visitor"  # of a page of another site
+CHATTER = "anna"  # has an account, for a page with an XMPP connection of its own
 PORT = 8080
-READY = 20.0  # seconds for the bridge
+READY = 60.0  # seconds for the bridge; a machine may have much else to do
 ANSWER_AFTER = 1.5  # seconds the contact lets it ring, so that there is something to see
 RING = 70.0  # seconds `call-me` waits for the person
 
@@ -46,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--video", action="store_true", help="call-me: with video")
     parser.add_argument("--port", type=int, default=PORT, help=f"port of the page (default {PORT}, or the next free one)")
     parser.add_argument("--shape", choices=("modern", "dino"), default="modern", help="the contact writes Jingle like this client")
+    parser.add_argument(
+        "--allow-origin", action="append", default=[], metavar="URL",
+        help="your own page, such as http://localhost:3000, may use the bridge; may be given again",
+    )  # fmt: skip
     parser.add_argument("--state", type=Path, default=None, metavar="FOLDER", help="for logs and data (default .demo); emptied at start")
 
 
@@ -53,7 +59,11 @@ def run(args: argparse.Namespace) -> int:
     """Raises OperatorError."""
     state = (args.state or default_state()).resolve()
     try:
-        return call_me(state, args.video) if args.what == "call-me" else start(state, args.port, args.shape)
+        if args.what == "call-me":
+            return call_me(state, args.video)
+        from jinglebridge.web.origins import origin_of
+
+        return start(state, args.port, args.shape, [origin_of(url) for url in args.allow_origin])
     except LabError as error:
         raise OperatorError(str(error)) from None
 
@@ -77,7 +87,7 @@ class Stopped(Exception):
     """The person wants an end (Ctrl-C, SIGTERM, terminal closed)."""
 
 
-def start(state: Path, port: int, shape: str) -> int:
+def start(state: Path, port: int, shape: str, origins: list[str]) -> int:
     ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -89,7 +99,7 @@ def start(state: Path, port: int, shape: str) -> int:
         signal.signal(number, stop)
     with _only_one(state), contextlib.ExitStack() as cleanup:
         try:
-            demo = Demo(state, port, shape, cleanup)
+            demo = Demo(state, port, shape, origins, cleanup)
             demo.up()
             demo.watch()
         except Stopped:
@@ -121,8 +131,8 @@ def _told(state: Path) -> dict[str, Any]:
 class Demo:
     """The parts, in the order in which they start; `cleanup` ends them in the reverse order."""
 
-    def __init__(self, state: Path, port: int, shape: str, cleanup: contextlib.ExitStack) -> None:
-        self.state, self.shape, self.cleanup = state, shape, cleanup
+    def __init__(self, state: Path, port: int, shape: str, origins: list[str], cleanup: contextlib.ExitStack) -> None:
+        self.state, self.shape, self.origins, self.cleanup = state, shape, origins, cleanup
         _end_leftovers(state)
         for old in state.iterdir():
             if old.name != "lock":
@@ -158,6 +168,8 @@ class Demo:
         self._remember(link=link, control=str(self.contact.path))
         self.step("ready.")
         say(WHAT_TO_DO.format(link=link, contact=self.contact.jid, state=self.state))
+        if self.origins:
+            self._tell_developers(link)
 
     def _start_bridge(self) -> None:
         config = self.state / "bridge.toml"
@@ -169,7 +181,8 @@ class Demo:
             domain=json.dumps(self.ejabberd.component), server=json.dumps(self.ejabberd.domain), port=self.ejabberd.component_port,
             component_secret=json.dumps(str(self.state / "component.secret")), token_secret=json.dumps(str(self.state / "token.secret")),
             listen=json.dumps(f"{IP}:{self.port}"), url=json.dumps(self.url), store=json.dumps(str(self.state / "store")),
-            admin=json.dumps(str(self.sockets / "admin")),
+            admin=json.dumps(str(self.sockets / "admin")), origins=json.dumps(self.origins),
+            outgoing=json.dumps("servers" if self.origins else "contacts"),
         )  # fmt: skip
         config.write_text(text)
         with (self.state / "bridge.log").open("ab") as log:
@@ -196,20 +209,27 @@ class Demo:
         return f"http://localhost:{self.port}"
 
     def _serve_links(self) -> str:
-        """A listener that sends the browser on to the page with a fresh token: the printed link does not grow old."""
-        server = ThreadingHTTPServer((IP, free_port()), Links)
-        server.make_target = self._target  # type: ignore[attr-defined]
+        server = Links(self.port + 1, lambda: f"{self.url}/#token={self._token(PERSON)}", lambda: self._token(VISITOR), self.origins)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.cleanup.callback(server.server_close)
         self.cleanup.callback(server.shutdown)
-        return f"http://localhost:{server.server_address[1]}/"
+        return server.url
 
-    def _target(self) -> str:
+    def _token(self, user: str) -> str:
         from jinglebridge.web.tokens import create
 
         assert self.contact
-        token = create(self.token_secret, PERSON, self.ejabberd.component, name="You", contacts=[self.contact.jid])
-        return f"{self.url}/#token={token}"
+        return create(self.token_secret, user, self.ejabberd.component, name=user.title(), contacts=[self.contact.jid])
+
+    def _tell_developers(self, link: str) -> None:
+        assert self.contact
+        password = self.ejabberd.register(CHATTER, secrets.token_hex(6))
+        text = FOR_DEVELOPERS.format(
+            origins=", ".join(self.origins), url=self.url, link=link, contact=self.contact.jid, config=self.state / "bridge.toml",
+            socket=f"ws://{IP}:{self.ejabberd.http}/ws", chatter=f"{CHATTER}@{self.ejabberd.domain}", password=password,
+            component=self.ejabberd.component,
+        )  # fmt: skip
+        say(text)
 
     def _remember(self, **more: str) -> None:
         """For `call-me`, for a second demo, and for a next one after this was killed."""
@@ -229,24 +249,6 @@ class Demo:
                 if process is not None and process.poll() is not None:
                     raise OperatorError(f"{name} ended by itself (status {process.returncode}), see {log}:\n{_tail(log)}")
             time.sleep(0.3)
-
-
-class Links(BaseHTTPRequestHandler):
-    """``/`` leads to the page with a fresh token. Only for names of this machine, so that no foreign site can ask through DNS."""
-
-    def do_GET(self) -> None:
-        host = self.headers.get("Host", "").rpartition(":")[0]
-        if self.path != "/" or host not in ("localhost", IP):
-            self.send_error(404)
-            return
-        self.send_response(302)
-        self.send_header("Location", self.server.make_target())  # type: ignore[attr-defined]
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the lines would carry tokens."""
 
 
 def _first_free(port: int) -> int:
@@ -331,6 +333,10 @@ secret_file = {component_secret}
 [web]
 listen = {listen}
 public_url = {url}
+allowed_origins = {origins}
+
+[policy]
+outgoing = {outgoing}
 
 [tokens]
 secret_file = {token_secret}
@@ -351,4 +357,19 @@ WHAT_TO_DO = """
   2. To be called:   scripts/demo call-me          (or: scripts/demo call-me --video)
      The page rings; press Accept or Decline.
   3. Ctrl-C here ends everything. Logs: {state}
+"""
+
+FOR_DEVELOPERS = """
+  Pages of {origins} may use this bridge.
+
+  A call button (docs/how-to/embed.md). This is a whole page; its tokens are made by the demo, in place of your site:
+
+     <script type="module" src="{url}/client/jingle-call.js"></script>
+     <jingle-call to="{contact}" name="Echo" token-url="{link}token" presence></jingle-call>
+
+     One more token, for somebody else:   jinglebridge token create bob --contact {contact} --config {config}
+
+  A page that speaks XMPP already (docs/how-to/xmpp-page.md):
+
+     WebSocket {socket}    account {chatter}    password {password}    bridge {component}
 """

@@ -13,6 +13,7 @@ from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Page, Playwright, expect
 
+expect.set_options(timeout=20_000)  # ms; the machine may have much else to do
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--headless",

@@ -136,8 +136,8 @@ def test_too_long_is_the_end_of_the_call(place: Place) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_with_the_times_as_they_are(ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path) -> None:
-    with Place(ejabberd, tmp_path / "bridge") as place:
+def test_with_the_times_as_they_are(own_ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path) -> None:
+    with Place(own_ejabberd, tmp_path / "bridge") as place:  # the other one has a bridge already
         silence(place.people(alice, handset), 60.0)
         too_long(place.people(alice, handset), 120.0)
 
@@ -192,10 +192,10 @@ def test_a_page_that_is_older_than_the_bridge(place: Place) -> None:
 
 @pytest.mark.long
 def test_after_an_outage_the_page_is_back_before_it_is_shown_as_gone(
-    ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path
+    own_ejabberd: Ejabberd, alice: Person, handset: HandsetFactory, tmp_path: Path
 ) -> None:
     """However long the bridge was away: somebody looks at this page, so it asks often enough for the window after a start."""
-    with Place(ejabberd, tmp_path / "bridge") as place:
+    with Place(own_ejabberd, tmp_path / "bridge") as place:
         place.people(alice, handset).open()
         alice.sees("Online")
         place.bridge.signal(signal.SIGKILL)

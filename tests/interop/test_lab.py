@@ -23,8 +23,11 @@ from typing import Any
 import aioice.stun
 import aioice.turn
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
-from jinglebridge.demo.lab import Ejabberd, LabError, Nginx, Prosody, port_open, recipe, replaced
+from jinglebridge.demo.lab import Ejabberd, LabError, Nginx, Prosody, free_port, port_open, recipe, replaced
+
+from .browser import person
 
 from .coturn import Heard
 
@@ -227,33 +230,80 @@ def children(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_demo_prints_a_link_refuses_a_second_one_and_ends_everything(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "jinglebridge", "demo", "--state", str(tmp_path / "demo")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as demo:
-        assert demo.stdout
+@contextlib.contextmanager
+def demo(folder: Path, *options: str, until: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """The process, and what it has said when it says `until`. It must end as it should, with all that it started."""
+    command = [sys.executable, "-m", "jinglebridge", "demo", "--state", str(folder / "demo"), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert running.stdout
+        started: list[int] = []
+        lines: list[str] = []
         try:
-            lines = []
-            for line in demo.stdout:
+            for line in running.stdout:
                 lines.append(line)
-                if "http://localhost" in line:
+                if until in line:
                     break
-            assert demo.poll() is None, "".join(lines)
-            link = lines[-1].split()[-1]
-            port = int(link.strip("/").rpartition(":")[2])
-            with contextlib.closing(http.client.HTTPConnection("localhost", port, timeout=5)) as connection:
-                connection.request("GET", "/")
-                assert "/#token=" in connection.getresponse().headers["Location"]
-            second = subprocess.run(command, capture_output=True, text=True, timeout=20)
-            assert second.returncode == 1 and f"running already: {link}" in second.stderr
-            nobody = subprocess.run([*command, "call-me"], capture_output=True, text=True, timeout=20)
-            assert nobody.returncode == 1 and "no page is open" in nobody.stderr
-            started = children(demo.pid)
+            assert running.poll() is None and until in lines[-1], "".join(lines)
+            started = children(running.pid)
             assert len(started) >= 4
+            yield running, lines
         finally:
-            demo.send_signal(signal.SIGINT)
-            rest = demo.communicate(timeout=30)[0]
-    assert demo.returncode == 0 and rest.rstrip().endswith("Stopped.")
+            running.send_signal(signal.SIGINT)
+            rest = running.communicate(timeout=60)[0]
+    assert running.returncode == 0 and rest.rstrip().endswith("Stopped.")
     assert not [pid for pid in started if os.path.exists(f"/proc/{pid}")]
+
+
+def test_demo_prints_a_link_refuses_a_second_one_and_ends_everything(tmp_path: Path) -> None:
+    with demo(tmp_path, until="http://localhost") as (running, lines):
+        link = lines[-1].split()[-1]
+        port = int(link.strip("/").rpartition(":")[2])
+        with contextlib.closing(http.client.HTTPConnection("localhost", port, timeout=5)) as connection:
+            connection.request("GET", "/")
+            assert "/#token=" in connection.getresponse().headers["Location"]
+        assert isinstance(running.args, list)
+        second = subprocess.run(running.args, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 1 and f"running already: {link}" in second.stderr
+        nobody = subprocess.run([*running.args, "call-me"], capture_output=True, text=True, timeout=60)
+        assert nobody.returncode == 1 and "no page is open" in nobody.stderr
+
+
+def test_demo_lets_a_page_of_another_site_call(tmp_path: Path) -> None:
+    """What it prints with --allow-origin is a whole page; the XMPP server answers it too; a page of a third site gets no token."""
+    port, own = free_port(), free_port(2)
+    with demo(tmp_path, "--port", str(own), "--allow-origin", f"http://localhost:{port}/", until="WebSocket ") as (_, lines):
+        page = "".join(line for line in lines if "jingle-call" in line and "<" in line)
+        socket = lines[-1].split()[1]
+
+        class Site(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(b'<!doctype html><link rel="icon" href="data:,">' + page.encode())
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        site = ThreadingHTTPServer(("127.0.0.1", port), Site)
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        try:
+            with sync_playwright() as playwright, person(playwright, tmp_path, 700) as anna:
+                anna.page.goto(f"http://localhost:{port}/")
+                anna.page.evaluate("addEventListener('call', ({ detail }) => { window.jinglebridge = { call: detail } })")
+                expect(anna.page.get_by_text("Echo is online")).to_be_visible(timeout=30000)
+                anna.press("Call Echo")
+                anna.connected()
+                anna.hears_tone(700)
+                opens = "new Promise((onopen, onerror) => Object.assign(new WebSocket(url, 'xmpp'), { onopen, onerror }))"
+                anna.page.evaluate(f"(url) => {opens}", socket)
+                assert anna.problems == []
+                anna.page.goto(f"http://127.0.0.1:{port}/")  # another origin
+                asked = "fetch(document.querySelector('jingle-call').getAttribute('token-url')).then(() => 'read', () => 'refused')"
+                assert anna.page.evaluate(asked) == "refused"
+        finally:
+            site.shutdown()
+            site.server_close()
 
 
 def test_call_me_without_a_demo_says_what_to_do(tmp_path: Path) -> None:

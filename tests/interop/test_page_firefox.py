@@ -13,6 +13,7 @@ from jinglebridge.demo.lab import Ejabberd
 
 from .bridge import BridgeProcess
 from .browser import HEAR
+from .middlebox import Middlebox
 from .rtc import Firefox, firefox
 from .servers import HandsetFactory, unique_user
 
@@ -136,7 +137,7 @@ async def test_a_person_with_firefox(ejabberd: Ejabberd, handset: HandsetFactory
             await page.until("document.getElementById('call-state').textContent === 'Connected'")
             await page.hears(TONE)
             await hears(lambda r: r["heard"]["hz"] and abs(r["heard"]["hz"] - FIREFOX_HZ) < 8 and not r["heard"]["silence"])
-            await page.sees("Good connection, direct:")
+            await page.sees("connection, direct:")
             await page.press("Mute")
             await hears(lambda r: r["heard"]["silence"] and r["call"]["muted_by_peer"])
             await page.sees("You are muted: nobody hears what you say.")  # the fake microphone never stops
@@ -211,3 +212,51 @@ async def test_a_guest_with_firefox(ejabberd: Ejabberd, handset: HandsetFactory,
             await page.sees(f"Call with {alice.user} ended.")
     finally:
         bridge.close()
+
+
+async def test_mishaps_with_firefox(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
+    """The network is gone for a moment, then for longer than a session lasts; the browser allows no microphone."""
+    bridge = BridgeProcess(tmp_path / "bridge", ejabberd, start=False)
+    box = Middlebox(bridge.port, "pass")
+    bridge.write_config(web={"public_url": box.url}, limits={"resume": 6.0, "linger": 3.0})
+    alice = handset(ejabberd, unique_user("alice"), "--tone", str(TONE))
+    user, talking = unique_user("wanda"), "document.getElementById('call-state').textContent === 'Connected'"
+    for name in ("firefox", "refusing"):
+        (tmp_path / name).mkdir()
+    try:
+        bridge.start()
+        async with firefox(f"{box.url}/healthz", tmp_path / "firefox") as browser:
+            page = await FirefoxPerson.open(browser, f"{box.url}/#token={bridge.token(user, alice.jid)}")
+            await page.press(f"Call {alice.user}")
+            await page.until(talking)
+            await page.hears(TONE)
+            box.cut()
+            await page.sees("Connection lost. Reconnecting… Your call goes on meanwhile.")
+            await page.sees("Not known right now")
+            await page.hears(TONE)
+            await page.press("Mute")
+            box.mend()
+            await asyncio.to_thread(alice.until, lambda r: r["heard"]["silence"] and r["call"]["muted_by_peer"])
+            await page.sees("Online")
+            await page.press("Unmute")
+            await page.hears(TONE)
+            box.cut()
+            await asyncio.to_thread(alice.wait, "ended")
+            box.mend()
+            await page.sees(f"The call was lost: {alice.user} or the connection has gone away.")
+            await page.press("Call again")
+            await page.until(talking)
+            await page.hears(TONE)
+            await page.press("Hang up")
+            await asyncio.to_thread(alice.wait, "ended")
+            assert await page.run("faults") == []
+        refusing = {"media.navigator.permission.disabled": False, "permissions.default.microphone": 2}
+        async with firefox(f"{box.url}/healthz", tmp_path / "refusing", preferences=refusing) as browser:
+            page = await FirefoxPerson.open(browser, f"{box.url}/#token={bridge.token(user, alice.jid)}")
+            await page.press(f"Call {alice.user}")
+            await page.sees("The browser does not let this page use your microphone")
+            assert bridge.calls() == [] and await page.run("faults") == []
+            assert alice.report()["violations"] == []
+    finally:
+        bridge.close()
+        box.close()

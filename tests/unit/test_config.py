@@ -111,6 +111,12 @@ def test_keys_of_tokens(tmp_path: Path):
         (MINIMAL + '[web]\npublic_url = "call.example.org"\n', ["[web] public_url", "https://call.example.org"]),
         (MINIMAL + '[web]\npublic_url = "https://x/y"\n', ["[web] public_url"]),
         (MINIMAL + '[web]\npublic_url = "https://[x"\n', ["[web] public_url"]),
+        (
+            MINIMAL + '[web]\nallowed_origins = ["www.example.org"]\n',
+            ["[web] allowed_origins", "'www.example.org'", "https://www.example.org"],
+        ),
+        (MINIMAL + '[web]\nallowed_origins = ["https://x", "https://x/shop"]\n', ["[web] allowed_origins", "'https://x/shop'"]),
+        (MINIMAL + '[web]\nallowed_origins = ["https://*.example.org"]\n', ["[web] allowed_origins", "'https://*.example.org'"]),
         (MINIMAL + '[web]\npublic_url = "http://call.example.org"\n', ["[web] public_url must be https", "camera"]),
         (MINIMAL + '[web]\nmetrics = "0.0.0.0:9"\n', ["[web] metrics", "loopback"]),
         (MINIMAL + '[web]\nmetrics = "9"\n', ["[web] metrics"]),

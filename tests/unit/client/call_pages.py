@@ -17,6 +17,7 @@ ARGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update "
     "--disable-sync --use-fake-ui-for-media-stream --use-fake-device-for-media-stream=device-count=2"
 ).split()
+expect.set_options(timeout=20_000)  # ms; the machine may have much else to do
 NO_DEVICE = """kinds => {
   const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
   navigator.mediaDevices.getUserMedia = async (wanted) => {

@@ -24,6 +24,11 @@ afterEach(() => bridge.close())
 const event = (fields) => socket.say({ seq: ++seq, ...fields })
 const ack = (frame) => socket.say({ type: 'ack', id: frame.id })
 
+/** For what takes real time; in vain after 20 s, as the next assertion then says. */
+async function until(done) {
+  for (const end = Date.now() + 20_000; !done() && Date.now() < end;) await new Promise((next) => setTimeout(next, 20))
+}
+
 /** Answers the `ice` request that waits. */
 async function giveIce() {
   await settle()
@@ -77,6 +82,8 @@ describe('a call that we make', () => {
 
   it('trickles, keeps early candidates until the answer, and becomes connected', async () => {
     const { call, pc } = await outgoing()
+    const states = []
+    call.addEventListener('state', ({ detail }) => states.push(detail.state))
     pc.onicecandidate({ candidate: { toJSON: () => ({ candidate: 'c1', sdpMid: '0' }) } })
     pc.onicecandidate({ candidate: null })
     assert.deepEqual(socket.of('candidate').map(({ candidate }) => candidate), [{ candidate: 'c1', sdpMid: '0' }, null])
@@ -98,6 +105,7 @@ describe('a call that we make', () => {
     assert.equal(call.state, 'connected')
     assert.deepEqual(socket.of('stats').map(({ connectionState }) => connectionState), ['connecting', 'connected'])
     call.hangUp()
+    assert.deepEqual(states, ['ringing', 'accepted', 'connecting', 'connected', 'ended'])
   })
 
   it('tells a second after it is connected what media it got, and by which way', async () => {
@@ -114,8 +122,7 @@ describe('a call that we make', () => {
     pc.become('connected')
     await settle()
     assert.equal(socket.of('stats').length, 1)
-    const deadline = Date.now() + 5_000
-    while (socket.of('stats').length < 2 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
+    await until(() => socket.of('stats').length > 1)
     const { id: _, ...frame } = socket.of('stats')[1]
     assert.deepEqual(frame, {
       type: 'stats', call: call.id, connectionState: 'connected', bytesReceived: 130, bytesSent: 55, mediaReceived: 77, relayed: true,
@@ -506,7 +513,7 @@ describe('hold, keys, devices and screen', () => {
   it('another network restarts ICE, which nobody asked for: a refusal is no problem', async () => {
     const { call, pc, problems } = await talking({ restart: true })
     page.dispatchEvent(new Event('online'))
-    await new Promise((resolve) => setTimeout(resolve, 2200))
+    await until(() => offers().length > 0) // after 2 s
     assert.deepEqual([offers().length, pc.ufrag], [1, 'u0x'])
     event({ type: 'rollback', call: 'in1', what: 'ice-restart' })
     await settle()
@@ -535,6 +542,16 @@ describe('hold, keys, devices and screen', () => {
     const { call } = await talking()
     await call.hold()
     assert.deepEqual([infos(), offers(), enabled(call.localStream), enabled(call.remoteStream)], [['hold'], [], [false, false], [false, false]])
+  })
+
+  it('what arrives while it is held is not heard or seen before it goes on', async () => {
+    const { call } = await talking({}, {}, { audio: true, video: false })
+    await call.hold()
+    event({ type: 'description', call: 'in1', description: { type: 'offer', sdp: 'audio video' } })
+    await settle()
+    assert.deepEqual(enabled(call.remoteStream), [false, false])
+    await call.hold(false)
+    assert.deepEqual(enabled(call.remoteStream), [true, true])
   })
 
   it('a refused direction leaves it held: nothing is heard all the same', async () => {
@@ -990,4 +1007,21 @@ describe('the bridge object', () => {
     assert.equal(socketUrl('http://localhost:8080/#token=x'), 'ws://localhost:8080/ws')
     assert.equal(socketUrl('wss://h/sub/ws'), 'wss://h/sub/ws')
   })
+})
+
+it('connect() that nobody answers is tried again, and the console tells so once', async (context) => {
+  const warn = context.mock.method(console, 'warn', () => {})
+  const abort = new AbortController()
+  const connecting = connect({ url: 'wss://other/ws', token: 'T', signal: abort.signal })
+  for (const attempt of [1, 2]) {
+    const tried = FakeSocket.all.length
+    if (attempt === 2) await until(() => FakeSocket.all.length > tried)
+    await settle()
+    FakeSocket.last.open()
+    FakeSocket.last.cut()
+    const told = warn.mock.calls.map(({ arguments: words }) => words.join(' '))
+    assert.deepEqual(told, ['jinglebridge: trying again. offline No connection to wss://other/ws.'])
+  }
+  abort.abort(new DOMException('late', 'TimeoutError'))
+  await assert.rejects(connecting, { name: 'TimeoutError' })
 })

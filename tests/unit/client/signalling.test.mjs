@@ -256,7 +256,7 @@ describe('resume', () => {
       await settle()
     }
     assert.deepEqual(FakeSocket.all.map(({ hello }) => [hello.resume?.secret, hello.token]), [[undefined, 'T'], ['secret-1', undefined], [undefined, 'T']])
-    assert.deepEqual(seen, [['reconnecting', undefined], ['offline', 'token-expired']])
+    assert.deepEqual(seen, [['reconnecting', 'offline'], ['offline', 'token-expired']])
     assert.equal(clock.timers.size, 0)
   })
 

@@ -16,7 +16,7 @@ beforeEach(() => {
 const calm = async () => { for (let n = 0; n < 5; n++) await settle() }
 
 /** Longer than a stream that was cut may be that of a page which is being closed. */
-const noticed = () => new Promise((resolve) => setTimeout(resolve, 250))
+const noticed = () => new Promise((resolve) => setTimeout(resolve, 500))
 
 /** A session whose WebSocket was refused, or in another way did not come up. */
 async function online({ block = () => FakeSocket.last.cut(), identity = { token: 'T' } } = {}) {

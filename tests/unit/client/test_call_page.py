@@ -132,9 +132,29 @@ async def test_media_outlives_the_socket(bridge: FakeBridge, enter: Open, draini
     await frames_grow(alice)
     await press(bob, "Hang up")  # while alice cannot hear of it
     bridge.down = False
-    await expect(alice.get_by_role("heading", name="Call with Bob ended.")).to_be_visible(timeout=15_000)
+    await expect(alice.get_by_role("heading", name="Call with Bob ended.")).to_be_visible()
     await expect(alice.locator("#banner")).to_be_hidden()
     assert bridge.seen(m.Hello)[-1].resume is not None
+
+
+async def test_while_the_bridge_is_away_nobody_looks_online_and_a_call_waits_for_it(bridge: FakeBridge, enter: Open) -> None:
+    alice, bob = await enter("alice"), await enter("bob")
+    row = alice.locator("[data-jid='bob@call.example.org']")
+    await expect(row).to_contain_text("Online")
+    bridge.down = True
+    await bridge.drop("alice")
+    await expect(row).to_contain_text("Not known right now")
+    await expect(alice.get_by_text("Online", exact=True)).to_have_count(0)
+    await press(alice, "Call Erin")  # of whom it is not known either whether she is offline
+    await expect(alice.locator("#call-state")).to_have_text("Getting ready…")
+    await expect(alice.locator("#call-note")).to_be_hidden()
+    await press(alice, "Hang up")
+    await press(alice, "Call Bob")
+    bridge.down = False
+    await press(bob, "Accept")
+    await connected(alice, bob)
+    await expect(row).to_contain_text("Online")
+    assert not bridge.seen(m.CallRequest, lambda frame: frame.to.startswith("erin")), "what was hung up before it could leave never did"
 
 
 async def test_reload_during_a_call_ends_it_and_offers_another(bridge: FakeBridge, enter: Open) -> None:
@@ -263,7 +283,7 @@ async def test_button_of_the_documentation(bridge: FakeBridge, browser: Browser,
     await page.goto(f"{bridge.url}button{example}")
     button = page.get_by_role("button")
     await expect(button).to_have_text(name)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not any(session.user == "alice" for session in bridge.sessions):
             await page.wait_for_timeout(20)
     await button.click()

@@ -200,16 +200,16 @@ async def test_a_speaker_is_chosen_and_tried(people: People, browser: Browser) -
     await speaker.select_option(index=2)
     chosen = await speaker.input_value()
     sink = "document.getElementById('remote-audio').sinkId"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await page.evaluate(sink) != chosen:
             await page.wait_for_timeout(20)
     await press(page, "Play a sound")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await page.evaluate("rung") == 0:
             await page.wait_for_timeout(20)
     await page.goto("about:blank")
     page = await open_page(context, f"{people.url}#token=alice")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await page.evaluate(sink) != chosen:
             await page.wait_for_timeout(20)
     await context.close()
@@ -221,7 +221,7 @@ async def test_a_name_of_ones_own_is_told_to_the_bridge(people: People, browser:
     page = await open_page(context, f"{people.url}#device=good")
     await press(page, "Settings")
     await page.get_by_label("Name that others see").fill("  Ally ")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await press(page, "Done")
         while people.log[-1:] == [] or not any(getattr(frame, "name", None) == "Ally" for frame in people.log):
             await page.wait_for_timeout(20)
@@ -244,7 +244,7 @@ async def test_a_speaker_that_the_browser_lists_itself(people: People, browser: 
     await press(page, "Microphone and camera")
     await expect(page.locator("#preview")).to_be_visible()
     await press(page, "Choose another speaker…")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not await page.evaluate("document.getElementById('remote-audio').sinkId"):
             await page.wait_for_timeout(20)
     assert await page.evaluate("document.getElementById('remote-audio').sinkId") == await page.locator("#speaker-choice").input_value()
