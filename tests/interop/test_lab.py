@@ -28,7 +28,6 @@ from playwright.sync_api import expect, sync_playwright
 from jinglebridge.demo.lab import Ejabberd, LabError, Nginx, Prosody, free_port, port_open, recipe, replaced
 
 from .browser import person
-
 from .coturn import Heard
 
 STREAM = "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='{}'>"
