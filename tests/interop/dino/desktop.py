@@ -21,6 +21,7 @@ from jinglebridge.demo.lab import LabError, end_process
 from ..bridge import wait_for
 
 SIZE = (1280, 800)
+CORNER = ("1279", "799")  # where there is nothing
 RATE = 16000  # samples per second when listening
 NEEDED = {
     "Xvfb": "xvfb", "openbox": "openbox", "xdotool": "xdotool", "dbus-daemon": "dbus", "pulseaudio": "pulseaudio",
@@ -76,6 +77,7 @@ class Desktop:
         self.spawn("openbox", "openbox")
         wait_for("the sound server", lambda: self._does("pactl", "set-default-source", "microphone"))
         self.run("pactl", "set-default-sink", "speaker")
+        self.run("xdotool", "mousemove", *CORNER)
         self._start_notifier()
 
     def stop(self) -> None:
@@ -132,8 +134,13 @@ class Desktop:
         return pixels[:, :width, 2::-1]
 
     def click(self, x: int, y: int) -> None:
-        """As a hand does it: GTK overlooks a button that is pressed and released within a millisecond, now and then."""
-        self.run("xdotool", "mousemove", str(x), str(y), "sleep", "0.3", "mousedown", "1", "sleep", "0.1", "mouseup", "1")
+        """As a hand does it: GTK overlooks a button that is pressed and released within a millisecond, now and then.
+
+        The pointer then leaves for a corner: where it rests, GTK shows a hint, which is a window like others for who looks for windows.
+        """
+        self.run(
+            "xdotool", "mousemove", str(x), str(y), "sleep", "0.3", "mousedown", "1", "sleep", "0.1", "mouseup", "1", "mousemove", *CORNER
+        )
 
     def windows(self, name: str) -> list[int]:
         """Ids of the visible windows whose title matches, oldest first."""
