@@ -43,7 +43,7 @@ class ImUser(RawXmpp):
     def __init__(self, server: Server, user: str, *, register: bool = True) -> None:
         super().__init__(server, user, register=register, online=False)
         self.seen: dict[str, str] = {}  # full JID -> show
-        self.pending: list[ET.Element] = []
+        self.came: list[str] = []  # everything, for who looks into a failure
         self.ask("<query xmlns='jabber:iq:roster'/>", kind="get")
         self.come_online()
 
@@ -58,6 +58,7 @@ class ImUser(RawXmpp):
                 element = self._next(max(0.01, end - time.monotonic()))
             except TimeoutError:
                 return None
+            self.came.append(ET.tostring(element, "unicode"))
             if element.tag == f"{CLIENT}iq" and element.get("type") in ("get", "set"):
                 refusal = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
                 self.send(f"<iq type='error' id='{element.get('id')}' to='{element.get('from')}'>{refusal}</iq>")
@@ -426,8 +427,9 @@ async def test_an_im_user_who_was_away_finds_one_message(server: Server, bridge:
         listed = await page.hear("history")
         assert [(c["call"], c["with"], c["answered"], c["reason"]) for c in listed["calls"]] == [("c1", jid, False, "cancelled")]
         with ImUser(server, user, register=False) as moira:
-            kept = moira.look(lambda e: e.tag == f"{CLIENT}message" and e.find(BODY) is not None, 5.0)
-            assert kept is not None and kept.findtext(BODY) == "Missed call from Wanda W." and kept.get("from") == page.jid
+            kept = moira.look(lambda e: e.tag == f"{CLIENT}message" and e.find(BODY) is not None, 20.0)
+            assert kept is not None, (moira.came, bridge.log()[-3000:])
+            assert kept.findtext(BODY) == "Missed call from Wanda W." and kept.get("from") == page.jid
             assert moira.look(lambda e: e.tag == f"{CLIENT}message" and e.find(BODY) is not None, 0.5) is None, "one is enough"
 
 
