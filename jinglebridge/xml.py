@@ -27,9 +27,10 @@ from jinglebridge.xmlcode import Code, Writer
 from jinglebridge.xmlparts import Attr, Child, Children, Choice, Flag, Part, Text, TextChild, Unknown, Variants, attr
 from jinglebridge.xmlread import Reader
 from jinglebridge.xmltext import escaped, guard, parse_text, to_text, xml_safe
-from jinglebridge.xmltypes import Type, integer, line, one_of, text, word
+from jinglebridge.xmltypes import PRINTABLE, Type, integer, line, one_of, text, word
 
 __all__ = [
+    "PRINTABLE",
     "Attr",
     "Child",
     "Children",

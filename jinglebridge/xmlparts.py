@@ -47,11 +47,12 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """At most one child; the first wins. With `write=False` it is read but never written."""
+    """At most one child; the first wins. With `write=False` it is read but never written; with `lenient` a malformed one does not count."""
 
     element: Element[Any]
     field: str
     write: bool = True
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

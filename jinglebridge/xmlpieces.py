@@ -135,20 +135,24 @@ def _whole(table: Reader, piece: str) -> Pair | None:
 
 def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Pair | None:
     """The pair of one child; None if it is of no interest. Raises Unsure."""
-    parts, text = cut(piece)
+    if piece[-1:] == ">":
+        parts, text = piece.split('"'), ""
+    else:
+        parts, text = cut(piece)
     plan = table.plans.get((parts[0], len(parts)))
-    if plan is None or plan.shape != parts[::2] or (plan.at and parts[plan.at] != plan.ns):
+    if plan is None or plan[0] != parts[::2] or (plan[1] and parts[plan[1]] != plan[2]):
+        parts, text = cut(piece)
         plan = _plan(table, piece, parts)
         if plan is None:
             return _other(table, piece, parts, text, pieces)
-    place, reader, empty, values, _, _, _ = plan
+    _, _, _, part, reader, make, values, empty, lenient, keep = plan
     parts.append(None)  # type: ignore[arg-type] # what an absent attribute is
     children = () if empty else _inside(reader, pieces)
     try:
-        pair = place.part, reader.make(values(parts), text, children)
+        pair = part, make(values(parts), text, children)
     except BadRequest as problem:
-        return None if place.lenient else (place.part, problem.with_traceback(None))
-    return table.known.keep(piece, pair, len(piece)) if empty and place.keep else pair
+        return None if lenient else (part, problem.with_traceback(None))
+    return table.known.keep(piece, pair, len(piece)) if keep else pair
 
 
 def _plan(table: Reader, piece: str, parts: list[str]) -> Plan | None:
@@ -161,7 +165,8 @@ def _plan(table: Reader, piece: str, parts: list[str]) -> Plan | None:
     if place is None or place.table is None:
         return None
     values = itemgetter(*[index.get(name, -1) for name in place.table.attributes])
-    plan = Plan(place, place.table, empty, values, parts[::2], at, ns)
+    reader = place.table
+    plan = Plan(parts[::2], at, ns, place.part, reader, reader.make, values, empty, place.lenient, empty and place.keep)
     return table.plans.keep((parts[0], len(parts)), plan, len(piece))
 
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 import inspect
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinglebridge.errors import BadRequest
 from jinglebridge.kept import Kept
+from jinglebridge.values import open_of
 from jinglebridge.xmlparts import REQUIRED, Attr, Child, Children, Choice, Flag, Text, TextChild, Unknown, Variants
 
 if TYPE_CHECKING:
@@ -40,17 +42,20 @@ class Place(NamedTuple):
 class Plan(NamedTuple):
     """What a tag of a certain shape (all of it that is no value) is.
 
-    `values`: takes the attributes as `Make` wants them from the parts between its quotes, of which `at` is its namespace (0: that of its
-    parent).
+    `at`: the part between its quotes that is its namespace `ns` (0: that of its parent); `values`: takes the attributes as `Make`
+    wants them from those parts; `keep`: the tag is the whole element, and may be remembered.
     """
 
-    place: Place
-    reader: Reader
-    empty: bool
-    values: Callable[[Sequence[str | None]], tuple[str | None, ...]]
     shape: list[str]
     at: int
     ns: str
+    part: int
+    reader: Reader
+    make: Make
+    values: Callable[[Sequence[str | None]], tuple[str | None, ...]]
+    empty: bool
+    lenient: bool
+    keep: bool
 
 
 class Reader:
@@ -74,7 +79,7 @@ class Reader:
         for number, part in enumerate(inner):
             match part:
                 case Child(table):
-                    self._place(number, table)
+                    self._place(number, table, part.lenient)
                 case Children(table):
                     self._place(number, table, part.lenient)
                 case Variants(elements):
@@ -174,21 +179,35 @@ class _Code:
         if self.inner:
             body += ["if parts:", *("    " + line for line in self.with_children)]
             body += ["else:", *("    " + line for line in self.without)]
-        body.append(f"return {self.made()}")
+        body += self.made()
         source = "def make(attributes, text, parts):\n" + "\n".join("    " + line for line in body)
         space = dict(self.names)
         exec(compile(source, f"<reader of {self.tag}>", "exec"), space)
         make: Make = space["make"]
         return make
 
-    def made(self) -> str:
-        """The value. A named tuple is made as its own `__new__` does it, which costs half of a call less."""
+    def made(self) -> list[str]:
+        """The lines that end with the value. A named tuple is made as its own `__new__` does it, and a frozen dataclass as its own
+        `__init__`, which costs half of a call less."""
         cls = self.element.cls
+        kind = cls.func if isinstance(cls, partial) else cls
+        opened = open_of(kind)
+        if opened is not None:
+            self.names |= {"opened": opened, "cls": kind}
+            return [
+                "value = opened()",
+                *(f"value.{name} = {self.given(name)}" for name in self.parameters),
+                "value.__class__ = cls",
+                "return value",
+            ]
         if isinstance(cls, type) and issubclass(cls, tuple):
             self.names["new"] = tuple.__new__
-            fields = [self.values.get(name) or self.name(parameter.default) for name, parameter in self.parameters.items()]
-            return f"new(cls, ({', '.join(fields)},))"
-        return f"cls({self.arguments()})"
+            return [f"return new(cls, ({', '.join(map(self.given, self.parameters))},))"]
+        return [f"return cls({self.arguments()})"]
+
+    def given(self, field: str) -> str:
+        """The local variable of a field, or its default by name."""
+        return self.values.get(field) or self.name(self.parameters[field].default)
 
     def arguments(self) -> str:
         """By position as far as possible, which is faster."""
@@ -210,9 +229,14 @@ class _Code:
         if part.type.known:
             known = self.name(part.type.known)
             parsed = f"{known}[{value}] if {value} in {known} else {parsed}"
-        if part.type.digits:
-            usual = f"len({value}) < {part.type.digits} and {value}.isdigit() and {value}.isascii() and {value}[0] != '0'"
-            parsed = f"int({value}) if {usual} else {parsed}"
+        if part.type.bounds:
+            low, high = part.type.bounds
+            number = (
+                f"{value}.isdigit() and {value}.isascii() and len({value}) <= {len(str(high))} and {low} <= (n := int({value})) <= {high}"
+            )
+            parsed = f"n if {number} else {parsed}"
+        if part.type.usual:
+            parsed = f"{value} if {part.type.usual.format(value)} else {parsed}"
         self.lines += [
             f"if {value} is not None:",
             "    try:",

@@ -16,15 +16,16 @@ from jinglebridge.xmltext import xml_safe
 class Type(NamedTuple):
     """How one value is spelt. `parse` raises ValueError with a text for the peer, `format` nothing.
 
-    `plain`: what `format` writes needs no escaping. `known`: values of the usual spellings, for which `parse` need not be called; nor for
-    a number of fewer than `digits` digits that does not begin with 0.
+    `plain`: what `format` writes needs no escaping. The rest says for which values `parse` need not be called: `known` has those of the
+    usual spellings; `bounds` are those of a whole number in few digits; a text `{0}` that fulfils the condition `usual` is its own value.
     """
 
     parse: Callable[[str], Any]
     format: Callable[[Any], str]
     plain: bool = False
     known: Mapping[str, Any] = MappingProxyType({})
-    digits: int = 0
+    bounds: tuple[int, int] | None = None
+    usual: str = ""
 
 
 def _same(value: str) -> str:
@@ -43,11 +44,12 @@ def _word(value: str) -> str:
     return value
 
 
+PRINTABLE = "{0}.isprintable()"
 MAX_KNOWN = 256  # numbers up to here are known by their spelling
 
 text = Type(_same, xml_safe)
-line = Type(_line, _same)
-word = Type(_word, _same)
+line = Type(_line, _same, usual=PRINTABLE)
+word = Type(_word, _same, usual=f"{PRINTABLE} and {{0}} and ' ' not in {{0}}")
 
 
 def integer(low: int, high: int) -> Type:
@@ -66,7 +68,7 @@ def integer(low: int, high: int) -> Type:
 
     # Of a greater range most values are not among any few.
     known = {str(number): number for number in range(low, high + 1)} if high <= MAX_KNOWN else {}
-    return Type(parse, str, plain=True, known=known, digits=digits if low <= 1 and not known else 0)
+    return Type(parse, str, plain=True, known=known, bounds=None if known else (low, high))
 
 
 def one_of(*words: str) -> Type:

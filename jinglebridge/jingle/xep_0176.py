@@ -17,7 +17,7 @@ from jinglebridge.jingle.xep_0343 import CHANNEL, SCTPMAP, Channel, Sctpmap
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import CandidateLine, candidate, words
 from jinglebridge.values import frozen
-from jinglebridge.xml import Attr, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of
+from jinglebridge.xml import PRINTABLE, Attr, Child, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of
 
 NS = "urn:xmpp:jingle:transports:ice-udp:1"
 NS_ICE = "urn:xmpp:jingle:transports:ice:0"  # the same elements in XEP-0371
@@ -76,36 +76,10 @@ class IceUdpTransport:
     ns: str = NS
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
-    @property
-    def sctpmaps(self) -> tuple[Sctpmap, ...]:
-        """The association as the element that carries it."""
-        return () if self.sctp is None else (self.sctp,)
-
-
-def _transport(
-    ufrag: str | None = None,
-    pwd: str | None = None,
-    fingerprints: tuple[Fingerprint, ...] = (),
-    candidates: tuple[Candidate, ...] = (),
-    remote_candidates: tuple[RemoteCandidate, ...] = (),
-    trickle: bool = False,
-    gathering_complete: bool = False,
-    sctpmaps: tuple[Sctpmap, ...] = (),
-    channels: tuple[Channel, ...] = (),
-    ice2: bool = False,
-    ns: str = NS,
-    unknown: tuple[XmlElement, ...] = (),
-) -> IceUdpTransport:
-    """A transport as read: the first well-formed <sctpmap/> counts, a malformed one drops only itself."""
-    sctp = sctpmaps[0] if sctpmaps else None
-    return IceUdpTransport(
-        ufrag, pwd, fingerprints, candidates, remote_candidates, trickle, gathering_complete, sctp, channels, ice2, ns, unknown
-    )
-
 
 _CANDIDATE_PARTS = (
     attr("component", integer(1, 256)),
-    attr("foundation", Type(ice.foundation, str)),
+    attr("foundation", Type(ice.foundation, str, usual="{0}.isalnum() and {0}.isascii() and len({0}) <= 32")),
     attr("generation", ice.optional_number(255), default=0, always=True),
     # Older clients leave out generation, id, network, protocol; Monal insists on them. J-149, J-150
     attr("id", line, default="", always=True),
@@ -125,7 +99,7 @@ _CANDIDATE_PARTS = (
 
 
 # What could end an SDP line goes no further, not even to where it is refused.
-_CREDENTIAL = Type(lambda value: value if value.isprintable() else "", str)
+_CREDENTIAL = Type(lambda value: value if value.isprintable() else "", str, usual=PRINTABLE)
 
 
 class Tables:
@@ -137,7 +111,7 @@ class Tables:
             RemoteCandidate, ns, "remote-candidate", (attr("component", integer(1, 256)), attr("ip"), attr("port", integer(0, 65535)))
         )
         self.transport = Element(
-            partial(_transport, ns=ns),
+            partial(IceUdpTransport, ns=ns),
             ns,
             "transport",
             (
@@ -146,7 +120,7 @@ class Tables:
                 attr("ufrag", _CREDENTIAL, default=None),
                 attr("pwd", _CREDENTIAL, default=None),
                 Children(FINGERPRINT, "fingerprints", most=8, lenient=True),
-                Children(SCTPMAP, "sctpmaps", lenient=True),
+                Child(SCTPMAP, "sctp", lenient=True),
                 Children(CHANNEL, "channels", most=100, lenient=True),
                 Children(self.candidate, "candidates", most=100, lenient=True),
                 Children(self.remote_candidate, "remote_candidates", lenient=True),

@@ -71,7 +71,7 @@ def strong(item: Fingerprint) -> bool:
 def setup_of(items: Iterable[Fingerprint]) -> str | None:
     """What a transport says of its DTLS role: holdconn if any fingerprint does (J-182), else what the first says that says something."""
     found = [item.setup for item in items if item.setup is not None]
-    return "holdconn" if "holdconn" in found else next(iter(found), None)
+    return "holdconn" if "holdconn" in found else found[0] if found else None
 
 
 def opposite(answered: str | None, offered: str | None, where: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import field
 from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
+from jinglebridge.kept import Kept
 from jinglebridge.sdp import SessionDescription
 from jinglebridge.sdp.attributes import group
 from jinglebridge.values import frozen
@@ -31,6 +32,9 @@ class Member:
     name: str
 
 
+_MEMBERS: Kept[str, Member] = Kept()  # the same objects in all groups, since their text is remembered by identity
+
+
 @frozen
 class Group:
     """`names` are content names; on the SDP side they are mids."""
@@ -42,7 +46,7 @@ class Group:
     @property
     def members(self) -> tuple[Member, ...]:
         """The names as the elements that carry them."""
-        return tuple(Member(name) for name in self.names)
+        return tuple([_MEMBERS.get(name) or _MEMBERS.keep(name, Member(name), len(name)) for name in self.names])
 
     def renamed(self, names: Mapping[str, str]) -> Group | None:
         """With other names, each once; those that `names` lacks are dropped. None if nothing is left (J-191)."""

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element as XmlElement
 from jinglebridge.errors import SdpError
 from jinglebridge.sdp import Direction, MediaDescription
 from jinglebridge.sdp.attributes import TOKEN, ssrc, ssrc_group, words
-from jinglebridge.xml import Children, Element, Type, Unknown, attr, integer, line, word
+from jinglebridge.xml import PRINTABLE, Children, Element, Type, Unknown, attr, integer, line, word
 
 NS = "urn:xmpp:jingle:apps:rtp:ssma:0"
 NS_STREAM = "urn:xmpp:jingle:apps:rtp:msid:0"
@@ -92,7 +92,8 @@ def _value(value: str) -> str:
 
 
 _NAME = Type(_name, str, known={"cname": "cname", "msid": "msid"})
-PARAMETER = Element(SourceParameter, NS, "parameter", (attr("name", _NAME), attr("value", Type(_value, str), default=None)))
+_VALUE = Type(_value, str, usual=f"{PRINTABLE} and {{0}}[:1] != ' ' != {{0}}[-1:]")
+PARAMETER = Element(SourceParameter, NS, "parameter", (attr("name", _NAME), attr("value", _VALUE, default=None)))
 SOURCE = Element(Source, NS, "source", (attr("ssrc", integer(0, 2**32 - 1)), Children(PARAMETER, "parameters", lenient=True), Unknown()))
 SSRC_GROUP = Element(SourceGroup, NS, "ssrc-group", (attr("semantics"), Children(SOURCE, "sources"), Unknown()))
 

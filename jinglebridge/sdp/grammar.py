@@ -58,7 +58,7 @@ def parse(text: str) -> SessionDescription:
     session = reading.session
     if not session.lines or session.lines[0] != "v=0":
         raise SdpError("does not begin with v=0", line=1, rule="J-259")
-    for each in (session, *session.media):
+    for each in (session.part, *session.media):
         _limits(each, longest)
     _mids(session)
     return session
@@ -83,7 +83,7 @@ class _Reading:
     def __init__(self, end: str) -> None:
         self.end = end
         self.session = SessionDescription()
-        self.section: Section = self.session
+        self.section: Section = self.session.part
         self.number = 0  # lines so far
 
     def take(self, lines: list[str]) -> None:
@@ -266,7 +266,7 @@ def _too_many(section: Section, name: str, most: int) -> SdpError:
 
 def within_limits(sdp: SessionDescription) -> SessionDescription:
     """A description that was made and not parsed, if none of its lines is too long. Raises SdpError."""
-    for section in (sdp, *sdp.media):
+    for section in (sdp.part, *sdp.media):
         if len("".join(section.lines)) > MAX_LINE and max(map(len, section.lines)) > MAX_LINE:
             raise SdpError(f"a line of more than {MAX_LINE} characters", rule="J-244")
     return sdp

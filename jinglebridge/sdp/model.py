@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinglebridge.errors import SdpError
 
@@ -107,14 +107,34 @@ class Section:
         return None
 
 
+class SessionPart(Section):
+    """The lines before the first m= line. `texts`: the lines of each section, which all belong to one description."""
+
+    __slots__ = ("texts",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[list[str]] = []
+
+    @property
+    def mids(self) -> set[str]:
+        """The names of all sections that have one."""
+        return {line[6:] for lines in self.texts for line in lines if line[:6] == "a=mid:"}
+
+
 class MediaDescription(Section):
-    """One m= section. `port` 0 without `a=bundle-only` means rejected or removed (RFC 9143 §6)."""
+    """One m= section. `port` 0 without `a=bundle-only` means rejected or removed (RFC 9143 §6).
+
+    `session` is the part that all sections share, not the description: that would be a cycle, and each description would wait for the
+    garbage collector (a tenth of a translation).
+    """
 
     __slots__ = ("formats", "index", "kind", "port", "proto", "session")
 
     def __init__(self, session: SessionDescription, kind: str, port: int, proto: str, formats: tuple[str, ...]) -> None:
         super().__init__()
-        self.session = session
+        self.session = session.part
+        self.session.texts.append(self.lines)
         self.index = len(session.media)
         self.kind = kind
         self.port = port
@@ -146,13 +166,21 @@ class MediaDescription(Section):
         return self.attributes.get(name) or self.session.attributes.get(name) or []
 
 
-class SessionDescription(Section):
-    """A whole description; `media` in the order of the m= lines."""
+def _of_part(name: str) -> Any:
+    return property(lambda whole: getattr(whole.part, name), lambda whole, value: setattr(whole.part, name, value))
 
-    __slots__ = ("media",)
+
+class SessionDescription(Section):
+    """A whole description; `media` in the order of the m= lines. As a section it is its `part`."""
+
+    __slots__ = ("media", "part")
+
+    lines = _of_part("lines")
+    codecs = _of_part("codecs")
+    _index = _of_part("_index")
 
     def __init__(self) -> None:
-        super().__init__()
+        self.part = SessionPart()
         self.media: list[MediaDescription] = []
 
     def add_media(self, kind: str, port: int, proto: str, formats: tuple[str, ...]) -> MediaDescription:

@@ -64,7 +64,7 @@ def name_of(media: MediaDescription) -> str:
     """Content name of an m= section: its mid, else its position, made different from every mid. M-3, J-194"""
     if media.mid is not None:
         return media.mid
-    name, taken = str(media.index), {other.mid for other in media.session.media}
+    name, taken = str(media.index), media.session.mids
     if name in taken:
         name = f"m{name}"
     while name in taken:

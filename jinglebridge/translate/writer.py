@@ -39,6 +39,7 @@ from jinglebridge.translate.described import Described, mids, name_of, without_m
 from jinglebridge.translate.restore import restore
 
 PROTO = "UDP/TLS/RTP/SAVPF"
+_LINES = {direction: f"a={direction}" for direction in Direction}
 _SENDING = (Direction.SENDRECV, Direction.SENDONLY)
 
 
@@ -152,6 +153,7 @@ class _Writer:
         self.author, self.session_id, self.answer, self.offer, self.later = author, session_id, answer, offer, later
         self.tags: dict[str, IceUdpTransport] = {}
         self.prints: dict[tuple[str, str], bool] = {}
+        self.credentials: set[tuple[str, str]] = set()
 
     def write(self, sdp: SessionDescription, slots: list[_Slot], groups: tuple[Group, ...]) -> None:
         """The groups and all sections."""
@@ -238,17 +240,15 @@ class _Writer:
         self, media: MediaDescription, slot: _Slot, content: Content, description: RtpDescription, payloads: tuple[PayloadType, ...]
     ) -> None:
         xep_0294.to_sdp(media, description.header_extensions, self.author)
-        if description.extmap_allow_mixed:
-            media.add("extmap-allow-mixed")
+        lines = ["a=extmap-allow-mixed"] if description.extmap_allow_mixed else []
         direction = self._direction(slot, content)
-        media.add(direction)
+        lines.append(_LINES[direction])
         if direction in _SENDING:
             # One stream for all that the peer sends, so that audio and video play in step. J-203
-            media.add("msid", xep_0339.msid(description.sources, description.streams) or f"call-{self.session_id} {slot.mid}")
+            lines.append(f"a=msid:{xep_0339.msid(description.sources, description.streams) or f'call-{self.session_id} {slot.mid}'}")
+        media.extend(lines)
         xep_0507.to_sdp(media, description.categories)
-        media.add("rtcp-mux")
-        if description.rtcp_reduced_size:
-            media.add("rtcp-rsize")
+        media.extend(("a=rtcp-mux", "a=rtcp-rsize") if description.rtcp_reduced_size else ("a=rtcp-mux",))
         xep_0167_sdp.to_sdp(media, description, payloads)
         xep_0339.to_sdp(media, *xep_0339.heard(description.sources, description.source_groups, direction))
 
@@ -271,10 +271,18 @@ class _Writer:
         prints = tuple([item for item in transport.fingerprints or (tag.fingerprints if tag is not None else ()) if self._strong(item)])
         if not prints:
             raise Refused(f"content {slot.mid} has no DTLS fingerprint of sha-256 or better", reason="security-error", rule="J-129")
-        if not ice_chars(transport.ufrag or "", 4, 256) or not ice_chars(transport.pwd or "", 22, 256):
+        if not self._usable_credentials(transport.ufrag or "", transport.pwd or ""):
             raise Refused(f"content {slot.mid} has no valid ICE credentials", reason="failed-transport", rule="J-146")
         setup = self._setup(slot, xep_0320.setup_of(prints))
         return transport if len(prints) == len(transport.fingerprints) else replace(transport, fingerprints=prints), setup
+
+    def _usable_credentials(self, ufrag: str, pwd: str) -> bool:
+        """Looked at once; bundled sections mostly say the same."""
+        if (ufrag, pwd) not in self.credentials:
+            if not ice_chars(ufrag, 4, 256) or not ice_chars(pwd, 22, 256):
+                return False
+            self.credentials.add((ufrag, pwd))
+        return True
 
     def _strong(self, item: Fingerprint) -> bool:
         """Looked at once; bundled sections mostly say the same."""

@@ -44,7 +44,7 @@ def test_a_description_can_be_written():
     media.add("mid", "v")
     media.add("flag")
     assert sdp.format() == "v=0\r\nm=video 9 RTP/AVP 96 97\r\na=mid:v\r\na=flag\r\n"
-    assert media.index == 0 and media.session is sdp
+    assert media.index == 0 and media.session is sdp.part
     assert media.get("mid") == "v" and "x" not in media
     media.add("x", "1")
     assert media.get("x") == "1"
