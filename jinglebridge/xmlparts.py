@@ -18,6 +18,7 @@ class _Required:
 
 
 REQUIRED = _Required()
+MANY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """At most one child; the first wins. With `write=False` it is read but never written; with `lenient` a malformed one does not count."""
+    """At most one child; the first wins. With `write=False` it is read but never written; with `lenient` a malformed one does not count,
+    and of others there are no more than MANY."""
 
     element: Element[Any]
     field: str
@@ -61,7 +63,7 @@ class Children:
 
     element: Element[Any]
     field: str
-    most: int = 64
+    most: int = MANY
     lenient: bool = False
 
 

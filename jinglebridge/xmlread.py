@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinglebridge.errors import BadRequest
 from jinglebridge.kept import Kept
 from jinglebridge.values import open_of
-from jinglebridge.xmlparts import REQUIRED, Attr, Child, Children, Choice, Flag, Text, TextChild, Unknown, Variants
+from jinglebridge.xmlparts import MANY, REQUIRED, Attr, Child, Children, Choice, Flag, Text, TextChild, Unknown, Variants
 
 if TYPE_CHECKING:
     from jinglebridge.xml import Element
@@ -171,8 +171,8 @@ class _Code:
                     self.list(field, most, "/> or <".join(tables), strict=True)
                 case Unknown(field):
                     self.list(field)
-                case Child(_, field):
-                    self.first(field, strict=True)
+                case Child(table, field, _, lenient):
+                    self.first(field, strict=True, most=MANY if lenient else None, tags=table.tag)
                 case _:
                     self.first(part.field)
         body = [f"{', '.join([*self.slots, '_', '_'])} = attributes", *self.lines]
@@ -207,7 +207,9 @@ class _Code:
 
     def given(self, field: str) -> str:
         """The local variable of a field, or its default by name."""
-        return self.values.get(field) or self.name(self.parameters[field].default)
+        default = self.parameters[field].default
+        assert field in self.values or default is not inspect.Parameter.empty, f"<{self.tag}/> has nothing for {field}"
+        return self.values.get(field) or self.name(default)
 
     def arguments(self) -> str:
         """By position as far as possible, which is faster."""
@@ -231,10 +233,8 @@ class _Code:
             parsed = f"{known}[{value}] if {value} in {known} else {parsed}"
         if part.type.bounds:
             low, high = part.type.bounds
-            number = (
-                f"{value}.isdigit() and {value}.isascii() and len({value}) <= {len(str(high))} and {low} <= (n := int({value})) <= {high}"
-            )
-            parsed = f"n if {number} else {parsed}"
+            few = f"{value}.isdigit() and {value}.isascii() and len({value}) <= {len(str(high))}"
+            parsed = f"number if {few} and {low} <= (number := int({value})) <= {high} else {parsed}"
         if part.type.usual:
             parsed = f"{value} if {part.type.usual.format(value)} else {parsed}"
         self.lines += [
@@ -270,13 +270,17 @@ class _Code:
     def list(self, field: str, most: int | None = None, tags: str = "", strict: bool = False) -> None:
         """Several children as a tuple."""
         value = self.part(field, "tuple({})")
-        if most is not None:
-            self.with_children += [f"if len({value}) > {most}:", f"    raise malformed('{self.tag}/>', 'more than {most} <{tags}/>')"]
+        self.limit(f"len({value})", most, tags)
         if strict:
             self.with_children += [f"for v in {value}:", "    if v.__class__ is BadRequest:", "        raise v"]
 
-    def first(self, field: str, strict: bool = False) -> None:
+    def limit(self, count: str, most: int | None, tags: str) -> None:
+        if most is not None:
+            self.with_children += [f"if {count} > {most}:", f"    raise malformed('{self.tag}/>', 'more than {most} <{tags}/>')"]
+
+    def first(self, field: str, strict: bool = False, most: int | None = None, tags: str = "") -> None:
         """The first of its children, whatever the others are."""
         value = self.part(field, "{}[0]")
+        self.limit(f"len(parts.get({self.inner - 1}, ()))", most, tags)
         if strict:
             self.with_children += [f"if {value}.__class__ is BadRequest:", f"    raise {value}"]

@@ -108,18 +108,24 @@ class Section:
 
 
 class SessionPart(Section):
-    """The lines before the first m= line. `texts`: the lines of each section, which all belong to one description."""
+    """The lines before the first m= line. `texts`: the lines of each section. Sections stay, and lines are only ever appended to them."""
 
-    __slots__ = ("texts",)
+    __slots__ = ("_mids", "_size", "texts")
 
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[list[str]] = []
+        self._mids: frozenset[str] = frozenset()
+        self._size = 0  # lines when they were looked for
 
     @property
-    def mids(self) -> set[str]:
-        """The names of all sections that have one."""
-        return {line[6:] for lines in self.texts for line in lines if line[:6] == "a=mid:"}
+    def mids(self) -> frozenset[str]:
+        """The names of all sections that have one: the first that each says."""
+        size = sum(map(len, self.texts))
+        if size != self._size:
+            first = [next((line[6:] for line in lines if line[:6] == "a=mid:"), None) for lines in self.texts]
+            self._mids, self._size = frozenset(mid for mid in first if mid is not None), size
+        return self._mids
 
 
 class MediaDescription(Section):

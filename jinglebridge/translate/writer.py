@@ -39,7 +39,7 @@ from jinglebridge.translate.described import Described, mids, name_of, without_m
 from jinglebridge.translate.restore import restore
 
 PROTO = "UDP/TLS/RTP/SAVPF"
-_LINES = {direction: f"a={direction}" for direction in Direction}
+_DIRECTION_LINES = {direction: f"a={direction}" for direction in Direction}
 _SENDING = (Direction.SENDRECV, Direction.SENDONLY)
 
 
@@ -242,7 +242,7 @@ class _Writer:
         xep_0294.to_sdp(media, description.header_extensions, self.author)
         lines = ["a=extmap-allow-mixed"] if description.extmap_allow_mixed else []
         direction = self._direction(slot, content)
-        lines.append(_LINES[direction])
+        lines.append(_DIRECTION_LINES[direction])
         if direction in _SENDING:
             # One stream for all that the peer sends, so that audio and video play in step. J-203
             lines.append(f"a=msid:{xep_0339.msid(description.sources, description.streams) or f'call-{self.session_id} {slot.mid}'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 
@@ -9,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import jinglebridge.jingle  # noqa: F401 - its tables
 from jinglebridge.errors import BadRequest, InvalidState
 from jinglebridge.xml import (
+    PRINTABLE,
+    Attr,
     Child,
     Children,
     Choice,
@@ -249,3 +253,28 @@ def test_text_that_a_stream_must_not_carry(source):
 def test_deep_nesting_is_an_error_not_a_crash():
     with pytest.raises(BadRequest, match="deeper"):
         to_text(parse_text("<a>" * 70 + "</a>" * 70))
+
+
+STRINGS = [
+    *("", "0", "00", "007", "1", "65535", "65536", "99999", "4294967295", "4294967296", "+1", "-1", " 1", "1 ", "١", "²", "1_0", "1" * 40),
+    *("a", "a b", " a", "a ", "\t", "a\nb", "\x00", "\x7f", "\xa0", "é", "a\u2028", "\ufeff", "x" * 40, "A+/", "a:b"),
+]
+
+
+def test_what_is_read_without_a_call_is_what_parse_says():
+    """`Type.usual` and `Type.bounds` are short cuts, of every table there is."""
+    tables = [thing for thing in gc.get_objects() if isinstance(thing, Element)]
+    types = [part.type for table in tables for part in table.parts if isinstance(part, Attr)]
+    short = {id(type): type for type in types if type.usual or type.bounds}.values()
+    assert any(type.usual == PRINTABLE for type in short) and any(type.bounds == (1, 65535) for type in short)
+    for type in short:
+        holder = Element(lambda v: v, NS, "holder", (attr("v", type),))
+        for string in STRINGS:
+            element = ET.Element(f"{{{NS}}}holder", {"v": string})
+            try:
+                expected = type.parse(string)
+            except ValueError:
+                with pytest.raises(BadRequest):
+                    holder.parse(element)
+            else:
+                assert holder.parse(element) == expected, (type, string)

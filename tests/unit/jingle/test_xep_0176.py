@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jinglebridge.errors import Refused
+from jinglebridge.errors import BadRequest, Refused
 from jinglebridge.jingle import Fingerprint, xep_0176, xep_0320
 from jinglebridge.jingle.xep_0176 import TRANSPORT, Candidate, candidate_from_line, candidate_to_line
 from jinglebridge.sdp import SessionDescription, parse
@@ -204,3 +204,10 @@ def test_fingerprints_of_sdp():
     assert found.setup == "active"
     with pytest.raises(Refused, match="J-182"):
         xep_0320.from_sdp(parse(small(drop=("setup",), head=("a=setup:holdconn",))).media[0], answer=False, default="actpass")
+
+
+def test_a_crowd_of_sctpmaps_is_refused():
+    ns, one = 'xmlns="urn:xmpp:jingle:transports:dtls-sctp:1"', 'number="5000" protocol="webrtc-datachannel" streams="1024"'
+    assert transport(f"<sctpmap {ns} {one}/>" * 64).sctp is not None
+    with pytest.raises(BadRequest, match="more than 64 <sctpmap/>"):
+        transport(f"<sctpmap {ns} {one}/>" * 65)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import pickle
+
 import pytest
 
 from jinglebridge.errors import SdpError
@@ -58,3 +62,31 @@ def test_no_value_ever_makes_a_line(bad):
     sdp.add("x", bad)
     with pytest.raises(SdpError):
         sdp.format()
+
+
+def test_a_section_is_named_by_its_first_mid():
+    sdp = SessionDescription()
+    first, second = (sdp.add_media("audio", 9, "RTP/AVP", ("0",)) for _ in range(2))
+    assert sdp.part.mids == set()
+    second.add("mid", "x")
+    second.add("mid", "0")
+    assert sdp.part.mids == {"x"} and first.session is second.session
+    first.add("mid", "y")
+    assert sdp.part.mids == {"x", "y"}
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda sdp: pickle.loads(pickle.dumps(sdp))], ids=["copy", "pickle"])
+def test_a_description_can_be_copied(copied):
+    sdp = parse(small())
+    twin = copied(sdp)
+    twin.add("group", "LS 0")
+    assert twin.media[0].session is twin.part and "group" in twin.part and "group" not in sdp
+    assert twin.media[0].session.mids == {"0"} and twin.format() == sdp.format().replace("m=audio", "a=group:LS 0\r\nm=audio")
+
+
+def test_a_description_is_no_cycle():
+    """Its memory is free at once, and does not wait for the garbage collector."""
+    sdp = parse(small())
+    held = gc.get_referrers(sdp)
+    assert not any(holder is media for media in sdp.media for holder in held)
+    assert sdp not in gc.get_referents(*sdp.media) and sdp not in gc.get_referents(sdp.part)
