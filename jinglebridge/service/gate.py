@@ -71,7 +71,7 @@ class Gate:
         keep = bool(changed) and any(map(binds, effects))
         if not keep:
             self._later(changed)
-        ahead = {id(b): b for key in changed if (b := self._last.get(key)) is not None} if self._last else {}
+        ahead = self._ahead(changed, effects) if self._last else {}
         if not keep and not ahead:
             self._run(effects)
             then()
@@ -85,6 +85,13 @@ class Gate:
                 self._dirty.pop(key, None)
         if keep:
             self._journal.write({key: row(state) for key, state in changed.items()}, partial(self._advance, batch))
+
+    def _ahead(self, changed: Changed, effects: list[fx.Effect]) -> dict[int, Batch]:
+        """What waits and must come first. A message that changes no call may be the reject of a tie-break, which makes no sense to a peer
+        that has not got the propose it lost to (J-067); so it leaves behind all that waits."""
+        if not changed and any(type(effect) is fx.SendJmi for effect in effects):
+            return {id(batch): batch for batch in self._last.values()}
+        return {id(batch): batch for key in changed if (batch := self._last.get(key)) is not None}
 
     def _advance(self, batch: Batch) -> None:
         batch.waits -= 1

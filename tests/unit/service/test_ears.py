@@ -172,6 +172,24 @@ async def test_a_stranger_sees_the_same_for_every_address(world: World):
     assert wire.frames == []
 
 
+async def test_the_reject_of_a_tie_break_follows_the_propose_it_was_lost_to():
+    """Ours waits for its commit; a client that got the reject first would take it for a person's. J-067."""
+    journal = SlowJournal()
+    world = World(journal=journal)
+    session, _, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    world.desk.request(session, m.CallRequest(id="1", call="c", to=BOB, description=m.Description(type="offer", sdp=small())))
+    audio = "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>"
+    propose = f"<propose xmlns='urn:xmpp:jingle-message:0' id='zzzz'>{audio}</propose>"
+    world.router.route(el(f"<message type='chat' id='m' from='{BOB}/r' to='{session.jid}'>{propose}</message>"))
+    await settle()
+    assert world.sent == []
+    journal.release()
+    await settle()
+    ours, reject = world.sent.take()[-2:]
+    assert [e.tag.partition("}")[2] for stanza in (ours, reject) for e in stanza if "jingle-message" in e.tag] == ["propose", "reject"]
+
+
 async def test_the_error_of_a_tie_break_follows_what_it_was_lost_to(monkeypatch: pytest.MonkeyPatch):
     """Our offer waits for its commit; a client that got the error first would take it for an answer. J-221."""
     journal = SlowJournal()
