@@ -140,7 +140,7 @@ def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Pair | None:
     else:
         parts, text = cut(piece)
     plan = table.plans.get((parts[0], len(parts)))
-    if plan is None or plan[0] != parts[::2] or (plan[1] and parts[plan[1]] != plan[2]):
+    if plan is None or plan.shape != parts[::2] or (plan.at and parts[plan.at] != plan.ns):
         parts, text = cut(piece)
         plan = _plan(table, piece, parts)
         if plan is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinglebridge.errors import SdpError
 
@@ -172,22 +172,38 @@ class MediaDescription(Section):
         return self.attributes.get(name) or self.session.attributes.get(name) or []
 
 
-def _of_part(name: str) -> Any:
-    return property(lambda whole: getattr(whole.part, name), lambda whole, value: setattr(whole.part, name, value))
-
-
 class SessionDescription(Section):
     """A whole description; `media` in the order of the m= lines. As a section it is its `part`."""
 
     __slots__ = ("media", "part")
 
-    lines = _of_part("lines")
-    codecs = _of_part("codecs")
-    _index = _of_part("_index")
-
     def __init__(self) -> None:
         self.part = SessionPart()
         self.media: list[MediaDescription] = []
+
+    @property
+    def lines(self) -> list[str]:
+        return self.part.lines
+
+    @lines.setter
+    def lines(self, lines: list[str]) -> None:
+        self.part.lines = lines
+
+    @property
+    def codecs(self) -> dict[str, CodecLines] | None:
+        return self.part.codecs
+
+    @codecs.setter
+    def codecs(self, codecs: dict[str, CodecLines] | None) -> None:
+        self.part.codecs = codecs
+
+    @property
+    def _index(self) -> dict[str, list[str]] | None:
+        return self.part._index
+
+    @_index.setter
+    def _index(self, index: dict[str, list[str]] | None) -> None:
+        self.part._index = index
 
     def add_media(self, kind: str, port: int, proto: str, formats: tuple[str, ...]) -> MediaDescription:
         """Begin a new m= section, the m= line included."""

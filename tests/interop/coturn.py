@@ -16,6 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aioice.stun
+import aioice.turn
+
 from jinglebridge.demo.lab import LabError, free_port
 
 from .bridge import wait_for
@@ -99,3 +102,16 @@ class Heard(asyncio.DatagramProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set()
+
+
+async def leads_nowhere(port: int, username: str | None, password: str | None, address: str) -> None:
+    """A relay of this machine refuses to send to that address (403)."""
+    transport, heard = await aioice.turn.create_turn_endpoint(Heard, server_addr=("127.0.0.1", port), username=username, password=password)
+    try:
+        transport.sendto(b"hello", (address, 80))
+        async with asyncio.timeout(20):
+            error = await heard.refused
+        assert isinstance(error, aioice.stun.TransactionFailed) and error.response.attributes["ERROR-CODE"][0] == 403, error
+    finally:
+        transport.close()
+        await heard.closed.wait()
