@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
@@ -254,7 +254,13 @@ class Desk:
             self._answer_later(session, frame, self._history(session, frame))
         else:
             event = self._placed(session, frame) if isinstance(frame, m.CallRequest) else event_of(frame)
-            effects = self._registry.from_endpoint(session.jid, event, self._clock())
+            try:
+                effects = self._registry.from_endpoint(session.jid, event, self._clock())
+            except EndpointError as error:
+                if error.code != "unknown-call" or not len(self._performer.gate):
+                    raise
+                self._answer_later(session, frame, self._after_its_end(error))
+                return
             if isinstance(event, ev.Placed) and any(isinstance(effect, fx.SendJmi | fx.SendJingle) for effect in effects):
                 self.guests.placed(session, event.to)
             self._performer.perform(effects)
@@ -293,6 +299,11 @@ class Desk:
         task = asyncio.create_task(answer())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _after_its_end(self, error: EndpointError) -> NoReturn:
+        """That a call was answered elsewhere may wait for its commit still. It is told first: with the error a page thinks it lost."""
+        await self._performer.gate.passed()
+        raise error
 
     async def _history(self, session: Session, frame: m.History) -> m.HistoryEvent:
         """With the call that this page has just ended."""

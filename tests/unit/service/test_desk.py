@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -375,3 +376,24 @@ async def test_who_is_sent_away_does_not_come_back_while_the_end_of_the_call_is_
     journal.finish()
     assert not world.sessions.by_jid and not world.registry.endpoints and not world.presence.shows(session.jid)
     assert world.sessions.find(welcome["resume"]) is None and not list(journal.sessions())
+
+
+async def test_who_answers_a_moment_too_late_hears_first_that_another_page_has_the_call():
+    journal = SlowJournal()
+    world = World(journal=journal)
+    (first, one, _), (second, _, _) = await world.hello("anna"), await world.hello("anna")
+    propose = "<propose xmlns='urn:xmpp:jingle-message:0' id='p'><description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>"
+    world.router.route(el(f"<message type='chat' id='m' from='{BOB}/r' to='{first.bare}'>{propose}</message>"))
+    journal.finish()
+    call = one.take("incoming")[0]["call"]
+    world.desk.request(second, m.Accept(id="1", call=call))
+    world.desk.request(first, m.Accept(id="2", call=call))
+    await asyncio.sleep(0)
+    assert one.take() == [], "the journal has nothing yet"
+    journal.finish()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    told = one.take("ended", "error")
+    assert [(f["type"], f.get("reason") or f.get("code")) for f in told] == [("ended", "elsewhere"), ("error", "unknown-call")]
+    with pytest.raises(EndpointError, match="no such call"):
+        world.desk.request(first, m.Accept(id="3", call=call))
