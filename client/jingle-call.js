@@ -224,7 +224,8 @@ export class JingleCall extends Base {
 
   /** @param {any} error that ends nothing */
   #problem = (error) => {
-    this.#note = buttonProblem(error)
+    const deaf = this.#call?.localStream?.getAudioTracks()[0]?.readyState === 'ended' // which is worse
+    if (!deaf || error.code !== 'camera-lost') this.#note = buttonProblem(error)
     this.#paint()
     this.#emit('error', error)
   }

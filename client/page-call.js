@@ -33,10 +33,7 @@ export function showCall(call, contact, before) {
   $('call').hidden = false
   document.body.dataset.call = 'live'
   for (const event of ['state', 'abilities', 'streams', 'mute', 'hold']) call.addEventListener(event, () => call === shown && paint(call))
-  call.addEventListener('problem', (/** @type {any} */ { detail }) => {
-    // Who does not take our hold is not heard all the same.
-    if (call === shown && !(call.held && detail.what === 'direction')) note(problem(detail))
-  })
+  tellProblems(call)
   call.addEventListener('state', () => call === shown && announceState(call))
   paint(call)
   announceState(call)
@@ -92,6 +89,31 @@ export function hideResult() {
 export function note(text) {
   say($('call-note'), text)
   if (text) announce(text)
+}
+
+/** What stays true until the person does something about it. @type {Record<string, (call: any) => boolean>} */
+const LASTS = {
+  'microphone-lost': ({ localStream }) => localStream.getAudioTracks().some((/** @type {MediaStreamTrack} */ { readyState }) => readyState === 'ended'),
+  'camera-lost': ({ cameraOn, sharing }) => !cameraOn && !sharing,
+}
+
+/** A camera that goes, too, does not hide that the microphone has gone. @param {any} call */
+function tellProblems(call) {
+  /** @type {any[]} */
+  let told = []
+  const text = () => told.map(problem).join(' ')
+  call.addEventListener('problem', (/** @type {any} */ { detail }) => {
+    // Who does not take our hold is not heard all the same.
+    if (call !== shown || (call.held && detail.what === 'direction')) return
+    told = [...told.filter(({ code }) => code !== detail.code && LASTS[code]?.(call)), detail]
+    note(text())
+  })
+  call.addEventListener('streams', () => {
+    if (call !== shown || !told.some(({ code }) => LASTS[code]?.(call) === false)) return
+    const before = text()
+    told = told.filter(({ code }) => LASTS[code]?.(call) !== false)
+    if ($('call-note').textContent === before) say($('call-note'), text())
+  })
 }
 
 /** @param {any} call */

@@ -201,8 +201,8 @@ class _FirefoxPage:
 class Firefox:
     """Tabs of one headless Firefox. Spec: W3C WebDriver BiDi."""
 
-    def __init__(self, socket: Any, url: str) -> None:
-        self._socket, self._url = socket, url
+    def __init__(self, socket: Any, url: str, pid: int) -> None:
+        self._socket, self._url, self.pid = socket, url, pid
         self._ids = itertools.count(1)
 
     async def command(self, method: str, **parameters: Any) -> Any:
@@ -229,6 +229,7 @@ async def firefox(
     profile: Path,
     display: str = "",
     *,
+    flags: tuple[str, ...] = (),
     program: str = FIREFOX,
     socket_factory: Callable[[Any], socket.socket] | None = None,
     preferences: dict[str, Any] | None = None,
@@ -240,6 +241,7 @@ async def firefox(
     command = (
         program,
         *(() if display else ("--headless",)),
+        *flags,
         "--no-remote",
         "--profile",
         str(profile),
@@ -265,7 +267,7 @@ async def firefox(
         connector = TCPConnector(socket_factory=socket_factory)
         url_of_control = f"{address[1].decode()}/session"
         async with ClientSession(connector=connector) as session, session.ws_connect(url_of_control, max_msg_size=0) as control:
-            browser = Firefox(control, url)
+            browser = Firefox(control, url, process.pid)
             await browser.command("session.new", capabilities={})
             yield browser
     finally:

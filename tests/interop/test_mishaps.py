@@ -100,7 +100,8 @@ def test_camera_and_microphone_are_taken_away(pair: tuple[Person, Person]) -> No
     bert.plays(video=True)
     session = anna.page.context.new_cdp_session(anna.page)
     session.send("Browser.setPermission", {"permission": {"name": "camera"}, "setting": "denied"})
-    anna.sees("Your microphone was unplugged, so they cannot hear you")  # Chromium takes both
+    anna.sees("Your microphone was unplugged, so they cannot hear you")  # Chromium takes both, in either order
+    anna.sees("Your camera was unplugged")
     anna.offers("Start video")
     bert.hears_silence()
     expect(bert.page.locator("#remote-video")).to_be_hidden()

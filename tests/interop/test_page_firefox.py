@@ -55,8 +55,9 @@ class FirefoxPerson:
         self.browser, self.context = browser, context
 
     @classmethod
-    async def open(cls, browser: Firefox, url: str) -> FirefoxPerson:
-        context = (await browser.command("browsingContext.create", type="tab"))["context"]
+    async def open(cls, browser: Firefox, url: str, *, where: str = "tab") -> FirefoxPerson:
+        """`where`: in a tab or in a window of its own."""
+        context = (await browser.command("browsingContext.create", type=where))["context"]
         await browser.command("browsingContext.navigate", context=context, url=url, wait="complete")
         person = cls(browser, context)
         await person.run(LISTEN)

@@ -97,6 +97,39 @@ async def test_another_camera_in_the_call_and_one_that_is_unplugged(bridge: Fake
     await frames_grow(bob)
 
 
+# Both go at once, one after the other as named: what a browser does when the permission is withdrawn, or a headset with a camera is pulled.
+UNPLUGGED = """async (order) => {
+  const tracks = window.jinglebridge.call.localStream.getTracks()
+  for (const track of tracks) track.stop()
+  for (const kind of order) tracks.find((track) => track.kind === kind).dispatchEvent(new Event('ended'))
+}"""
+SILENT = "Your microphone was unplugged, so they cannot hear you. Choose another one, or call again."
+UNSEEN = "Your camera was unplugged. The call goes on without it."
+
+
+@pytest.mark.parametrize("order", [["audio", "video"], ["video", "audio"]], ids="-".join)
+async def test_a_lost_camera_does_not_hide_that_the_microphone_is_lost(enter: Open, order: list[str]) -> None:
+    """Each is told until another one is in use."""
+    alice, bob = await enter("alice"), await enter("bob")
+    await press(alice, "Video call Bob")
+    await press(bob, "Accept with video")
+    await connected(alice, bob)
+    await alice.evaluate(UNPLUGGED, order)
+    note = alice.locator("#call-note")
+    await expect(note).to_have_text(f"{SILENT} {UNSEEN}" if order[0] == "audio" else f"{UNSEEN} {SILENT}")
+    before = (await received(bob))[1]
+    await press(alice, "Devices")
+    await alice.get_by_label("Microphone", exact=True).select_option(index=1)
+    await press(alice, "Done")
+    await expect(note).to_have_text(UNSEEN)
+    async with asyncio.timeout(20):
+        while (await received(bob))[1] < before + 0.001:
+            await alice.wait_for_timeout(50)
+    await press(alice, "Start video")
+    await frames_grow(bob)
+    await expect(note).to_be_hidden()
+
+
 SEEN_WIDTH = "document.getElementById('remote-video').videoWidth"
 
 

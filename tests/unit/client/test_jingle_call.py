@@ -58,6 +58,11 @@ async def told(page: Page) -> list[str]:
     return await page.evaluate("told")  # type: ignore[no-any-return]
 
 
+UNPLUGGED = """(order) => {
+  const tracks = document.querySelector('jingle-call').call.localStream.getTracks()
+  for (const track of tracks) track.stop()
+  for (const kind of order) tracks.find((track) => track.kind === kind).dispatchEvent(new Event('ended'))
+}"""
 BOB = '<jingle-call to="bob@call.example.org" token-url="/my-token" {}></jingle-call>'
 
 
@@ -119,6 +124,20 @@ async def test_video(enter: Open, shop: Open) -> None:
     await press(bob, "Hang up")
     await expect(picture).to_be_hidden()
     await expect(page.get_by_role("button", name="Call bob")).to_be_visible()
+
+
+@pytest.mark.parametrize("order", [["audio", "video"], ["video", "audio"]], ids="-".join)
+async def test_a_lost_camera_does_not_hide_that_the_microphone_is_lost(enter: Open, shop: Open, order: list[str]) -> None:
+    bob = await enter("bob")
+    page = await shop(BOB.format("video"))
+    await press(page, "Call bob")
+    await press(bob, "Accept with video")
+    await expect(status(page)).to_have_text("Connected")
+    await page.evaluate(UNPLUGGED, order)
+    await expect(status(page)).to_have_text(
+        "Connected Your microphone was unplugged, so they cannot hear you. Choose another one, or call again."
+    )
+    await expect(page.get_by_role("button", name="Camera", pressed=False)).to_be_visible()
 
 
 async def test_called_back(enter: Open, shop: Open) -> None:
