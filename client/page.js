@@ -40,6 +40,8 @@ let draining = false
 let away = false // the bridge is: what it told of contacts may have changed
 let byDevice = false // this browser is signed in, and came in by that
 let unknown = '' // why the page does not know who this is
+/** The token of the link, until the bridge has it. @type {string | null} */
+let ticket = null
 
 // --- who this is --------------------------------------------------------------------------------------------------
 
@@ -99,6 +101,7 @@ function begin() {
   // A link from somebody must not turn the owner of this browser into somebody else unnoticed.
   const invited = given && !token && ([null, given].includes(device()) || confirm(t('doorstep.replace'))) ? given : null
   if (invited) keepDevice(invited)
+  ticket = token
   const own = token ? null : device()
   const resume = token || invited ? null : takeStored()
   shared.bridge?.close()
@@ -137,6 +140,7 @@ function notLetIn(code) {
     keepDevice(null) // it was revoked, or not used for too long
     code = 'signed-out'
   }
+  if (code === 'bad-version' && ticket) history.replaceState(null, '', `#token=${ticket}`) // for the reload that is asked for
   showDoorstep(code)
 }
 
@@ -162,6 +166,7 @@ function online() {
   const bridge = /** @type {Bridge} */ (shared.bridge)
   if (!$('banner').hidden) announce(t('connection.again'))
   draining = false
+  ticket = null
   say($('banner'))
   say($('me-name'), bridge.name)
   say($('me-jid'), bridge.jid.split('/')[0])

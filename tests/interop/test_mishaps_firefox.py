@@ -43,6 +43,16 @@ LATE = """void (() => {
     before = performance.now()
   }, 100)
 })()"""
+# Run before the page: it speaks version 0 of the protocol, and counts how often it says so.
+OLDER = """() => {
+  window.older = 0
+  const { send } = WebSocket.prototype
+  WebSocket.prototype.send = function (text) {
+    const old = text.replace('"version":1,', '"version":0,')
+    if (old !== text) window.older += 1
+    return send.call(this, old)
+  }
+}"""
 # What the browser does when its own "stop sharing" is pressed; run in its window.
 STOP_SHARING = """void (() => {
   const page = gBrowser.selectedBrowser.browsingContext.currentWindowGlobal
@@ -218,6 +228,19 @@ async def test_two_pages_answer_at_the_same_time(here: Scene) -> None:
     await winner.press("Hang up")
     await winner.sees(here.over)
     await here.nothing_is_left(*pages)
+
+
+async def test_a_page_that_is_older_than_the_bridge(here: Scene) -> None:
+    """The reload that it asks for lets the person in, with no second link."""
+    made = await here.browser.command("script.addPreloadScript", functionDeclaration=OLDER)
+    page = await FirefoxPerson.open(here.browser, f"{here.place.box.url}/#token={here.bridge.token(here.user)}")
+    await page.sees("This page is out of date. Reload it")
+    assert await page.run("older") == 1
+    await here.nothing_is_left(page)
+    await here.browser.command("script.removePreloadScript", script=made["script"])
+    await page.reload()
+    await page.sees("Contacts")
+    assert "#" not in await page.run("location.href")
 
 
 async def test_servers_that_restart_in_a_call(own_ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:
