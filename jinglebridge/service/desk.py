@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import structlog
 
@@ -232,7 +232,7 @@ class Desk:
 
     # --- requests
 
-    def request(self, session: Session, frame: m.Request) -> None:
+    def request(self, session: Session, frame: m.Request) -> bool:
         if not session.allowance.take(asyncio.get_running_loop().time(), COSTS.get(type(frame), 1.0)):
             raise EndpointError("rate-limited", "too many requests; slow down")
         if session.identity.guest:
@@ -249,21 +249,26 @@ class Desk:
         elif isinstance(frame, m.Ice):
             self._need_server()
             identity = session.identity
-            self._answer_later(session, frame, self._ice.event(frame.id, session.jid, guest=identity.guest, relay_only=identity.relay_only))
+            event = self._ice.event(frame.id, session.jid, guest=identity.guest, relay_only=identity.relay_only)
+            return self._answer_later(session, frame, event)
         elif isinstance(frame, m.History):
-            self._answer_later(session, frame, self._history(session, frame))
+            return self._answer_later(session, frame, self._history(session, frame))
         else:
-            event = self._placed(session, frame) if isinstance(frame, m.CallRequest) else event_of(frame)
-            try:
-                effects = self._registry.from_endpoint(session.jid, event, self._clock())
-            except EndpointError as error:
-                if error.code != "unknown-call" or not len(self._performer.gate):
-                    raise
-                self._answer_later(session, frame, self._after_its_end(error))
-                return
-            if isinstance(event, ev.Placed) and any(isinstance(effect, fx.SendJmi | fx.SendJingle) for effect in effects):
-                self.guests.placed(session, event.to)
-            self._performer.perform(effects)
+            return self._of_a_call(session, frame)
+        return True
+
+    def _of_a_call(self, session: Session, frame: m.Request) -> bool:
+        event = self._placed(session, frame) if isinstance(frame, m.CallRequest) else event_of(frame)
+        try:
+            effects = self._registry.from_endpoint(session.jid, event, self._clock())
+        except EndpointError as error:
+            if error.code != "unknown-call" or not len(self._performer.gate):
+                raise
+            return self._answer_later(session, frame, self._after_its_end(error))
+        if isinstance(event, ev.Placed) and any(isinstance(effect, fx.SendJmi | fx.SendJingle) for effect in effects):
+            self.guests.placed(session, event.to)
+        self._performer.perform(effects)
+        return True
 
     def _placed(self, session: Session, frame: m.CallRequest) -> ev.Placed:
         self._need_server()
@@ -282,8 +287,8 @@ class Desk:
         if not self._online():
             raise EndpointError("unavailable", "no connection to the chat server at the moment")
 
-    def _answer_later(self, session: Session, frame: m.Request, work: Coroutine[Any, Any, m.IceEvent | m.HistoryEvent]) -> None:
-        """The answer to a request that takes a while; the ack has been sent by then or comes after it, as it happens."""
+    def _answer_later(self, session: Session, frame: m.Request, work: Coroutine[Any, Any, m.IceEvent | m.HistoryEvent]) -> Literal[False]:
+        """The answer to a request that takes a while: what `work` gives and the ack, or the error that it raises."""
 
         async def answer() -> None:
             try:
@@ -299,6 +304,7 @@ class Desk:
         task = asyncio.create_task(answer())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return False
 
     async def _after_its_end(self, error: EndpointError) -> NoReturn:
         """That a call was answered elsewhere may wait for its commit still. It is told first: with the error a page thinks it lost."""

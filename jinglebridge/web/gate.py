@@ -23,8 +23,9 @@ class Gate(Protocol):
     async def hello(self, frame: m.Hello, wire: Wire, address: str) -> Session:
         """Let somebody in and send `welcome`. Raises EndpointError."""
 
-    def request(self, session: Session, frame: m.Request) -> None:
-        """Carry out a request, or raise ProtocolError. Everything but hello, ping and bye."""
+    def request(self, session: Session, frame: m.Request) -> bool:
+        """Carry out a request, or raise ProtocolError. Everything but hello, ping and bye. False: its answer comes later, by
+        `Session.reply`."""
 
     def settled(self, session: Session) -> None:
         """The page spoke on its new connection."""
@@ -52,11 +53,10 @@ def carry_out(data: str, session: Session, gate: Gate, connection: Wire) -> bool
             return False
         elif isinstance(frame, m.Hello):
             raise EndpointError("out-of-order", "hello was said before")
-        elif isinstance(frame, m.Ice | m.History):
-            gate.request(session, frame)  # asked again after a reconnect it needs what it asked for again, not just the ack
-        elif isinstance(frame, m.Devices) or not session.repeat(frame.id):
-            gate.request(session, frame)
-            session.reply(frame.id, m.Ack(id=frame.id))
+        # Asked again after a reconnect, a question needs what it asked for again, not just the ack.
+        elif isinstance(frame, m.Ice | m.History | m.Devices) or not session.repeat(frame.id):
+            if gate.request(session, frame):
+                session.reply(frame.id, m.Ack(id=frame.id))
     except Exception as error:
         if not isinstance(error, ProtocolError):
             log.exception("request-failed", jid=session.jid)

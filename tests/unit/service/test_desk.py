@@ -386,8 +386,8 @@ async def test_who_answers_a_moment_too_late_hears_first_that_another_page_has_t
     world.router.route(el(f"<message type='chat' id='m' from='{BOB}/r' to='{first.bare}'>{propose}</message>"))
     journal.finish()
     call = one.take("incoming")[0]["call"]
-    world.desk.request(second, m.Accept(id="1", call=call))
-    world.desk.request(first, m.Accept(id="2", call=call))
+    assert world.desk.request(second, m.Accept(id="1", call=call)) is True
+    assert world.desk.request(first, m.Accept(id="2", call=call)) is False, "no ack of what is refused later"
     await asyncio.sleep(0)
     assert one.take() == [], "the journal has nothing yet"
     journal.finish()

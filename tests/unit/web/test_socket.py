@@ -47,7 +47,7 @@ class FakeGate:
         wire.send(json.dumps({"type": "welcome", "resume": self.sessions.next_secret(session)}).encode())
         return session
 
-    def request(self, session: Session, frame: m.Request) -> None:
+    def request(self, session: Session, frame: m.Request) -> bool:
         self.requests.append(frame)
         if isinstance(frame, m.SetPresence):
             raise EndpointError("not-supported", "later")
@@ -57,6 +57,7 @@ class FakeGate:
             kind = "ice" if isinstance(frame, m.Ice) else "history"
             session.wire.send(json.dumps({"type": kind, "id": frame.id}).encode())  # type: ignore[union-attr]
             session.reply(frame.id, m.Ack(id=frame.id))
+        return not isinstance(frame, m.Ice | m.History | m.Reject)
 
     def settled(self, session: Session) -> None:
         self.sessions.settle(session)
@@ -177,6 +178,18 @@ async def test_what_was_asked_for_is_given_again_and_not_just_acked(connect: Ope
         await peer.say(id="1", **wanted)
         assert [(await peer.hear())["type"] for _ in range(2)] == [wanted["type"], "ack"]
     assert len(gate.requests) == 2
+
+
+async def test_a_request_that_is_answered_later_has_one_answer(connect: Open, gate: FakeGate):
+    peer, _ = await welcome(connect)
+    await peer.say(type="reject", id="1", call="c")
+    await peer.say(type="accept", id="2", call="c")
+    assert await peer.hear() == {"type": "ack", "id": "2"}
+    gate.sessions.by_jid.popitem()[1].reply("1", m.Error(id="1", code="unknown-call", message="no such call"))
+    assert (await peer.hear())["code"] == "unknown-call"
+    await peer.say(type="reject", id="1", call="c")
+    assert (await peer.hear())["code"] == "unknown-call", "repeated"
+    assert [request.id for request in gate.requests] == ["1", "2"]
 
 
 async def test_a_list_of_devices_is_given_again(connect: Open, gate: FakeGate):
