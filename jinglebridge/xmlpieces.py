@@ -24,6 +24,7 @@ _TAG = re.compile(f'({_NAME})((?: {_NAME}="")*) ?(/?)>').fullmatch
 # A namespace that is not ours: no character that a parser might see otherwise, and none of those that XML has reserved.
 _NAMESPACE = re.compile(r"(?!http://www\.w3\.org/)[A-Za-z0-9:/.#_-]+").fullmatch
 
+_NO_PLAN: Any = ([], 0, "", *[None] * 7)  # fits nothing: each piece has parts
 DEEPEST = 32  # levels of a foreign element; what is deeper is not plain, and left to those who count exactly
 
 
@@ -54,7 +55,7 @@ def _pieces(source: str, whole: str) -> list[str]:
     first, *chunks = source.split(f"<{begin}") if whole else (source,)
     between, *found = first.split("<")
     for chunk in chunks:
-        if "<" not in chunk or chunk.endswith(end):
+        if chunk.endswith(end) or "<" not in chunk:
             found.append(begin + chunk)
             continue
         one, closing, behind = chunk.partition(end)
@@ -105,13 +106,13 @@ def _inside(table: Reader, pieces: Iterator[str]) -> Found:
     """The values of all children by part, up to the closing tag, which is consumed. Raises Unsure."""
     found: Found = {}
     last = -1
-    known, closing = table.known.get, table.closing
+    known, closing = table.known.get if table.remembers else None, table.closing
     for piece in pieces:
-        pair = known(piece)
+        pair = known(piece) if known else None
         if pair is None:
             if piece == closing:
                 return found
-            pair = _whole(table, piece) if "<" in piece else _child(table, piece, pieces)
+            pair = _whole(table, piece) if known and "<" in piece else _child(table, piece, pieces)
             if pair is None:
                 continue
         part, value = pair
@@ -139,13 +140,13 @@ def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Pair | None:
         parts, text = piece.split('"'), ""
     else:
         parts, text = cut(piece)
-    plan = table.plans.get((parts[0], len(parts)))
-    if plan is None or plan.shape != parts[::2] or (plan.at and parts[plan.at] != plan.ns):
+    shape, at, ns, part, reader, make, values, empty, lenient, keep = table.plans.get((parts[0], len(parts)), _NO_PLAN)
+    if shape != parts[::2] or (at and parts[at] != ns):
         parts, text = cut(piece)
         plan = _plan(table, piece, parts)
         if plan is None:
             return _other(table, piece, parts, text, pieces)
-    _, _, _, part, reader, make, values, empty, lenient, keep = plan
+        _, _, _, part, reader, make, values, empty, lenient, keep = plan
     parts.append(None)  # type: ignore[arg-type] # what an absent attribute is
     children = () if empty else _inside(reader, pieces)
     try:

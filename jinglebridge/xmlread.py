@@ -93,6 +93,7 @@ class Reader:
                     self.choices[ns] = number
                 case _:
                     self.unknown = number
+        self.remembers = any(place.keep and place.table for place in self.places.values())  # else looking is not worth it
         self.make = _Code(element).compile()
 
     def _place(self, number: int, element: Element[Any], lenient: bool = False) -> None:

@@ -139,7 +139,8 @@ def _targets(payload: PayloadType) -> frozenset[int]:
     return frozenset(_id(part) for p in payload.parameters if not p.name for part in p.value.split("/") if part.isdigit())
 
 
-_IDS = {str(number): number for number in range(128)}
+FORMATS = tuple(map(str, range(128)))  # payload types as an m= line has them
+_IDS = {format: number for number, format in enumerate(FORMATS)}
 
 
 def _id(value: str) -> int:

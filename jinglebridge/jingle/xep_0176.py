@@ -90,7 +90,9 @@ _CANDIDATE_PARTS = (
     attr("protocol", Type(ice.protocol, str, known={"udp": "udp", "tcp": "tcp"}), default="udp", always=True),
     attr("rel-addr", Type(ice.related_or_none, str), field="related_address", default=None),
     # COMPAT(Monal 6): rel_port. J-150
-    attr("rel-port", Type(ice.related_port_or_none, str, plain=True), field="related_port", default=None, alias="rel_port"),
+    attr(
+        "rel-port", Type(ice.related_port_or_none, str, plain=True, bounds=(0, 65535)), field="related_port", default=None, alias="rel_port"
+    ),
     # Only XEP-0371 has it; towards readers of XEP-0176 the policies hold TCP back. J-161
     attr("tcptype", one_of("active", "passive", "so"), default=None),
     attr("type", one_of(*TYPES)),

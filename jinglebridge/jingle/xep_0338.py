@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.errors import SdpError
 from jinglebridge.kept import Kept
-from jinglebridge.sdp import SessionDescription
+from jinglebridge.sdp import Section, SessionDescription
 from jinglebridge.sdp.attributes import group
 from jinglebridge.values import frozen
 from jinglebridge.xml import Children, Element, Unknown, attr, line
@@ -63,7 +63,8 @@ def distinct(groups: Iterable[Group]) -> tuple[Group, ...]:
     for item in groups:
         kept: Group | None = item
         if item.semantics == "BUNDLE":
-            kept = item.renamed({name: name for name in item.names if name not in bundled})
+            if bundled or len(set(item.names)) < len(item.names) or not item.names:
+                kept = item.renamed({name: name for name in item.names if name not in bundled})
             bundled.update(item.names)
         if kept is not None:
             found.setdefault((kept.semantics, kept.names), kept)
@@ -99,7 +100,7 @@ def from_sdp(sdp: SessionDescription) -> tuple[Group, ...]:
     return tuple(found)
 
 
-def to_sdp(sdp: SessionDescription, groups: Iterable[Group]) -> None:
+def to_sdp(sdp: Section, groups: Iterable[Group]) -> None:
     """The a=group lines that browsers understand; names must be mids by now."""
     for item in groups:
         if item.semantics in FOR_BROWSERS:

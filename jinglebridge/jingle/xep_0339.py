@@ -159,22 +159,19 @@ def msid(sources: Iterable[Source], streams: Iterable[Stream]) -> str | None:
     return next((stream.id if stream.track is None else f"{stream.id} {stream.track}" for stream in streams), None)
 
 
-def to_sdp(media: MediaDescription, sources: Iterable[Source], groups: Iterable[SourceGroup]) -> None:
+def to_sdp(media: MediaDescription, sources: tuple[Source, ...], groups: tuple[SourceGroup, ...]) -> None:
     """The a=ssrc-group and a=ssrc lines; a source without parameters has no line of its own."""
-    sources, groups = tuple(sources), tuple(groups)
+    lines = []
     if groups:
         sources += _companions(sources, groups)
-    lines = [
-        f"a=ssrc-group:{group.semantics} {' '.join([str(source.ssrc) for source in group.sources])}"
-        for group in groups
-        if group.sources and TOKEN.issuperset(group.semantics)
-    ]
+        for semantics, members, _ in groups:
+            if members and TOKEN.issuperset(semantics):
+                lines.append(f"a=ssrc-group:{semantics} {' '.join([str(number) for number, _, _ in members])}")
     seen: set[int] = set()
     for number, parameters, _ in sources:
-        if number in seen or not parameters:
-            continue
-        seen.add(number)
-        lines += [f"a=ssrc:{number} {name}" if value is None else f"a=ssrc:{number} {name}:{value}" for name, value in parameters]
+        if number not in seen and parameters:
+            seen.add(number)
+            lines += [f"a=ssrc:{number} {name}" if value is None else f"a=ssrc:{number} {name}:{value}" for name, value in parameters]
     media.extend(lines)
 
 
@@ -183,8 +180,8 @@ def _companions(sources: tuple[Source, ...], groups: tuple[SourceGroup, ...]) ->
 
     COMPAT(stanza 12): describes the first source of each content and groups it with its retransmission; Chromium refuses the group.
     """
-    known = {source.ssrc for source in sources if source.parameters}
-    if known.issuperset([item.ssrc for group in groups for item in group.sources]):
+    known = {number for number, parameters, _ in sources if parameters}
+    if known.issuperset([number for _, members, _ in groups for number, _, _ in members]):
         return ()
     cnames = {source.ssrc: cname for source in sources if (cname := source.get("cname")) is not None}
     found = []

@@ -20,8 +20,8 @@ def clash(contents: Iterable[Content], author: Role) -> bool:
     vague: set[int] = set()
     clear: set[int] = set()
     described = [(content, content.description) for content in contents if content.description is not None]
-    numbers = [payload.id for _, description in described for payload in description.payload_types]
-    if len(set(numbers)) == len(numbers):
+    numbers = {payload.id for _, description in described for payload in description.payload_types}
+    if len(numbers) == sum([len(description.payload_types) for _, description in described]):
         return False
     for content, description in described:
         payloads = xep_0167_sdp.usable(description)

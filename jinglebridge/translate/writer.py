@@ -83,7 +83,7 @@ def to_sdp(
         raise Refused("no content of the answer belongs to the offer", reason="incompatible-parameters", rule="J-091")
     writer = _Writer(author, session_id, offer is not None if answer is None else answer, offer, previous is not None)
     sdp = SessionDescription()
-    sdp.extend(("v=0", f"o=- {session_id} {version} IN IP4 0.0.0.0", "s=-", "t=0 0"))
+    sdp.part.extend(("v=0", f"o=- {session_id} {version} IN IP4 0.0.0.0", "s=-", "t=0 0"))
     writer.write(sdp, slots, described.groups)
     if extensions:
         fixed = MAX_MEDIA if offer is not None else 0 if previous is None else len(previous.media)
@@ -159,7 +159,7 @@ class _Writer:
         """The groups and all sections."""
         filled = [slot for slot in slots if slot.content is not None]
         grouped = self.groups(groups, filled)
-        xep_0338.to_sdp(sdp, grouped)
+        xep_0338.to_sdp(sdp.part, grouped)
         self.bundle(grouped, filled)
         for slot in slots:
             if slot.content is None:
@@ -214,7 +214,7 @@ class _Writer:
             raise Refused(f"content {content.name[:40]} has no usable payload type", reason="incompatible-parameters", rule="J-117")
         if content.name != slot.mid:
             description = without_mid_extension(description)
-        media = sdp.add_media(description.media, 9, PROTO, tuple([str(payload.id) for payload in payloads]))
+        media = sdp.add_media(description.media, 9, PROTO, tuple([xep_0167_sdp.FORMATS[payload.id] for payload in payloads]))
         media.line("c=IN IP4 0.0.0.0")
         for bandwidth in description.bandwidths:
             if bandwidth.type in ("AS", "TIAS"):
