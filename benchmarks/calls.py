@@ -14,6 +14,7 @@ import json
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -196,15 +197,23 @@ async def sizes(server: Server, folder: Path, args: argparse.Namespace, halves: 
 
             await asyncio.gather(*(worker(len(held) + i) for i in range(AT_ONCE)))
 
-        async def cost() -> float:
+        async def cost(by_itself: list[float]) -> float:
+            """Of a call. What the bridge spends in such a time anyway, since pages ping and calls are asked whether they go on, is no part
+            of it, and is noted as a share of a core."""
             await it.quiet()
-            start = it.bridge.cpu
+            start, begun = it.bridge.cpu, time.monotonic()
             await it.calls(it.done, args.growth, times)
             await it.quiet()
-            return 1000 * (it.bridge.cpu - start) / args.growth
+            spent, took = it.bridge.cpu - start, time.monotonic() - begun
+            start = it.bridge.cpu
+            await asyncio.sleep(took)
+            by_itself.append((it.bridge.cpu - start) / took)
+            return 1000 * (spent - took * by_itself[-1]) / args.growth
+
+        alone: dict[int, list[float]] = {few: [], many: []}
 
         await hold(few)
-        costs = {few: [await cost()]}
+        costs = {few: [await cost(alone[few]) for _ in range(2)]}
         await it.quiet()
         before = it.bridge.resident
         await hold(few + some)
@@ -213,11 +222,13 @@ async def sizes(server: Server, folder: Path, args: argparse.Namespace, halves: 
         await asyncio.sleep(args.settle)
         found["kib_per_active_call"] = (it.bridge.resident - before) / some
         await hold(many)
-        costs[many] = [await cost(), await cost()]
+        await asyncio.sleep(args.settle)  # timers of their beginning
+        costs[many] = [await cost(alone[many]) for _ in range(4)]
         while len(held) > few:
             await asyncio.gather(*(hang_up(held.pop(), times) for _ in range(min(AT_ONCE, len(held) - few))))
-        costs[few].append(await cost())
-        found |= {"active": [few, some, many], "cpu_ms": {str(n): statistics.mean(c) for n, c in costs.items()}, "runs": costs}
+        costs[few] += [await cost(alone[few]) for _ in range(2)]
+        found |= {"active": [few, some, many], "cpu_ms": {str(n): statistics.median(c) for n, c in costs.items()}, "runs": costs}
+        found |= {"alone": alone, "core": statistics.median(alone[many])}
         found["growth"] = found["cpu_ms"][str(many)] / found["cpu_ms"][str(few)]
     return found
 
@@ -256,6 +267,7 @@ def report(found: dict[str, Any], markdown: bool) -> str:
                 verdict(call, BUDGETS["call"]),
             ),
             (f"CPU ms per call, {few} → {many} active", cpu_text, verdict(size["growth"], BUDGETS["growth"])),
+            (f"share of a core that {many} active calls take by themselves", f"{100 * size['core']:.1f} %", ""),
         ]
     if markdown:
         return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], ("---", "---", "---"), *rows[1:]))
