@@ -77,6 +77,7 @@ class IceUdpTransport:
     unknown: tuple[XmlElement, ...] = field(default=(), compare=False)
 
 
+_RELATED_PORT = Type(ice.related_port_or_none, str, plain=True, bounds=(0, 65535))
 _CANDIDATE_PARTS = (
     attr("component", integer(1, 256)),
     attr("foundation", Type(ice.foundation, str, usual="{0}.isalnum() and {0}.isascii() and len({0}) <= 32")),
@@ -90,9 +91,7 @@ _CANDIDATE_PARTS = (
     attr("protocol", Type(ice.protocol, str, known={"udp": "udp", "tcp": "tcp"}), default="udp", always=True),
     attr("rel-addr", Type(ice.related_or_none, str), field="related_address", default=None),
     # COMPAT(Monal 6): rel_port. J-150
-    attr(
-        "rel-port", Type(ice.related_port_or_none, str, plain=True, bounds=(0, 65535)), field="related_port", default=None, alias="rel_port"
-    ),
+    attr("rel-port", _RELATED_PORT, field="related_port", default=None, alias="rel_port"),
     # Only XEP-0371 has it; towards readers of XEP-0176 the policies hold TCP back. J-161
     attr("tcptype", one_of("active", "passive", "so"), default=None),
     attr("type", one_of(*TYPES)),
