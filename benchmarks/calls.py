@@ -226,6 +226,7 @@ async def sizes(server: Server, folder: Path, args: argparse.Namespace, halves: 
         costs[many] = [await cost(alone[many]) for _ in range(4)]
         while len(held) > few:
             await asyncio.gather(*(hang_up(held.pop(), times) for _ in range(min(AT_ONCE, len(held) - few))))
+        await asyncio.sleep(args.settle)  # and of their end
         costs[few] += [await cost(alone[few]) for _ in range(2)]
         found |= {"active": [few, some, many], "cpu_ms": {str(n): statistics.median(c) for n, c in costs.items()}, "runs": costs}
         found |= {"alone": alone, "core": statistics.median(alone[many])}
@@ -267,7 +268,7 @@ def report(found: dict[str, Any], markdown: bool) -> str:
                 verdict(call, BUDGETS["call"]),
             ),
             (f"CPU ms per call, {few} → {many} active", cpu_text, verdict(size["growth"], BUDGETS["growth"])),
-            (f"share of a core that {many} active calls take by themselves", f"{100 * size['core']:.1f} %", ""),
+            (f"share of a core without new calls, {many} active", f"{100 * size['core']:.1f} %", ""),
         ]
     if markdown:
         return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], ("---", "---", "---"), *rows[1:]))

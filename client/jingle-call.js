@@ -224,8 +224,8 @@ export class JingleCall extends Base {
 
   /** @param {any} error that ends nothing */
   #problem = (error) => {
-    const deaf = this.#call?.localStream?.getAudioTracks()[0]?.readyState === 'ended' // which is worse
-    if (!deaf || error.code !== 'camera-lost') this.#note = buttonProblem(error)
+    const silent = this.#call?.localStream?.getAudioTracks()[0]?.readyState === 'ended' // nothing is worse
+    if (!silent || error.code === 'microphone-lost') this.#note = buttonProblem(error)
     this.#paint()
     this.#emit('error', error)
   }

@@ -14,6 +14,11 @@ let shown = null
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let ticking
 let writeResult = () => ''
+const nothing = () => ''
+/** How this call came about, told until something is wrong. */
+let hint = nothing
+/** What is wrong with the call on show. @type {any[]} */
+let told = []
 
 /**
  * @param {any} call
@@ -26,14 +31,25 @@ export function showCall(call, contact, before) {
   paintAvatar($('call-avatar'), call.peer, call.name)
   say($('call-name'), call.name)
   const looksOffline = call.direction === 'out' && contact?.presence === 'offline'
-  const went = before && t(before.connectedAt === null ? 'call.moved' : 'call.moved.talked', { name: call.name })
-  note(went ?? (looksOffline ? offline(call) : ''))
-  if (went) setTimeout(() => $('call-note').textContent === went && note(''), WENT)
+  told = before ? told.filter((error) => stands(error, call)) : []
+  const went = () => t(before.connectedAt === null ? 'call.moved' : 'call.moved.talked', { name: call.name })
+  hint = before ? went : looksOffline ? offline : nothing
+  writeNote()
+  if (hint()) announce(hint())
+  if (before) setTimeout(() => hint === went && dropHint(), WENT)
   $('idle').hidden = true
   $('call').hidden = false
   document.body.dataset.call = 'live'
   for (const event of ['state', 'abilities', 'streams', 'mute', 'hold']) call.addEventListener(event, () => call === shown && paint(call))
-  tellProblems(call)
+  call.addEventListener('problem', (/** @type {any} */ { detail }) => {
+    // Who does not take our hold is not heard all the same.
+    if (call === shown && !(call.held && detail.what === 'direction')) explain(detail)
+  })
+  call.addEventListener('streams', () => {
+    if (call !== shown) return
+    told = told.filter((error) => stands(error, call) !== false)
+    writeNote()
+  })
   call.addEventListener('state', () => call === shown && announceState(call))
   paint(call)
   announceState(call)
@@ -85,35 +101,37 @@ export function hideResult() {
   delete document.body.dataset.call
 }
 
-/** @param {string} text told below the name, and read out */
-export function note(text) {
-  say($('call-note'), text)
-  if (text) announce(text)
+function writeNote() {
+  say($('call-note'), [hint(), ...told.map(problem)].filter(Boolean).join(' '))
 }
 
-/** What stays true until the person does something about it. @type {Record<string, (call: any) => boolean>} */
-const LASTS = {
-  'microphone-lost': ({ localStream }) => localStream.getAudioTracks().some((/** @type {MediaStreamTrack} */ { readyState }) => readyState === 'ended'),
-  'camera-lost': ({ cameraOn, sharing }) => !cameraOn && !sharing,
+function dropHint() {
+  hint = nothing
+  writeNote()
 }
 
-/** A camera that goes, too, does not hide that the microphone has gone. @param {any} call */
-function tellProblems(call) {
-  /** @type {any[]} */
-  let told = []
-  const text = () => told.map(problem).join(' ')
-  call.addEventListener('problem', (/** @type {any} */ { detail }) => {
-    // Who does not take our hold is not heard all the same.
-    if (call !== shown || (call.held && detail.what === 'direction')) return
-    told = [...told.filter(({ code }) => code !== detail.code && LASTS[code]?.(call)), detail]
-    note(text())
-  })
-  call.addEventListener('streams', () => {
-    if (call !== shown || !told.some(({ code }) => LASTS[code]?.(call) === false)) return
-    const before = text()
-    told = told.filter(({ code }) => LASTS[code]?.(call) !== false)
-    if ($('call-note').textContent === before) say($('call-note'), text())
-  })
+/**
+ * Told below the name, and read out, beside what still stands: a camera that goes does not hide that the microphone has gone.
+ * @param {any} error of the call on show
+ */
+export function explain(error) {
+  if (!shown) return
+  const device = (/** @type {any} */ { code }) => String(code).split('-')[0]
+  told = [...told.filter((one) => device(one) !== device(error) && stands(one, shown)), error]
+  dropHint()
+  announce($('call-note').textContent)
+}
+
+/**
+ * Is it so until the person does something about it, and is it still?
+ * @param {{code: string}} error
+ * @param {any} call
+ * @returns {boolean | undefined}
+ */
+function stands({ code }, call) {
+  const over = (/** @type {MediaStreamTrack} */ { readyState }) => readyState === 'ended'
+  if (code === 'microphone-lost') return call.localStream?.getAudioTracks().some(over)
+  return /^camera-(lost|missing|refused|failed)$/.test(code) ? !call.cameraOn : undefined
 }
 
 /** @param {any} call */
@@ -127,7 +145,7 @@ function paint(call) {
   const talking = call.connectedAt !== null
   say($('call-state'), stateOf(call))
   if (talking && !ticking) {
-    if ($('call-note').textContent === offline(call)) say($('call-note'))
+    if (hint === offline) dropHint()
     ticking = setInterval(() => tick(call), 1000)
     tick(call)
   }
@@ -144,8 +162,7 @@ export function stateOf(call) {
   return t(`state.${is}`, { name: call.name })
 }
 
-/** @param {any} call */
-const offline = ({ name }) => t('call.offline', { name })
+const offline = () => t('call.offline', { name: shown.name })
 
 /** @param {any} call */
 function tick(call) {
@@ -197,10 +214,13 @@ export function paintSwitch(id, marked, text, mark = 'off') {
 
 $('mute').onclick = () => shown?.mute(!shown.muted)
 $('camera').onclick = () => {
-  shown?.camera(!shown.cameraOn).catch((/** @type {any} */ error) => note(problem(error)))
+  shown?.camera(!shown.cameraOn).catch(explain)
 }
 $('hang-up').onclick = () => shown?.hangUp()
 document.addEventListener(RESPOKEN, () => {
-  if (shown) paint(shown)
+  if (shown) {
+    paint(shown)
+    writeNote()
+  }
   writeResult()
 })

@@ -4,11 +4,11 @@
  */
 
 import { $, announce, say } from './page-dom.js'
-import { note, paintSwitch, stateOf } from './page-call.js'
+import { explain, paintSwitch, stateOf } from './page-call.js'
 import { watch } from './page-quality.js'
 import { openSetup, preferCamera } from './page-setup.js'
 import { RESPOKEN } from './page-language.js'
-import { problem, t } from './words.js'
+import { t } from './words.js'
 
 /** @type {import('./call.js').Call | null} the call on show */
 let shown = null
@@ -62,11 +62,9 @@ function press(key) {
     shown?.dtmf(key)
     say($('keys-typed'), ($('keys-typed').textContent + key).slice(-16))
   } catch (error) {
-    note(problem(/** @type {any} */ (error)))
+    explain(error)
   }
 }
-
-const explain = (/** @type {any} */ error) => note(problem(error))
 
 $('hold').onclick = () => shown?.hold(!shown.held).catch(explain)
 $('screen').onclick = () => shown?.shareScreen(!shown.sharing).catch(explain)

@@ -237,7 +237,7 @@ export class Signalling extends EventTarget {
     if (this.state === 'offline') return
     this.#dropSocket()
     this.#round++
-    if (error.code !== 'bad-version') this.#secret = null // a reload may go on
+    this.#secret = null
     globalThis.removeEventListener?.('online', this.#wake)
     globalThis.document?.removeEventListener('visibilitychange', this.#wake)
     this.#become('offline', wanted ? {} : { error })
@@ -247,7 +247,7 @@ export class Signalling extends EventTarget {
     this.#opening = null
   }
 
-  /** The network is back, perhaps another one, or the page is looked at again. @param {boolean} network */
+  /** The network is back, perhaps another one, or the page is looked at again, perhaps after a night's sleep. @param {boolean} network */
   #woken(network) {
     if (!network && globalThis.document?.visibilityState === 'hidden') return
     if (this.state === 'online') return this.#ping()

@@ -8,6 +8,7 @@ import json
 import select
 import socket
 import ssl
+import threading
 import time
 import xml.etree.ElementTree as ET
 from types import TracebackType
@@ -29,6 +30,7 @@ class RawXmpp:
         if register:
             server.register(user)
         self.domain = server.domain
+        self._writing = threading.Lock()  # a peer that answers by itself writes beside the test
         self.socket: socket.socket = socket.create_connection((server.host, server.c2s), 5)
         self._open()
         self._say("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
@@ -71,7 +73,8 @@ class RawXmpp:
         self._next(5)  # features
 
     def _say(self, text: str) -> None:
-        self.socket.sendall(text.encode())
+        with self._writing:
+            self.socket.sendall(text.encode())
 
     def _next(self, timeout: float) -> ET.Element:
         end = time.monotonic() + timeout

@@ -423,18 +423,6 @@ it('a client that is older than the bridge fails with bad-version, whatever else
   assert.deepEqual([it.state, asked, FakeSocket.all.length, clock.timers.size], ['offline', 1, 1, 0])
 })
 
-it('a session that a newer bridge refuses for its version is kept for the page that is loaded next', async () => {
-  const it = await online()
-  const kept = it.resume
-  FakeSocket.last.cut()
-  await clock.pass(1000)
-  FakeSocket.last.open()
-  FakeSocket.last.say({ type: 'error', id: FakeSocket.last.hello.id, code: 'bad-version', message: 'this server speaks version 2' })
-  assert.equal(it.state, 'offline')
-  assert.ok(kept.secret)
-  assert.deepEqual(it.resume, kept)
-})
-
 it('close() says bye, rejects what waits, and leaves no timer', async () => {
   const it = await online()
   const waiting = it.request('history')

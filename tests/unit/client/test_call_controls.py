@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from call_pages import Open, connected, frames_grow, press
+from call_pages import NO_DEVICE, Open, connected, frames_grow, press
 from fake_server import CLIENT, FakeBridge
 from playwright.async_api import Page, expect
 
@@ -117,7 +117,10 @@ async def test_a_lost_camera_does_not_hide_that_the_microphone_is_lost(enter: Op
     await alice.evaluate(UNPLUGGED, order)
     note = alice.locator("#call-note")
     await expect(note).to_have_text(f"{SILENT} {UNSEEN}" if order[0] == "audio" else f"{UNSEEN} {SILENT}")
-    before = (await received(bob))[1]
+    before = -1.0
+    async with asyncio.timeout(20):  # what was under way is heard; then nothing is
+        while (now := (await pause(lambda: received(bob)))[1]) != before:
+            before = now
     await press(alice, "Devices")
     await alice.get_by_label("Microphone", exact=True).select_option(index=1)
     await press(alice, "Done")
@@ -125,9 +128,17 @@ async def test_a_lost_camera_does_not_hide_that_the_microphone_is_lost(enter: Op
     async with asyncio.timeout(20):
         while (await received(bob))[1] < before + 0.001:
             await alice.wait_for_timeout(50)
+    await alice.evaluate(f"({NO_DEVICE})({{'video': 'NotFoundError'}})")
+    await press(alice, "Start video")
+    await expect(note).to_have_text("No camera was found. They can hear you but not see you.")
+    await alice.evaluate(UNPLUGGED, ["audio"])
+    await expect(note).to_have_text(f"No camera was found. They can hear you but not see you. {SILENT}")
+    await press(alice, "Start video")
+    await expect(note).to_have_text(f"{SILENT} No camera was found. They can hear you but not see you.")
+    await alice.evaluate("delete navigator.mediaDevices.getUserMedia")
     await press(alice, "Start video")
     await frames_grow(bob)
-    await expect(note).to_be_hidden()
+    await expect(note).to_have_text(SILENT)
 
 
 SEEN_WIDTH = "document.getElementById('remote-video').videoWidth"
