@@ -28,14 +28,21 @@ let busy = false
 let timer = null
 /** @type {(() => void) | null} */
 let next = null
+/** The bridge of the list on show. @type {any} */
+let whose = null
 
 /**
- * Shows the list, at once or a moment later.
+ * Shows the list, at once or a moment later; that of another person at once, for what is pressed meanwhile would go to a bridge that is closed.
  * @param {any[]} contacts
  * @param {Doing} doing
  */
 export function showContacts(contacts, doing) {
   next = () => draw(contacts, doing)
+  if (timer && doing.bridge !== whose) {
+    clearTimeout(timer)
+    timer = null
+  }
+  whose = doing.bridge
   if (timer) return
   const again = () => {
     const run = next

@@ -193,6 +193,27 @@ async def test_without_or_with_an_expired_token(bridge: FakeBridge, browser: Bro
     await expect(page.get_by_role("heading", name="Contacts")).to_be_visible()
 
 
+# Another person comes to the page, right after the list was drawn; what they write at once in the form, and what the page says to it.
+OTHER_PERSON = """async () => {
+  const { bridge } = window.jinglebridge
+  bridge.dispatchEvent(new Event('contacts'))
+  location.hash = '#token=bob'
+  while (!window.jinglebridge.bridge.jid?.startsWith('bob@')) await new Promise((next) => setTimeout(next, 1))
+  document.getElementById('add-jid').value = 'carol@call.example.org'
+  document.getElementById('add').requestSubmit()
+  const text = document.getElementById('add-text')
+  for (let n = 0; n < 40 && !text.textContent; n++) await new Promise((next) => setTimeout(next, 10))
+  return [bridge.state, text.textContent]
+}"""
+
+
+async def test_another_person_in_the_same_page_has_their_own_bridge_at_once(enter: Open) -> None:
+    alice = await enter("alice")
+    state, said = await alice.evaluate(OTHER_PERSON)
+    assert state == "offline"
+    assert "closed" not in said
+
+
 async def test_markup_in_a_name_is_text(enter: Open) -> None:
     alice = await enter("alice")
     await expect(alice.get_by_text("Carol <b>Danvers</b>", exact=True)).to_be_visible()
