@@ -139,8 +139,7 @@ def _targets(payload: PayloadType) -> frozenset[int]:
     return frozenset(_id(part) for p in payload.parameters if not p.name for part in p.value.split("/") if part.isdigit())
 
 
-FORMATS = tuple(map(str, range(128)))  # payload types as an m= line has them
-_IDS = {format: number for number, format in enumerate(FORMATS)}
+_IDS = {str(number): number for number in range(128)}
 
 
 def _id(value: str) -> int:

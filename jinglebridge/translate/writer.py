@@ -214,7 +214,7 @@ class _Writer:
             raise Refused(f"content {content.name[:40]} has no usable payload type", reason="incompatible-parameters", rule="J-117")
         if content.name != slot.mid:
             description = without_mid_extension(description)
-        media = sdp.add_media(description.media, 9, PROTO, tuple([xep_0167_sdp.FORMATS[payload.id] for payload in payloads]))
+        media = sdp.add_media(description.media, 9, PROTO, tuple([str(payload.id) for payload in payloads]))
         media.line("c=IN IP4 0.0.0.0")
         for bandwidth in description.bandwidths:
             if bandwidth.type in ("AS", "TIAS"):
