@@ -21,7 +21,7 @@ from jinglebridge.web import frames
 from jinglebridge.web import messages as m
 from jinglebridge.web.gate import Gate, carry_out
 from jinglebridge.web.sessions import Session
-from jinglebridge.web.websocket import BINARY, Message
+from jinglebridge.web.websocket import BINARY, CLOSE, Message
 
 log = structlog.get_logger()
 
@@ -123,7 +123,12 @@ class Connection(asyncio.Protocol):
         """Handle some of what has come; the rest after others had their turn."""
         done = 0
         for opcode, payload in self._backlog[:TURN]:
-            if self._ended or not self._handle(opcode, payload):
+            session = self.session
+            if self._ended:
+                break
+            if session is not None and session.wire is self and not self._closing and opcode != CLOSE:
+                self._in_session(session, opcode, payload)
+            elif not self._beside(opcode, payload):
                 break
             done += 1
         del self._backlog[:done]
@@ -131,7 +136,7 @@ class Connection(asyncio.Protocol):
             self._backlog.clear()
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._paid = max(self._paid, now) + done / PACE
+        self._paid = (self._paid if self._paid > now else now) + done / PACE
         wait = self._paid - now - BURST / PACE
         if self.lost or (not self._backlog and wait <= 0):
             self._read_on(True)
@@ -144,17 +149,12 @@ class Connection(asyncio.Protocol):
         else:
             loop.call_soon(self._work)
 
-    def _handle(self, opcode: int, payload: bytes) -> bool:
-        """One message; False if it must wait for the answer to `hello`."""
-        session = self.session
-        if self._closing or session is None:
-            return self._closing
-        if session.wire is not self:
+    def _beside(self, opcode: int, payload: bytes) -> bool:
+        """A message that is of no session here; False if it must wait for the answer to `hello`."""
+        if not self._closing and self.session is not None:
             self._ended = True
             self.close(1000, "resumed elsewhere")
-        else:
-            self._in_session(session, opcode, payload)
-        return True
+        return self._closing
 
     def _in_session(self, session: Session, opcode: int, payload: bytes) -> None:
         if session.previous_hash:
