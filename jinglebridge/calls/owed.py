@@ -41,9 +41,9 @@ MAX_SILENCE = 150.0  # seconds without a sign of life of either side, longer tha
 # --- what leaves, and what has arrived
 
 
-def action(state: CallState, jingle: Jingle, change: int = 0) -> fx.SendJingle:
-    """Send an action of ours, and remember it until the peer answers it if it is ever owed."""
-    text = jingle_text(jingle)
+def action(state: CallState, jingle: Jingle, change: int = 0, text: str = "") -> fx.SendJingle:
+    """Send an action of ours, and remember it until the peer answers it if it is ever owed. `text`: as in `Turn.send_jingle`."""
+    text = text or jingle_text(jingle)
     number = 0 if jingle.action == "session-info" else _keep(state, jingle.action, state.own, state.peer, text)
     return fx.SendJingle(state.own, state.peer, jingle, change, number, text)
 

@@ -138,6 +138,11 @@ _TABLES = Tables(NS)
 CANDIDATE, REMOTE_CANDIDATE, TRANSPORT = _TABLES.candidate, _TABLES.remote_candidate, _TABLES.transport
 
 
+def candidate_text(c: Candidate) -> str:
+    """The <candidate/> as it stands in a <transport/>."""
+    return CANDIDATE.writer(NS)(c)
+
+
 def candidate_from_line(line: CandidateLine, id: str) -> Candidate | None:
     """None for what Jingle cannot or must not carry: a name outside .local, an address of nobody, a foreign type."""
     try:
