@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import Any, Literal, NoReturn
 
 import structlog
@@ -234,7 +235,7 @@ class Desk:
 
     def request(self, session: Session, frame: m.Request) -> bool:
         kind = type(frame)
-        if not session.allowance.take(asyncio.get_running_loop().time(), COSTS.get(kind, 1.0)):
+        if not session.allowance.take(monotonic(), COSTS.get(kind, 1.0)):
             raise EndpointError("rate-limited", "too many requests; slow down")
         if session.identity.guest:
             self.guests.permit(session, frame)

@@ -43,14 +43,15 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_address", "_backlog", "_closing", "_ended", "_gate", "_on_end", "_out", "_paid", "_size", "_timer", "_transport", "heard_at",
-        "lost", "session",
+        "_address", "_backlog", "_closing", "_ended", "_gate", "_loop", "_on_end", "_out", "_paid", "_size", "_timer", "_transport",
+        "heard_at", "lost", "session",
     )  # fmt: skip
 
     def __init__(self, gate: Gate, address: str, on_end: Callable[[Connection], None] = lambda connection: None) -> None:
         self._gate = gate
         self._address = address
         self._on_end = on_end
+        self._loop = asyncio.get_running_loop()  # asked for once: it takes a system call
         self._transport: asyncio.Transport | None = None
         self._backlog: list[Message] = []
         self._out: list[bytes] = []
@@ -61,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.lost = False
         self.session: Session | None = None
-        self.heard_at = asyncio.get_running_loop().time()
+        self.heard_at = self._loop.time()
 
     # --- writing
 
@@ -74,7 +75,7 @@ class Connection(asyncio.Protocol):
             self.close(1013, "too slow")
             return
         if not self._out:
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
         self._out += self._framed(frame)
 
     def waiting(self) -> int:
@@ -117,7 +118,7 @@ class Connection(asyncio.Protocol):
     # --- reading
 
     def heard(self) -> None:
-        self.heard_at = asyncio.get_running_loop().time()
+        self.heard_at = self._loop.time()
 
     def _work(self) -> None:
         """Handle some of what has come; the rest after others had their turn."""
@@ -134,8 +135,7 @@ class Connection(asyncio.Protocol):
         del self._backlog[:done]
         if self._ended:
             self._backlog.clear()
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self._loop.time()
         self._paid = (self._paid if self._paid > now else now) + done / PACE
         wait = self._paid - now - BURST / PACE
         if self.lost or (not self._backlog and wait <= 0):
@@ -145,9 +145,9 @@ class Connection(asyncio.Protocol):
         if self.session is None:
             return
         if wait > 0:
-            loop.call_later(wait, self._work)
+            self._loop.call_later(wait, self._work)
         else:
-            loop.call_soon(self._work)
+            self._loop.call_soon(self._work)
 
     def _beside(self, opcode: int, payload: bytes) -> bool:
         """A message that is of no session here; False if it must wait for the answer to `hello`."""
@@ -214,7 +214,7 @@ class Connection(asyncio.Protocol):
     def _after(self, seconds: float, then: Callable[..., None], *arguments: object) -> None:
         """The one timer that a connection has."""
         self._cancel_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, then, *arguments)
+        self._timer = self._loop.call_later(seconds, then, *arguments)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
