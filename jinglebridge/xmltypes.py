@@ -48,8 +48,8 @@ PRINTABLE = "{0}.isprintable()"
 MAX_KNOWN = 256  # numbers up to here are known by their spelling
 
 text = Type(_same, xml_safe)
-line = Type(_line, _same, usual=PRINTABLE)
-word = Type(_word, _same, usual=f"{PRINTABLE} and {{0}} and ' ' not in {{0}}")
+line = Type(_line, str, usual=PRINTABLE)
+word = Type(_word, str, usual=f"{PRINTABLE} and {{0}} and ' ' not in {{0}}")
 
 
 def integer(low: int, high: int) -> Type:
@@ -80,4 +80,4 @@ def one_of(*words: str) -> Type:
             raise ValueError(f"not one of {', '.join(words)}")
         return value
 
-    return Type(parse, _same, known={word: word for word in words})
+    return Type(parse, str, known={word: word for word in words})
