@@ -90,8 +90,9 @@ def _send(turn: Turn, init: dict[str, Any]) -> None:
 
 
 def _send_told(turn: Turn, told: Told) -> None:
-    turn.state.descriptions.remember(told.late, own=True)
-    turn.send_jingle(told.jingle, text=told.text)
+    jingle, late, text = told
+    turn.state.descriptions.remember(late, own=True)
+    turn.send_jingle(jingle, text=text)
 
 
 # --- the peer's

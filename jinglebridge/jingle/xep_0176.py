@@ -16,7 +16,7 @@ from jinglebridge.jingle.xep_0320 import FINGERPRINT, Fingerprint
 from jinglebridge.jingle.xep_0343 import CHANNEL, SCTPMAP, Channel, Sctpmap
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import CandidateLine, candidate, words
-from jinglebridge.values import frozen
+from jinglebridge.values import frozen, maker
 from jinglebridge.xml import PRINTABLE, Attr, Child, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of
 
 NS = "urn:xmpp:jingle:transports:ice-udp:1"
@@ -138,6 +138,9 @@ _TABLES = Tables(NS)
 CANDIDATE, REMOTE_CANDIDATE, TRANSPORT = _TABLES.candidate, _TABLES.remote_candidate, _TABLES.transport
 
 
+_candidate = maker(Candidate)
+
+
 def candidate_text(c: Candidate) -> str:
     """The <candidate/> as it stands in a <transport/>."""
     return CANDIDATE.writer(NS)(c)
@@ -156,7 +159,7 @@ def candidate_from_line(line: CandidateLine, id: str) -> Candidate | None:
     if related is None or related_port is None or not _is_pair(related, related_port):
         related = related_port = None
     tcptype = more.get("tcptype") if protocol == "tcp" else None
-    return Candidate(
+    return _candidate(
         line.component,
         foundation,
         ip,

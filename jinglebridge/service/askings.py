@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from jinglebridge.calls import events as ev
+from jinglebridge.values import maker
 from jinglebridge.web import messages as m
+
+_made = maker(ev.Gathered)
 
 
 def _gathered(frame: m.AddCandidate) -> ev.Gathered:
@@ -14,7 +17,7 @@ def _gathered(frame: m.AddCandidate) -> ev.Gathered:
     if c is None:
         return ev.Gathered(frame.call, None)
     fields = {"candidate": c.candidate, "sdpMid": c.sdpMid, "sdpMLineIndex": c.sdpMLineIndex, "usernameFragment": c.usernameFragment}
-    return ev.Gathered(frame.call, fields)
+    return _made(frame.call, fields)
 
 
 _EVENTS: dict[type[m.Request], Callable[[Any], ev.EndpointEvent]] = {

@@ -21,8 +21,11 @@ from jinglebridge.translate.policy import PeerPolicy
 from jinglebridge.translate.side import LINE, Side
 from jinglebridge.translate.tails import candidate_tail, candidate_with_tails
 from jinglebridge.translate.trickle import candidate_from_sdp, ufrag_of
+from jinglebridge.values import maker
 
 Init = dict[str, Any]  # RTCIceCandidateInit
+
+_transport, _content, _jingle = maker(IceUdpTransport), maker(Content), maker(Jingle)
 
 
 class Late(NamedTuple):
@@ -40,12 +43,7 @@ class Late(NamedTuple):
         return Content(self.name, transport=transport, unknown=written(SdpExtras(candidates=self.tails)))
 
 
-class Told(NamedTuple):
-    """A transport-info with one candidate, or with the end of them. `text`: `jingle_text(jingle)`."""
-
-    jingle: Jingle
-    late: Late
-    text: str
+Told = tuple[Jingle, Late, str]  # a transport-info with one candidate, or with the end of them, and `jingle_text` of it
 
 
 @dataclass(slots=True)
@@ -117,11 +115,11 @@ class Outline:
         return self._info(part, Late(part.name, complete=True))
 
     def _info(self, part: Part, late: Late) -> Told:
-        transport = IceUdpTransport(part.ufrag, part.pwd, candidates=late.candidates, gathering_complete=late.complete)
+        transport = _transport(part.ufrag, part.pwd, candidates=late.candidates, gathering_complete=late.complete)
         unknown = written(SdpExtras(candidates=late.tails)) if late.tails else ()
-        content = Content(part.name, part.creator, transport=transport, unknown=unknown)
-        jingle = Jingle("transport-info", self.sid, contents=(content,))
-        return Told(jingle, late, _text(part, late, jingle))
+        content = _content(part.name, part.creator, transport=transport, unknown=unknown)
+        jingle = _jingle("transport-info", self.sid, contents=(content,))
+        return jingle, late, _text(part, late, jingle)
 
     def _section(self, init: Init) -> Part | None:
         """The content of a candidate: by mid, else by index. None if its section is no content; Refused if there is no such section."""
