@@ -12,6 +12,7 @@ from typing import Any
 
 from jinglebridge.kept import Kept
 from jinglebridge.xmltext import escaped, special, write_element, xml_safe
+from jinglebridge.xmltypes import same
 
 Writer = Callable[[Any], str]
 
@@ -60,9 +61,10 @@ class Code:
         v = f"v{len(self.lines)}"
         self.lines.append(f"{v} = obj.{field}")
         made: list[str] = []
+        if not plain and format is not same:
+            made.append(f"{v} = {'str' if format is str else self.name(format)}({v})")
         if not plain:
             # Most values are letters and digits, which is seen sooner than that nothing in them is special.
-            made.append(f"{v} = {'str' if format is str else self.name(format)}({v})")
             made.append(f"if not {v}.isalnum() and special({v}) is not None: {v} = escaped({v})")
         text = f' {name}="{{{v}}}"'
         if always and default is not None:  # it has a value, so it needs no piece of its own

@@ -89,7 +89,9 @@ class Outline:
         part = self._section(init)
         if part is None:
             return None
-        text = "" if init.get("candidate") is None else init["candidate"]
+        text = init.get("candidate")
+        if text is None:
+            text = ""
         if not isinstance(text, str):
             raise Refused("not a candidate: a string is expected", rule="J-151")
         if (ufrag_of(text) or init.get("usernameFragment") or part.ufrag) != part.ufrag or part.room <= 0:
