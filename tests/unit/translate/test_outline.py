@@ -73,6 +73,15 @@ def test_the_text_of_each_candidate_is_that_of_its_transport_info(extensions):
     assert end[2] == jingle_text(end[0]) and "gathering-complete" in end[2]
 
 
+def test_no_candidate_is_the_end_and_what_is_no_text_is_refused():
+    side, _ = pair()
+    seen = outline(side)
+    end = seen.tell(HOST | {"candidate": None})
+    assert end is not None and end[1].complete and end == seen.tell({"sdpMid": "0"})
+    with pytest.raises(Refused, match="string"):
+        seen.tell(HOST | {"candidate": 5})
+
+
 def test_more_than_is_remembered_is_still_heard():
     _, two = pair()
     seen = outline(two)
