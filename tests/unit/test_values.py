@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, fields, is_datacl
 
 import pytest
 
-from jinglebridge.values import frozen
+from jinglebridge.values import frozen, maker
 
 
 @frozen
@@ -62,3 +62,13 @@ def test_copies_are_equal_and_of_the_same_class() -> None:
     for other in (replace(made), copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
         assert other.__class__ is Quick and other == made and other.aside == (3,)
     assert replace(made, one=2) == Quick(2, "c")
+
+
+def test_a_maker_makes_what_a_call_makes() -> None:
+    make = maker(Quick)
+    for made, called in ((make(1), Quick(1)), (make(1, "c", (3,)), Quick(1, "c", (3,))), (make(two="c", one=2), Quick(2, "c"))):
+        assert made == called and made.aside == called.aside and made.__class__ is Quick and repr(made) == repr(called)
+        with pytest.raises(FrozenInstanceError):
+            made.one = 5  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        make(three=3)  # type: ignore[call-arg]
