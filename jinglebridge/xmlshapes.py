@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from jinglebridge.errors import BadRequest
+from jinglebridge.kept import MAX_LENGTH
 from jinglebridge.printable import printable
 from jinglebridge.xmlpieces import clark, start
 from jinglebridge.xmlread import Found, Node, Reader, Shape
@@ -50,11 +51,11 @@ def read(table: Reader, source: str) -> Any:
 def learn(table: Reader, source: str) -> None:
     """Remember the shape of `source`, which was read strictly."""
     parts, key, quote = _cut(source)
-    if key in table.shapes or ("'" if quote == '"' else '"') in key:
-        return  # with quotes of two kinds the shape would hold values
+    if key in table.shapes or len(key) > MAX_LENGTH or ("'" if quote == '"' else '"') in key:
+        return  # with quotes of two kinds what seems to be the shape holds values
     tags = _tags(source, quote)
     if not tags:
-        return  # and with text what was said
+        return
     try:
         shape = _Learner(parts, tags).shape(table)
     except _Odd:
@@ -119,7 +120,7 @@ class _Learner:
 
 
 def _tags(source: str, quote: str) -> list[Tag]:
-    """All tags of the text, none if there is anything between them."""
+    """All tags of the text; none if there is something between them, since that would be in the shape as well."""
     found: list[Tag] = []
     first = 1
     for piece in source.split("<")[1:]:

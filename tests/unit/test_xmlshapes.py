@@ -108,12 +108,13 @@ def test_a_text_that_only_looks_like_it_is_judged_for_itself(old: str, new: str)
     compare(JINGLE, INFO.replace(old, new, 1))
 
 
-def test_long_texts_are_not_looked_at(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_long_has_no_shape():
     JINGLE.reader.shapes.clear()
     assert JINGLE.read_plain(INFO.replace("sid='s'", f"sid='{'s' * 200}'")) is not None and len(JINGLE.reader.shapes) == 1
-    candidates = "".join(f"<candidate id='{number:0200}'/>" for number in range(10))
-    assert JINGLE.read_plain(INFO.replace("</transport>", candidates + "</transport>")) is not None
-    assert len(JINGLE.reader.shapes) == 1
+    for candidate, count in (("<candidate id='{:0200}'/>", 10), ("<candidate id='{}'/>", 50)):  # a long text, and a long shape
+        candidates = "".join(candidate.format(number) for number in range(count))
+        assert JINGLE.read_plain(INFO.replace("</transport>", candidates + "</transport>")) is not None
+        assert len(JINGLE.reader.shapes) == 1
 
 
 def test_a_shape_holds_nothing_of_a_call():
