@@ -34,7 +34,7 @@ MAX_HELD = 1024 * 1024  # bytes without a single tag: not a stream that we could
 class Component(ComponentXMPP):  # type: ignore[misc]
     """One connection. `on_stanza(element)`, `on_up()` and `on_down(condition)` are called from the event loop.
 
-    `on_plain(iq)` gets IQs of the plainest kind as text first; False: it wants the element.
+    `on_plain(head, id, payload)` gets IQs of the plainest kind as text first; False: it wants the element.
 
     `condition` is the stream error's (RFC 6120 §4.9.3) or "" when the connection just broke.
     """
@@ -43,7 +43,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         super().__init__(domain, secret)
         self.domain = domain
         self.on_stanza: Callable[[ET.Element], None] = lambda element: None
-        self.on_plain: Callable[[framing.Iq], bool] = lambda iq: False
+        self.on_plain: Callable[[framing.Head, str, str], bool] = lambda head, id, payload: False
         self.on_up: Callable[[], None] = lambda: None
         self.on_down: Callable[[str], None] = lambda condition: None
         self.up = False
@@ -139,8 +139,8 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         at = 0
         while at < len(text):
             found = framing.iq(text, at) if self._plain and self.xml_depth == 1 and self.up else None
-            if found is not None and self._read(found):
-                at = found.end
+            if found is not None and self._read(*found[:3]):
+                at = found[3]
             else:
                 begin, at = at, text.find(framing.NEXT, at) + 1 or len(text)
                 self._parse(text[begin:at])
@@ -158,9 +158,9 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         future: asyncio.Future[Any] = super().disconnect(*args, **options)
         return future
 
-    def _read(self, iq: framing.Iq) -> bool:
+    def _read(self, head: framing.Head, id: str, payload: str) -> bool:
         try:
-            return self.on_plain(iq)
+            return self.on_plain(head, id, payload)
         except Exception:
             log.exception("stanza-handler-failed")
             return True

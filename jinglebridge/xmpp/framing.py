@@ -7,31 +7,28 @@ its payload is taken only by who has read it as one whole element.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from functools import lru_cache
 from typing import NamedTuple
 
-from jinglebridge.kept import Kept
+from jinglebridge.errors import BadRequest
+from jinglebridge.xmpp.stanza import prepare
 
 LONGEST = 64 * 1024  # characters of a stanza that is read here
+LONGEST_HEAD = 1000  # characters
 NEXT = "><iq "  # what another one may begin with
 
-_WANTED = (" type=", " id=", " from=", " to=")
-_NAMES = frozenset((*_WANTED, " xml:lang="))
+_ATTRIBUTES = r"""(?: (?:from|to|type|xml:lang)=(?:'[^'<>&]*'|"[^"<>&]*"))*"""
+_BEFORE, _BEHIND = re.compile(_ATTRIBUTES).fullmatch, re.compile(f"{_ATTRIBUTES}/?").fullmatch
+_ATTRIBUTE = re.compile(r""" ([a-z:]+)=(['"])(.*?)\2""").findall
 _LAST = re.compile(r"""<[^'"]*(?:'[^']*'[^'"]*|"[^"]*"[^'"]*)*>""").fullmatch
-_Values = Callable[[Sequence[str]], tuple[str, str, str, str]]
-_heads: Kept[str, _Values | None] = Kept()  # by all of a head that is no value
 
 
-class Iq(NamedTuple):
-    """`payload`: a <jingle/>, by its beginning; "" if there is none. `end`: where the next stanza begins. Addresses are as they came."""
+class Head(NamedTuple):
+    """What the start tag of an IQ says beside its id; the addresses are prepared."""
 
     type: str
-    id: str
     sender: str
     to: str
-    payload: str
-    end: int
 
 
 def ends_whole(text: str) -> bool:
@@ -39,40 +36,38 @@ def ends_whole(text: str) -> bool:
     return "<!" not in text and "<?" not in text and _LAST(text, text.rfind("<")) is not None
 
 
-def iq(text: str, at: int) -> Iq | None:
-    """The IQ that begins at `at`, if it is plain."""
+def iq(text: str, at: int) -> tuple[Head, str, str, int] | None:
+    """The IQ that begins at `at`, if it is plain: its head, its id, its payload and where the next stanza begins.
+
+    The payload is a <jingle/> by its beginning, or "" if there is none.
+    """
     if not text.startswith("<iq ", at):
         return None
     close = text.find(">", at)
-    head = text[at + 3 : close]
-    values = _values(head)
-    if values is None:
+    begin = text.find(" id=", at, close) + 5  # behind the quote
+    end = text.find(text[begin - 1], begin, close)
+    if begin < 5 or end < 0 or close - at > LONGEST_HEAD:
         return None
-    if head[-1] == "/":
-        return Iq(*values, "", close + 1)
+    id, head = text[begin:end], _head(text[at + 3 : begin - 5], text[begin - 1], text[end + 1 : close])
+    if head is None or "&" in id or "<" in id or not id.isprintable():
+        return None
+    if text[close - 1] == "/":
+        return head, id, "", close + 1
     end = text.find("</iq>", close)
     if end < 0 or end - at > LONGEST or not text.startswith("<jingle ", close + 1):
         return None
-    return Iq(*values, text[close + 1 : end], end + 5)
+    return head, id, text[close + 1 : end], end + 5
 
 
-def _values(head: str) -> tuple[str, str, str, str] | None:
-    """Type, id, sender and addressee in the start tag of an IQ, if it has no other attributes."""
-    quote = '"' if '"' in head else "'"
-    parts = head.split(quote)
-    shape = quote.join(parts[::2])
-    if shape not in _heads:
-        _heads.keep(shape, _order(shape.split(quote)), len(shape))
-    values = _heads.get(shape)
-    if values is None or not len(parts) % 2 or "&" in head or "<" in head or len(head) > LONGEST or not head.isprintable():
+@lru_cache(maxsize=1024)
+def _head(before: str, quote: str, behind: str) -> Head | None:
+    """The start tag of an IQ by what stands before and behind its id; None if it is not plain. It is the same all through a call."""
+    whole = before + behind
+    found = _ATTRIBUTE(whole)
+    known = {name: value for name, _, value in found}
+    if quote not in "'\"" or not _BEFORE(before) or not _BEHIND(behind) or len(known) < len(found) or not whole.isprintable():
         return None
-    return values(parts)
-
-
-def _order(shape: list[str]) -> _Values | None:
-    """Where the values are in a start tag of that shape; None if it is not plain."""
-    *names, end = shape
-    known = set(names)
-    if end not in ("", "/") or len(known) < len(names) or not known.issuperset(_WANTED) or not known <= _NAMES:
+    try:
+        return Head(known["type"], prepare(known["from"]), prepare(known["to"]))
+    except (KeyError, BadRequest):
         return None
-    return itemgetter(*[2 * names.index(name) + 1 for name in _WANTED])

@@ -20,7 +20,7 @@ from jinglebridge.errors import BadRequest, ProtocolError, ResourceConstraint, S
 from jinglebridge.values import frozen
 from jinglebridge.xml import to_text
 from jinglebridge.xmpp import guard
-from jinglebridge.xmpp.framing import Iq
+from jinglebridge.xmpp.framing import Head
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.stanza import NS, Send, Stanza, error_reply, prepare, written
 
@@ -72,21 +72,22 @@ class Router:
         if stanza is not None:
             self._guarded(stanza, self._handle)
 
-    def route_plain(self, iq: Iq) -> bool:
+    def route_plain(self, head: Head, id: str, payload: str) -> bool:
         """Handle an IQ that is still text: a Jingle set, or an empty result. False: nothing was done, `route` shall have it."""
-        if len(iq.payload) > FEW and iq.payload.count("<") > guard.MAX_ELEMENTS:
+        type, sender, to = head
+        if not id or not self._ours(sender, to) or self.blocked(sender):
             return False
-        stanza = self._addressed("iq", iq.type, iq.id, iq.sender, iq.to, NOTHING)
-        if stanza is None or not stanza.id or self.blocked(stanza.sender):
-            return False
-        if iq.payload:
-            return stanza.type == "set" and self._jingle(stanza, iq.payload)
-        if stanza.type != "result":
+        stanza = Stanza("iq", type, id, sender, to, NOTHING)
+        if payload:
+            return type == "set" and self._jingle(stanza, payload)
+        if type != "result":
             return False
         self._guarded(stanza, self._iq)
         return True
 
     def _jingle(self, stanza: Stanza, text: str) -> bool:
+        if len(text) > FEW and text.count("<") > guard.MAX_ELEMENTS:
+            return False
         try:
             answer = self.jingle(self._unseen(self._met(stanza)), text)
         except Exception as problem:
@@ -113,21 +114,19 @@ class Router:
         elif stanza.kind == "presence":
             self.presence(self._met(stanza))
 
-    def _addressed(self, kind: str, type: str, id: str, sender: str, to: str, element: ET.Element) -> Stanza | None:
-        """The stanza, if it has a sender and is for us."""
-        try:
-            sender, to = prepare(sender), prepare(to)
-        except BadRequest:
-            return None
-        if not sender or to.partition("/")[0].rpartition("@")[2] != self.domain:
-            return None
-        return Stanza(kind, type, id, sender, to, element)
+    def _ours(self, sender: str, to: str) -> bool:
+        """Does it have a sender, and is it for us?"""
+        return bool(sender) and to.partition("/")[0].rpartition("@")[2] == self.domain
 
     def _read(self, element: ET.Element) -> Stanza | None:
-        type, id, sender, to = map(element.attrib.get, ("type", "id", "from", "to"), ("",) * 4)
-        stanza = self._addressed(element.tag.rpartition("}")[2], type, id, sender, to, element)
-        if stanza is None:
+        get = element.attrib.get
+        try:
+            sender, to = prepare(get("from", "")), prepare(get("to", ""))
+        except BadRequest:
             return None
+        if not self._ours(sender, to):
+            return None
+        stanza = Stanza(element.tag.rpartition("}")[2], get("type", ""), get("id", ""), sender, to, element)
         if self.blocked(stanza.sender):
             if stanza.kind == "iq" and stanza.type in ("get", "set") and stanza.id:
                 self._send(error_reply(stanza, ServiceUnavailable("")))  # as if nobody were here; J-252

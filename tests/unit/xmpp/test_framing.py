@@ -40,14 +40,22 @@ MESSAGE = f"<message to='b@{DOMAIN}/w' from='a@x/r'><body>text</body></message>"
 @pytest.mark.parametrize("payload", [JINGLE, INFO])
 def test_a_jingle_set_is_read(payload: str, quote: str):
     text = IQ.replace(JINGLE, payload).replace("'", quote)
-    for _ in range(2):  # the second time the shape of its head is known
+    for _ in range(2):  # the second time its head is known
         found = framing.iq("x" + text + RESULT, 1)
-        assert found == ("set", "q1", "a@x/r", f"b@{DOMAIN}/w", payload.replace("'", quote), len(text) + 1)
-        assert plain_jingle(found.payload) == parse_jingle(ET.fromstring(payload))
+        assert found == (("set", "a@x/r", f"b@{DOMAIN}/w"), "q1", payload.replace("'", quote), len(text) + 1)
+        assert plain_jingle(found[2]) == parse_jingle(ET.fromstring(payload))
 
 
 def test_an_empty_result_is_read():
-    assert framing.iq(RESULT + IQ, 0) == ("result", "q1", "a@x/r", f"b@{DOMAIN}/w", "", len(RESULT))
+    head = ("result", "a@x/r", f"b@{DOMAIN}/w")
+    assert framing.iq(RESULT + IQ, 0) == (head, "q1", "", len(RESULT))
+    first = RESULT.replace(" id='q1'", "").replace("<iq", "<iq id='1\"'")
+    assert framing.iq(first, 0) == (head, '1"', "", len(RESULT))
+
+
+def test_addresses_are_prepared():
+    found = framing.iq(RESULT.replace("a@x/r", "A@X/Ré"), 0)
+    assert found is not None and found[0].sender == "a@x/Ré"
 
 
 @pytest.mark.parametrize(
@@ -67,11 +75,17 @@ def test_an_empty_result_is_read():
         ("id='q1'", "id='q\x011'"),
         ("id='q1'", "id='q<1'"),
         ("id='q1'", "id='q>1'"),
-        ("id='q1'", "id='q\"1'"),
         ("id='q1'", "id = 'q1'"),
         ("id='q1'", "id='q1' "),
         ("id='q1'", "id='q1"),
-        ("id='q1'", f"id='{'q' * 64 * 1024}'"),
+        ("id='q1'", f"id='{'q' * 1000}'"),
+        ("id='q1'", "id=q1"),
+        ("id='q1'", "'id='q1'"),
+        ("id='q1'", ""),
+        ("id='q1'", "id='q1' id='q2'"),
+        ("to='b", "to='x id='y'' to='b"),
+        ("to='b", "xml:lang=' id='y'' to='b"),
+        ("from='a@x/r'", "from='@'"),
         ("<jingle ", "<query/><jingle "),
         ("<jingle ", "<jinglee "),
         ("<payload-type id='0'", f"<payload-type id='{'0' * 64 * 1024}'"),
@@ -89,9 +103,9 @@ async def test_order_is_kept_and_each_stanza_comes_once():
     came: list[str] = []
     made.on_stanza = lambda element: came.append(element.get("id", element.tag.rpartition("}")[2]))
 
-    def plain(iq: framing.Iq) -> bool:
-        came.append(f"{iq.type} {iq.id}")
-        return iq.id != "no"
+    def plain(head: framing.Head, id: str, payload: str) -> bool:
+        came.append(f"{head.type} {id}")
+        return id != "no"
 
     made.on_plain = plain
     made.data_received("".join((RESULT, IQ, MESSAGE, IQ.replace("q1", "no"), MESSAGE, MESSAGE, SHORT)).encode())
@@ -102,7 +116,7 @@ async def test_inside_another_stanza_nothing_is_taken_for_one():
     made, _ = component()
     came: list[ET.Element] = []
     made.on_stanza = came.append
-    made.on_plain = lambda iq: 1 / 0  # type: ignore[return-value]
+    made.on_plain = lambda *_: 1 / 0  # type: ignore[return-value]
     made.data_received(f"<message from='a@x' to='b@{DOMAIN}'><forwarded>".encode())
     made.data_received(f"{IQ}</forwarded></message>".encode())
     assert len(came) == 1 and came[0][0][0].get("id") == "q1"
@@ -111,7 +125,7 @@ async def test_inside_another_stanza_nothing_is_taken_for_one():
 @pytest.mark.parametrize("odd", [b"<!-- x>", b"<?x >"])
 async def test_nor_in_a_comment_between_stanzas(odd: bytes):
     made, _ = component()
-    made.on_plain = lambda iq: 1 / 0  # type: ignore[return-value]
+    made.on_plain = lambda *_: 1 / 0  # type: ignore[return-value]
     came: list[ET.Element] = []
     made.on_stanza = came.append
     made.data_received(odd)
@@ -124,7 +138,7 @@ async def test_nor_in_a_comment_between_stanzas(odd: bytes):
 async def test_behind_the_end_of_the_stream_nothing_is_read(end: str):
     made, _ = component()
     came: list[str] = []
-    made.on_plain = lambda iq: came.append(iq.id) or True  # type: ignore[func-returns-value]
+    made.on_plain = lambda head, id, payload: came.append(id) or True  # type: ignore[func-returns-value]
     made.on_stanza = lambda element: came.append("")
     made.data_received(f"{RESULT}{end}{RESULT}".encode())
     made.data_received(RESULT.encode())
@@ -133,7 +147,7 @@ async def test_behind_the_end_of_the_stream_nothing_is_read(end: str):
 
 async def test_bytes_that_are_not_text_are_left_to_the_parser():
     made, _ = component()
-    made.on_plain = lambda iq: 1 / 0  # type: ignore[return-value]
+    made.on_plain = lambda *_: 1 / 0  # type: ignore[return-value]
     made.data_received(RESULT.encode().replace(b"q1", b"q\xff"))
     assert made.parser is None, "it has ended the stream"
 
@@ -142,7 +156,7 @@ async def test_a_handler_that_fails_takes_nothing_with_it():
     made, _ = component()
     came: list[ET.Element] = []
     made.on_stanza = came.append
-    made.on_plain = lambda iq: 1 / 0  # type: ignore[return-value]
+    made.on_plain = lambda *_: 1 / 0  # type: ignore[return-value]
     made.data_received(f"{IQ}{MESSAGE}".encode())
     assert [e.tag.rpartition("}")[2] for e in came] == ["message"] and made.up
 
