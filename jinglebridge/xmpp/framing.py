@@ -13,6 +13,7 @@ from typing import NamedTuple
 from jinglebridge.errors import BadRequest
 from jinglebridge.xmpp.stanza import prepare
 
+LONG = 2000  # characters; a shorter text with quotes of two kinds, which no server writes, costs more to read here than in a tree
 LONGEST = 64 * 1024  # characters of a stanza that is read here
 LONGEST_HEAD = 1000  # characters
 NEXT = "><iq "  # what another one may begin with
@@ -56,7 +57,10 @@ def iq(text: str, at: int) -> tuple[Head, str, str, int] | None:
     end = text.find("</iq>", close)
     if end < 0 or end - at > LONGEST or not text.startswith("<jingle ", close + 1):
         return None
-    return head, id, text[close + 1 : end], end + 5
+    payload = text[close + 1 : end]
+    if len(payload) < LONG and ('"' if text[begin - 1] == "'" else "'") in payload:
+        return None
+    return head, id, payload, end + 5
 
 
 @lru_cache(maxsize=1024)

@@ -53,6 +53,11 @@ def test_an_empty_result_is_read():
     assert framing.iq(first, 0) == (head, '1"', "", len(RESULT))
 
 
+def test_a_short_text_with_quotes_of_two_kinds_is_left_to_the_parser():
+    assert framing.iq(SHORT, 0) is not None and framing.iq(SHORT.replace("'c'", '"c"'), 0) is None
+    assert framing.iq(IQ.replace("'codec1'", '"codec1"'), 0) is not None
+
+
 def test_addresses_are_prepared():
     found = framing.iq(RESULT.replace("a@x/r", "A@X/Ré"), 0)
     assert found is not None and found[0].sender == "a@x/Ré"
