@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from jinglebridge import xmlpieces
+from jinglebridge import xmlpieces, xmlshapes
 from jinglebridge.errors import BadRequest, InvalidState
 from jinglebridge.kept import Kept
 from jinglebridge.xmlcode import Code, Writer
@@ -96,6 +96,16 @@ class Element(Generic[T]):
 
     def read_plain(self, source: str, whole: str = "") -> T | None:
         """As `read`, but None where the text is not plain."""
+        if len(source) > xmlshapes.MOST:
+            return self._by_pieces(source, whole)
+        value: T | None = xmlshapes.read(self.reader, source)
+        if value is None:
+            value = self._by_pieces(source, whole)
+            if value is not None:
+                xmlshapes.learn(self.reader, source)
+        return value
+
+    def _by_pieces(self, source: str, whole: str) -> T | None:
         try:
             value: T = xmlpieces.read(self.reader, source, whole)
         except xmlpieces.Unsure:

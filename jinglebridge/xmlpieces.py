@@ -41,7 +41,7 @@ def read(table: Reader, source: str, whole: str) -> Any:
     parts, text = cut(next(pieces, ""))
     tag, names, empty = start(parts)
     attributes = dict(zip(names, parts[1::2], strict=True))
-    if _clark(attributes.pop("xmlns", ""), tag) != table.clark:
+    if clark(attributes.pop("xmlns", ""), tag) != table.clark:
         raise Unsure
     children = () if empty else _inside(table, pieces)
     if next(pieces, None) is not None:
@@ -98,7 +98,7 @@ def start(parts: list[str]) -> tuple[str, list[str], bool]:
     return tag, names, end == "/"
 
 
-def _clark(ns: str, tag: str) -> str:
+def clark(ns: str, tag: str) -> str:
     return f"{{{ns}}}{tag}" if ns else tag
 
 
@@ -137,7 +137,7 @@ def _whole(table: Reader, piece: str) -> Pair | None:
 def _child(table: Reader, piece: str, pieces: Iterator[str]) -> Pair | None:
     """The pair of one child; None if it is of no interest. Raises Unsure."""
     if piece[-1:] == ">":
-        parts, text = piece.split('"'), ""
+        parts, text = piece.split('"' if '"' in piece else "'"), ""
     else:
         parts, text = cut(piece)
     shape, at, ns, part, reader, make, values, empty, lenient, keep = table.plans.get((parts[0], len(parts)), _NO_PLAN)
@@ -162,7 +162,7 @@ def _plan(table: Reader, piece: str, parts: list[str]) -> Plan | None:
     index = {name: 2 * number + 1 for number, name in enumerate(names)}
     at = index.get("xmlns", 0)
     ns = parts[at] if at else table.ns
-    place = table.places.get(_clark(ns, tag))
+    place = table.places.get(clark(ns, tag))
     if place is None or place.table is None:
         return None
     values = itemgetter(*[index.get(name, -1) for name in place.table.attributes])
@@ -190,7 +190,7 @@ def _tree(
     ns = attributes.pop("xmlns", ns)
     if depth > DEEPEST or (ns and not _NAMESPACE(ns)):
         raise Unsure
-    el = ET.Element(_clark(ns, tag), attributes)
+    el = ET.Element(clark(ns, tag), attributes)
     if empty:
         return el
     el.text = text or None

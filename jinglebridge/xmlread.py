@@ -27,6 +27,8 @@ Pair = tuple[int, Any]
 Found = dict[int, list[Any]]  # values by part
 # Attributes in the order of `Reader.attributes` (None: absent), text, children (anything empty: there are none).
 Make = Callable[[Sequence[str | None], str | None, Found | tuple[()]], Any]
+# Takes the attributes as `Make` wants them from the parts of a tag, or of a whole text, that was cut at its quotes.
+Values = Callable[[Sequence[str | None]], tuple[str | None, ...]]
 
 
 class Place(NamedTuple):
@@ -42,8 +44,8 @@ class Place(NamedTuple):
 class Plan(NamedTuple):
     """What a tag of a certain shape (all of it that is no value) is.
 
-    `at`: the part between its quotes that is its namespace `ns` (0: that of its parent); `values`: takes the attributes as `Make`
-    wants them from those parts; `keep`: the tag is the whole element, and may be remembered.
+    `at`: the part between its quotes that is its namespace `ns` (0: that of its parent); `keep`: the tag is the whole element, and may be
+    remembered.
     """
 
     shape: list[str]
@@ -52,17 +54,38 @@ class Plan(NamedTuple):
     part: int
     reader: Reader
     make: Make
-    values: Callable[[Sequence[str | None]], tuple[str | None, ...]]
+    values: Values
     empty: bool
     lenient: bool
     keep: bool
+
+
+class Node(NamedTuple):
+    """An element of a `Shape`: how it is read, and as which part of its parent."""
+
+    part: int
+    lenient: bool
+    make: Make
+    values: Values
+    children: tuple[Node, ...]
+
+
+class Shape(NamedTuple):
+    """What all texts are that are the same but for the values of attributes (see `xmlshapes`).
+
+    `tags`: how many "<" there are; `namespaces`: the parts that are an ``xmlns``, and which.
+    """
+
+    root: Node
+    tags: int
+    namespaces: tuple[tuple[int, str], ...]
 
 
 class Reader:
     """One Element table, ready to read.
 
     `known`: pairs of kept children by their text; `plans`: what children are by the beginning and the length of the shape of their tag, of
-    which the last one counts (see `xmlpieces`).
+    which the last one counts (see `xmlpieces`); `shapes`: how whole texts are read, None where only `xmlpieces` can.
     """
 
     def __init__(self, element: Element[Any]) -> None:
@@ -73,6 +96,7 @@ class Reader:
         self.unknown: int | None = None
         self.known: Kept[str, Pair] = Kept()
         self.plans: Kept[tuple[str, int], Plan] = Kept()
+        self.shapes: Kept[str, Shape | None] = Kept()
         attributes = [name for part in element.parts if isinstance(part, Attr) for name in dict.fromkeys((part.name, part.alias))]
         self.attributes = (*attributes, "", "")  # "" is no attribute; of two and more `itemgetter` gives a tuple
         inner = [part for part in element.parts if not isinstance(part, Attr | Text)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "jinglebridge"
-XML = ("kept", "printable", "values", "xml", "xmlcode", "xmlparts", "xmlpieces", "xmlread", "xmltext", "xmltypes")
+XML = ("kept", "printable", "values", "xml", "xmlcode", "xmlparts", "xmlpieces", "xmlread", "xmlshapes", "xmltext", "xmltypes")
 CORE = {"errors", "jid", *XML, "sdp", "jingle", "translate", "calls"}
 SHELLS = {"xmpp", "web", "store", "media"}
 BELOW: dict[str, set[str]] = {"errors": set(), "sdp": {"errors", "kept", "printable"}} | {name: {"errors", *XML} for name in XML}

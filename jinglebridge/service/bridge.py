@@ -91,7 +91,7 @@ class Bridge:
         self.requests = Requests(self.component.send)
         self.router = Router(domain, self.component.send, self.requests)
         self.component.on_stanza = self.router.route
-        self.component.on_jingle = self.router.route_jingle
+        self.component.on_plain = self.router.route_plain
         address = Address(config.xmpp.host, config.xmpp.port, certificates.to_component(config.xmpp))
         self.link = Link(self.component, address, start_timeout=config.xmpp.start_timeout)
         self.peers = Peers(self.requests)

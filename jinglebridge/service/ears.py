@@ -48,7 +48,10 @@ class Ears:
     def jingle_text(self, stanza: Stanza, text: str) -> Answer | None:
         """The same for one that is still text; None if it is not plain."""
         jingle = plain_jingle(text)
-        return None if jingle is None else self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, text))
+        if jingle is None:
+            return None
+        # Candidates are in the timeline already, as the page gets them.
+        return self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, "" if jingle.action == "transport-info" else text))
 
     def _heard(self, event: ev.JingleReceived) -> Answer:
         try:

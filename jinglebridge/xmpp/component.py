@@ -34,7 +34,7 @@ MAX_HELD = 1024 * 1024  # bytes without a single tag: not a stream that we could
 class Component(ComponentXMPP):  # type: ignore[misc]
     """One connection. `on_stanza(element)`, `on_up()` and `on_down(condition)` are called from the event loop.
 
-    `on_jingle(attributes, text)` gets long Jingle IQs as text first; False: it wants the element.
+    `on_plain(head, id, payload)` gets IQs of the plainest kind as text first; False: it wants the element.
 
     `condition` is the stream error's (RFC 6120 §4.9.3) or "" when the connection just broke.
     """
@@ -43,12 +43,13 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         super().__init__(domain, secret)
         self.domain = domain
         self.on_stanza: Callable[[ET.Element], None] = lambda element: None
-        self.on_jingle: Callable[[dict[str, str], str], bool] = lambda attributes, text: False
+        self.on_plain: Callable[[framing.Head, str, str], bool] = lambda head, id, payload: False
         self.on_up: Callable[[], None] = lambda: None
         self.on_down: Callable[[str], None] = lambda condition: None
         self.up = False
         self.heard = 0.0  # loop time of the last bytes
         self._condition = ""
+        self._plain = False  # the parser stands between two tags, not in a comment
         self._held: list[bytes] = []
         self._held_size = 0
         self._out: list[str] = []  # leaves together at the end of this turn of the loop
@@ -110,11 +111,15 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         COMPAT(expat of Debian 12): it puts off a token that came in pieces until twice as many bytes are there, and Python 3.11.2
         has no `flush`: a stanza split by TCP would lie there until the next one comes.
         """
+        if self.parser is None:
+            return
         self.heard = asyncio.get_running_loop().time()
         end = data.rfind(b">") + 1
         if end:
-            whole = b"".join((*self._held, data[:end]))
-            self._held, self._held_size = [], 0
+            whole = data if end == len(data) else data[:end]
+            if self._held:
+                whole = b"".join((*self._held, whole))
+                self._held, self._held_size = [], 0
             self._whole(whole)
         if end < len(data):
             self._held.append(data[end:])
@@ -124,26 +129,44 @@ class Component(ComponentXMPP):  # type: ignore[misc]
                 self.abort()
 
     def _whole(self, data: bytes) -> None:
-        """Bytes that end with a tag. A long Jingle IQ costs a third of its time when no tree is built."""
-        if len(data) < framing.LONG or framing.TELLING not in data or self.xml_depth != 1 or not self.up:
-            super().data_received(data)
+        """Bytes that end with a tag. An IQ of the plainest kind costs a third of its time when no tree is built."""
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            super().data_received(data)  # which ends the stream
             return
-        for piece in framing.stanzas(data):
-            found = framing.jingle_set(piece) if self.xml_depth == 1 else None
-            if found is None or not self._read(*found):
-                super().data_received(piece)
+        at = 0
+        while at < len(text):
+            found = framing.iq(text, at) if self._plain and self.xml_depth == 1 and self.up else None
+            if found is not None and self._read(*found[:3]):
+                at = found[3]
+            else:
+                begin, at = at, text.find(framing.NEXT, at) + 1 or len(text)
+                self._parse(text[begin:at])
             if self.parser is None:
                 return  # closed meanwhile
 
-    def _read(self, attributes: dict[str, str], text: str) -> bool:
+    def _parse(self, text: str) -> None:
+        super().data_received(text.encode())
+        if not framing.ends_whole(text):
+            self._plain = False
+
+    def disconnect(self, *args: Any, **options: Any) -> asyncio.Future[Any]:
+        """slixmpp calls it after an error of the parser: there is nothing to read any more."""
+        self.parser = None
+        future: asyncio.Future[Any] = super().disconnect(*args, **options)
+        return future
+
+    def _read(self, head: framing.Head, id: str, payload: str) -> bool:
         try:
-            return self.on_jingle(attributes, text)
+            return self.on_plain(head, id, payload)
         except Exception:
             log.exception("stanza-handler-failed")
             return True
 
     def _spawn_event(self, xml: ET.Element) -> None:
         """A whole stanza, before slixmpp makes an object of it. Nothing may escape: asyncio would close the stream."""
+        self._plain = True
         try:
             if xml.tag == f"{{{NS}}}handshake":
                 self.up = True

@@ -1,54 +1,77 @@
-"""Where stanzas end in the bytes of a stream, so that a long one can be read as text, without a tree.
+"""IQs of the plainest kind in the text of a stream: they are read without a tree, which costs a fraction.
 
-Nothing here decides what XML is: what is not of the plainest kind goes to the parser, with all that follows it. That a stanza ends at the
-first ``</iq>`` holds because a server sends well-formed XML, where ``<`` stands for nothing but a tag (comments and CDATA are not plain).
+Nothing here decides what XML is: what is not plain goes to the parser, in order. That a stanza ends at the first ``</iq>`` holds because
+its payload is taken only by who has read it as one whole element.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
-LONG = 2048  # bytes; below that a tree costs no more than reading the text
-TELLING = b"<payload-type "  # bytes without one hold no description, and are not worth cutting
+from jinglebridge.errors import BadRequest
+from jinglebridge.xmpp.stanza import prepare
 
-_START = re.compile(rb"<(iq|message|presence) [^<>]*?(/?)>").match
-_VALUE = r"(?:'[^'<>&]*'|\"[^\"<>&]*\")"
-_JINGLE_SET = re.compile(rf"<iq((?: [a-z:]+={_VALUE})+)>(<jingle .*</jingle>)</iq>", re.DOTALL).fullmatch
-_ATTRIBUTE = re.compile(r" ([a-z:]+)=['\"]([^'\"]*)['\"]").findall
+LONG = 2000  # characters; a shorter text with quotes of two kinds, which no server writes, costs more to read here than in a tree
+LONGEST = 64 * 1024  # characters of a stanza that is read here
+LONGEST_HEAD = 1000  # characters
+NEXT = "><iq "  # what another one may begin with
 
-
-def stanzas(data: bytes) -> Iterator[bytes]:
-    """The stanzas in `data`, which begins where one begins; the last piece is what is not plain, or not there yet."""
-    at = 0
-    while at < len(data):
-        start = _START(data, at)
-        if start is None:
-            break
-        end = start.end()
-        if not start[2]:
-            close = b"</%b>" % start[1]
-            end = data.find(close, end) + len(close)
-            inside = data[at:end]
-            if end < len(close) or inside.count(b"<" + start[1]) != 1 or b"<!" in inside or b"<?" in inside:
-                break
-        yield data[at:end]
-        at = end
-    if at < len(data):
-        yield data[at:]
+_ATTRIBUTES = r"""(?: (?:from|to|type|xml:lang)=(?:'[^'<>&]*'|"[^"<>&]*"))*"""
+_BEFORE, _BEHIND = re.compile(_ATTRIBUTES).fullmatch, re.compile(f"{_ATTRIBUTES}/?").fullmatch
+_ATTRIBUTE = re.compile(r""" ([a-z:]+)=(['"])(.*?)\2""").findall
+_LAST = re.compile(r"""<[^'"]*(?:'[^']*'[^'"]*|"[^"]*"[^'"]*)*>""").fullmatch
 
 
-def jingle_set(stanza: bytes) -> tuple[dict[str, str], str] | None:
-    """Attributes of the IQ and its <jingle/> as text, if `stanza` is a long IQ set of Jingle in plain spelling."""
-    if len(stanza) < LONG or not stanza.startswith(b"<iq "):
+class Head(NamedTuple):
+    """What the start tag of an IQ says beside its id; the addresses are prepared."""
+
+    type: str
+    sender: str
+    to: str
+
+
+def ends_whole(text: str) -> bool:
+    """Is all that follows certainly not in the middle of a tag or a comment? A value may hold a ">"."""
+    return "<!" not in text and "<?" not in text and _LAST(text, text.rfind("<")) is not None
+
+
+def iq(text: str, at: int) -> tuple[Head, str, str, int] | None:
+    """The IQ that begins at `at`, if it is plain: its head, its id, its payload and where the next stanza begins.
+
+    The payload is a <jingle/> by its beginning, or "" if there is none.
+    """
+    if not text.startswith("<iq ", at):
+        return None
+    close = text.find(">", at)
+    begin = text.find(" id=", at, close) + 5  # behind the quote
+    end = text.find(text[begin - 1], begin, close)
+    if begin < 5 or end < 0 or close - at > LONGEST_HEAD:
+        return None
+    id, head = text[begin:end], _head(text[at + 3 : begin - 5], text[begin - 1], text[end + 1 : close])
+    if head is None or "&" in id or "<" in id or not id.isprintable():
+        return None
+    if text[close - 1] == "/":
+        return head, id, "", close + 1
+    end = text.find("</iq>", close)
+    if end < 0 or end - at > LONGEST or not text.startswith("<jingle ", close + 1):
+        return None
+    payload = text[close + 1 : end]
+    if len(payload) < LONG and ('"' if text[begin - 1] == "'" else "'") in payload:
+        return None
+    return head, id, payload, end + 5
+
+
+@lru_cache(maxsize=1024)
+def _head(before: str, quote: str, behind: str) -> Head | None:
+    """The start tag of an IQ by what stands before and behind its id; None if it is not plain. It is the same all through a call."""
+    whole = before + behind
+    found = _ATTRIBUTE(whole)
+    known = {name: value for name, _, value in found}
+    if quote not in "'\"" or not _BEFORE(before) or not _BEHIND(behind) or len(known) < len(found) or not whole.isprintable():
         return None
     try:
-        found = _JINGLE_SET(stanza.decode())
-    except UnicodeDecodeError:
+        return Head(known["type"], prepare(known["from"]), prepare(known["to"]))
+    except (KeyError, BadRequest):
         return None
-    if found is None:
-        return None
-    pairs = _ATTRIBUTE(found[1])
-    attributes = dict(pairs)
-    plain = len(attributes) == len(pairs) and sum(len(name) + len(value) + 4 for name, value in pairs) == len(found[1])
-    return (attributes, found[2]) if plain and attributes.get("type") == "set" and "xmlns" not in attributes else None

@@ -11,26 +11,28 @@ from __future__ import annotations
 
 import asyncio
 import xml.etree.ElementTree as ET
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
 from jinglebridge.errors import BadRequest, ProtocolError, ResourceConstraint, ServiceUnavailable
+from jinglebridge.values import frozen
 from jinglebridge.xml import to_text
 from jinglebridge.xmpp import guard
+from jinglebridge.xmpp.framing import Head
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.stanza import NS, Send, Stanza, error_reply, prepare, written
 
 log = structlog.get_logger()
 
 BODY = f"{{{NS}}}body"
-MAX_TEXT = 64 * 1024  # characters of a <jingle/> that is read without a tree
+FEW = 4 * guard.MAX_ELEMENTS  # characters that cannot be too many elements
 MAX_LATER = 100  # answers that are being looked up
 NOBODY = "\\20"  # a local part that no user can have: XEP-0106 §4.1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The result's payload, and what to do after the result was sent. `later`: the payload has to be looked up first."""
 
@@ -43,10 +45,6 @@ IqHandler = Callable[[Stanza], Answer | None]  # None: the handler answers by it
 Handler = Callable[[Stanza], None]
 TextHandler = Callable[[Stanza, str], Answer | None]  # None: the text is not plain enough
 NOTHING = ET.Element("nothing")  # the element of a stanza that came as text
-
-
-class _Unsure(Exception):
-    """The text of a stanza is not plain enough; nothing was done."""
 
 
 class Router:
@@ -71,54 +69,64 @@ class Router:
     def route(self, element: ET.Element) -> None:
         """Handle one received stanza. Raises nothing."""
         stanza = self._read(element)
-        if stanza is None:
-            return
+        if stanza is not None:
+            self._guarded(stanza, self._handle)
+
+    def route_plain(self, head: Head, id: str, payload: str) -> bool:
+        """Handle an IQ that is still text: a Jingle set, or an empty result. False: nothing was done, `route` shall have it."""
+        type, sender, to = head
+        if not id or not self._ours(sender, to) or self.blocked(sender):
+            return False
+        stanza = Stanza("iq", type, id, sender, to, NOTHING)
+        if payload:
+            return type == "set" and self._jingle(stanza, payload)
+        if type != "result":
+            return False
+        self._guarded(stanza, self._iq)
+        return True
+
+    def _jingle(self, stanza: Stanza, text: str) -> bool:
+        if len(text) > FEW and text.count("<") > guard.MAX_ELEMENTS:
+            return False
         try:
-            if stanza.kind == "iq":
-                self._iq(stanza)
-            elif stanza.kind == "message":
-                self._message(self._met(stanza))
-            elif stanza.kind == "presence":
-                self.presence(self._met(stanza))
+            answer = self.jingle(self._unseen(self._met(stanza)), text)
+        except Exception as problem:
+            self._failed(stanza, problem)
+            return True
+        if answer is None:
+            return False
+        self._answered(stanza, answer)
+        return True
+
+    def _guarded(self, stanza: Stanza, handler: Handler) -> None:
+        try:
+            handler(stanza)
         except ProtocolError as error:
             log.info("stanza-refused", kind=stanza.kind, type=stanza.type, condition=error.condition)
         except Exception:
             log.exception("stanza-handler-failed", kind=stanza.kind, type=stanza.type)
 
-    def route_jingle(self, attributes: dict[str, str], text: str) -> bool:
-        """Handle a Jingle IQ set that is still text. False: nothing was done, `route` shall have it. Raises nothing."""
-        if len(text) > MAX_TEXT or text.count("<") > guard.MAX_ELEMENTS:
-            return False
-        stanza = self._addressed("iq", attributes, NOTHING)
-        if stanza is None or not stanza.id or self.blocked(stanza.sender):
-            return False
+    def _handle(self, stanza: Stanza) -> None:
+        if stanza.kind == "iq":
+            self._iq(stanza)
+        elif stanza.kind == "message":
+            self._message(self._met(stanza))
+        elif stanza.kind == "presence":
+            self.presence(self._met(stanza))
 
-        def answer(stanza: Stanza) -> Answer:
-            answer = self.jingle(stanza, text)
-            if answer is None:
-                raise _Unsure
-            return answer
-
-        try:
-            self._reply(stanza, answer)
-        except _Unsure:
-            return False
-        return True
-
-    def _addressed(self, kind: str, attributes: Mapping[str, str], element: ET.Element) -> Stanza | None:
-        """The stanza, if it has a sender and is for us."""
-        try:
-            sender, to = prepare(attributes.get("from", "")), prepare(attributes.get("to", ""))
-        except BadRequest:
-            return None
-        if not sender or to.partition("/")[0].rpartition("@")[2] != self.domain:
-            return None
-        return Stanza(kind, attributes.get("type", ""), attributes.get("id", ""), sender, to, element)
+    def _ours(self, sender: str, to: str) -> bool:
+        """Does it have a sender, and is it for us?"""
+        return bool(sender) and to.partition("/")[0].rpartition("@")[2] == self.domain
 
     def _read(self, element: ET.Element) -> Stanza | None:
-        stanza = self._addressed(element.tag.rpartition("}")[2], element.attrib, element)
-        if stanza is None:
+        get = element.attrib.get
+        try:
+            sender, to = prepare(get("from", "")), prepare(get("to", ""))
+        except BadRequest:
             return None
+        if not self._ours(sender, to):
+            return None
+        stanza = Stanza(element.tag.rpartition("}")[2], get("type", ""), get("id", ""), sender, to, element)
         if self.blocked(stanza.sender):
             if stanza.kind == "iq" and stanza.type in ("get", "set") and stanza.id:
                 self._send(error_reply(stanza, ServiceUnavailable("")))  # as if nobody were here; J-252
@@ -139,7 +147,7 @@ class Router:
             return
         if not stanza.id:
             return  # nothing to refer to in an answer
-        self._reply(stanza, self._answer)
+        self._reply(stanza)
 
     def _met(self, stanza: Stanza) -> Stanza:
         """As the handlers see it: who is blocked has written to nobody, so there is no way to tell the two apart. J-252."""
@@ -148,22 +156,30 @@ class Router:
             return stanza
         return replace(stanza, to=f"{NOBODY}@{self.domain}{slash}{resource}")
 
-    def _reply(self, stanza: Stanza, handler: IqHandler) -> None:
-        """The one answer to a request: ack first, then what follows from it."""
+    def _unseen(self, stanza: Stanza) -> Stanza:
+        """An IQ for somebody who is hidden is asked of an address of the same kind that nobody has."""
+        return replace(stanza, to=f"guest--@{self.domain}{'/-' if '/' in stanza.to else ''}") if self.hidden(stanza) else stanza
+
+    def _reply(self, stanza: Stanza) -> None:
+        """The one answer to a request."""
         try:
-            answer = handler(self._met(stanza))
-        except _Unsure:
-            raise
-        except ProtocolError as error:
-            log.info("iq-refused", sender=stanza.sender, to=stanza.to, condition=error.condition, jingle=error.jingle)
-            self._send(error_reply(stanza, error))
+            answer = self._answer(self._met(stanza))
+        except Exception as problem:
+            self._failed(stanza, problem)
             return
-        except Exception:
+        if answer is not None:
+            self._answered(stanza, answer)
+
+    def _failed(self, stanza: Stanza, problem: Exception) -> None:
+        if isinstance(problem, ProtocolError):
+            log.info("iq-refused", sender=stanza.sender, to=stanza.to, condition=problem.condition, jingle=problem.jingle)
+            self._send(error_reply(stanza, problem))
+        else:
             log.exception("iq-handler-failed")
             self._send(error_reply(stanza, None))
-            return
-        if answer is None:
-            return
+
+    def _answered(self, stanza: Stanza, answer: Answer) -> None:
+        """Ack first, then what follows from it."""
         if answer.later is not None:
             self._look_up(stanza, answer.later)
             return
@@ -183,11 +199,8 @@ class Router:
         async def answer() -> None:
             try:
                 self._result(stanza, await later())
-            except ProtocolError as error:
-                self._send(error_reply(stanza, error))
-            except Exception:
-                log.exception("iq-handler-failed")
-                self._send(error_reply(stanza, None))
+            except Exception as problem:
+                self._failed(stanza, problem)
 
         task = asyncio.ensure_future(answer())
         self._later.add(task)
@@ -198,8 +211,7 @@ class Router:
             raise BadRequest("an IQ request has exactly one payload")
         payload = stanza.payload = stanza.element[0]
         handler = self.iq.get((stanza.type, payload.tag))
-        if self.hidden(stanza):  # it is asked of an address of the same kind that nobody has
-            stanza = replace(stanza, to=f"guest--@{self.domain}{'/-' if '/' in stanza.to else ''}")
+        stanza = self._unseen(stanza)
         if handler is not None:
             return handler(stanza)
         if any(tag == payload.tag for _, tag in self.iq):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import xml.etree.ElementTree as ET
+from collections import deque
 
 import pytest
 
@@ -18,6 +19,7 @@ from jinglebridge.errors import (
     UnknownSession,
     UnsupportedInfo,
 )
+from jinglebridge.xmpp.framing import Head
 from jinglebridge.xmpp.router import MAX_LATER, Answer
 from tests.unit.fakes import DOMAIN, component, conditions, el, logged, routed, settle
 
@@ -54,7 +56,7 @@ def test_who_is_blocked_finds_nobody_here():
     router.route(request())
     (reply,) = sent.take()
     assert conditions(reply) == ("cancel", "service-unavailable", None)
-    assert not router.route_jingle({"from": "A@x/r", "to": f"b@{DOMAIN}/w", "type": "set", "id": "1"}, "<jingle/>")
+    assert not router.route_plain(*PLAIN)
     router.route(request(kind="result"))
     router.route(request(id=""))
     router.route(el(f"<presence from='a@x/r' to='b@{DOMAIN}'/>"))
@@ -220,7 +222,8 @@ async def test_replies_reach_who_asked():
     assert answers[0][0].tag == TAG and len(sent) == 1
 
 
-LONG = {"from": "A@X/r", "to": f"b@{DOMAIN}/w", "type": "set", "id": "1"}
+SET, RESULT = Head("set", "a@x/r", f"b@{DOMAIN}/w"), Head("result", "a@x/r", f"b@{DOMAIN}/w")
+PLAIN = SET, "1", "<jingle/>"
 
 
 def test_jingle_that_is_still_text_is_answered_the_same():
@@ -232,7 +235,7 @@ def test_jingle_that_is_still_text_is_answered_the_same():
         return Answer(then=lambda: seen.append(len(sent)))
 
     router.jingle = handler
-    assert router.route_jingle(LONG, "<jingle/>")
+    assert router.route_plain(*PLAIN)
     assert [e.get("type") for e in sent] == ["result"] and seen == [("a@x/r", f"b@{DOMAIN}/w", "<jingle/>"), 1]
 
 
@@ -244,23 +247,67 @@ def test_and_refused_the_same(error):
         raise error
 
     router.jingle = handler
-    assert router.route_jingle(LONG, "<jingle/>")
+    assert router.route_plain(*PLAIN)
     (reply,) = sent
     assert (reply.get("type"), reply.get("id"), reply.get("to")) == ("error", "1", "a@x/r")
 
 
-@pytest.mark.parametrize("attributes", [LONG | {"to": "b@elsewhere.test"}, LONG | {"from": ""}, LONG | {"from": "@@"}, LONG | {"id": ""}])
-def test_text_without_a_place_is_left_to_the_parser(attributes):
+@pytest.mark.parametrize(
+    "plain",
+    [
+        (SET._replace(to="b@elsewhere.test"), "1", "<jingle/>"),
+        (SET._replace(sender=""), "1", "<jingle/>"),
+        (SET._replace(type="get"), "1", "<jingle/>"),
+        (SET, "", "<jingle/>"),
+        (SET, "1", ""),
+        (RESULT, "1", "<jingle/>"),
+        (RESULT._replace(type="error"), "1", ""),
+    ],
+)
+def test_text_without_a_place_is_left_to_the_parser(plain):
     router, sent, _ = routed()
     router.jingle = lambda stanza, text: 1 / 0
-    assert not router.route_jingle(attributes, "<jingle/>") and not sent
+    assert not router.route_plain(*plain) and not sent
 
 
 def test_text_over_a_limit_or_not_plain_is_left_to_the_parser():
     router, sent, _ = routed()
-    assert not router.route_jingle(LONG, "<jingle/>") and not sent, "nobody said that it is plain"
+    assert not router.route_plain(*PLAIN) and not sent, "nobody said that it is plain"
     router.jingle = lambda stanza, text: 1 / 0
-    assert not router.route_jingle(LONG, "x" * (64 * 1024 + 1)) and not router.route_jingle(LONG, "<a/>" * 2001) and not sent
+    assert not router.route_plain(SET, "1", "<a/>" * 2001) and not sent
+
+
+def test_text_for_somebody_hidden_or_who_blocks_is_asked_of_nobody():
+    router, sent, _ = routed()
+    seen = []
+    router.jingle = lambda stanza, text: seen.append(stanza.to) or Answer()
+    router.shuns = lambda own, peer: (own, peer) == (f"b@{DOMAIN}", "a@x")
+    assert router.route_plain(*PLAIN)
+    router.shuns, router.hidden = lambda own, peer: False, lambda stanza: True
+    assert router.route_plain(*PLAIN)
+    assert seen == [f"\\20@{DOMAIN}/w", f"guest--@{DOMAIN}/-"] and {e.get("from") for e in sent} == {f"b@{DOMAIN}/w"}
+
+
+def test_an_empty_result_reaches_who_asked_without_a_tree():
+    router, _, requests = routed()
+    answers: list[object] = []
+    requests._open["1"] = "a@x/r", lambda *given: answers.append(given), deque()
+    assert router.route_plain(RESULT._replace(sender="c@x/r"), "1", "") and answers == [], "a stray one"
+    assert router.route_plain(RESULT, "1", "") and router.route_plain(RESULT, "1", "")
+    assert answers == [(None, None, None)] and not len(requests)
+
+
+def test_who_asked_may_fail():
+    router, _, requests = routed()
+    for error in (BadRequest("no"), ZeroDivisionError("secret")):
+        requests._open["1"] = "a@x/r", lambda *given, error=error: raised(error), deque()
+        with logged() as lines:
+            assert router.route_plain(RESULT, "1", "")
+        assert len(lines) == 1
+
+
+def raised(error):
+    raise error
 
 
 async def test_answers_that_are_looked_up_are_bounded():
