@@ -282,7 +282,7 @@ class CallState:
 
     def to_json(self) -> str:
         values = dict(zip(_SAVED, _saved(self), strict=True))
-        return f'{stored.encode(values)[:-1]},"side":{self.descriptions.to_json()}}}'
+        return f'{stored.encode(values)[:-1]},"descriptions":{self.descriptions.to_json()}}}'
 
     @classmethod
     def from_json(cls, text: str) -> CallState:
@@ -291,7 +291,7 @@ class CallState:
         values = {name: value for name, value in data.items() if name in _SAVED}
         values |= {"ringing": Ringing(data["ringing"]), "session": Session(data["session"]), "signalling": Signalling(data["signalling"])}
         values["change"] = None if data["change"] is None else Change(**data["change"])
-        return cls(**values, descriptions=stored.Descriptions.from_json(data["side"]))
+        return cls(**values, descriptions=stored.Descriptions.from_json(data["descriptions"]))
 
 
 _SAVED = tuple(item.name for item in dataclasses.fields(CallState) if item.name != "descriptions")

@@ -1,7 +1,7 @@
 """The two descriptions of a call as texts: in the journal, and in memory while a call does not change.
 
-What the peer was told and has told is a `<jingle/>` each, what the endpoint said and was given is SDP; both are read back by the readers
-of the wire. Candidates that came later stand beside them, in order, and are put into them when somebody needs the whole: most never are.
+What the peer was told and has told is kept as the values that it was read into, field by field; what the endpoint said and was given is
+SDP. Candidates that came later stand beside them, in order, and are put into them when somebody needs the whole: most never are.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from copy import copy
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
-from xml.etree import ElementTree
 
 import msgspec
 
 from jinglebridge import sdp
-from jinglebridge.errors import BadRequest
-from jinglebridge.jingle import Candidate, Jingle, jingle_text, parse_jingle, read_jingle
+from jinglebridge.jingle import Candidate
 from jinglebridge.jingle.private import CandidateTail
 from jinglebridge.translate.described import Described
 from jinglebridge.translate.outline import Late, Outline, outline
 from jinglebridge.translate.side import Side
 from jinglebridge.translate.side_trickle import catch_up
+from jinglebridge.xml import parse_text, to_text
 
-_json = msgspec.json.Encoder()  # several times as fast as the standard library's, and the journal asks for each change of a call
+_json = msgspec.json.Encoder(enc_hook=to_text)  # several times as fast as the standard library's, and the journal asks for each change of a call
 _CANDIDATE = (
     *("component", "foundation", "ip", "port", "priority", "type", "protocol", "generation", "id", "network"),
     *("related_address", "related_port", "tcptype"),
@@ -96,7 +95,7 @@ class Descriptions:
     def to_json(self) -> str:
         """A list: the side, and the candidates that came later. Empty if there is nothing yet."""
         if self.live is not None:
-            first = self.text = self.text or encode(saved(self.live))
+            first = self.text = self.text or _text(self.live)
         elif self.packed:
             first = zlib.decompress(self.packed).decode()[1:-1]
         else:
@@ -135,17 +134,25 @@ def _late(data: list[Any]) -> tuple[bool, Late]:
 
 def saved(side: Side) -> dict[str, Any]:
     """The side as JSON types."""
-    return {
-        "own": _text(side.own),
-        "peer": _text(side.peer),
-        "said": None if side.said is None else side.said.format(),
-        "shown": None if side.shown is None or side.shown is side.said else side.shown.format(),
-        "names": side.names,
-        "added": list(side.added),
-        "active": side.active,
-        "version": side.version,
-        "candidates": side.candidates,
-    }
+    found: dict[str, Any] = json.loads(_text(side))
+    return found
+
+
+def _text(side: Side) -> str:
+    """The side as JSON."""
+    return encode(
+        {
+            "own": side.own,
+            "peer": side.peer,
+            "said": None if side.said is None else side.said.format(),
+            "shown": None if side.shown is None or side.shown is side.said else side.shown.format(),
+            "names": side.names,
+            "added": side.added,
+            "active": side.active,
+            "version": side.version,
+            "candidates": side.candidates,
+        }
+    )
 
 
 def restore(blank: Side, data: dict[str, Any]) -> Side:
@@ -159,17 +166,5 @@ def restore(blank: Side, data: dict[str, Any]) -> Side:
     return side
 
 
-def _text(described: Described | None) -> str | None:
-    if described is None:
-        return None
-    return jingle_text(Jingle("session-info", "0", contents=described.contents, groups=described.groups, unknown=described.unknown))
-
-
-def _described(text: str | None) -> Described | None:
-    if text is None:
-        return None
-    try:
-        jingle = read_jingle(text)
-    except BadRequest:  # our own text, but several stanzas together: longer than one may be
-        jingle = parse_jingle(ElementTree.fromstring(text))
-    return Described(jingle.contents, jingle.groups, jingle.unknown)
+def _described(data: Any) -> Described | None:
+    return msgspec.convert(data, Described | None, dec_hook=lambda _, text: parse_text(text))
