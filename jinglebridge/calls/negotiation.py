@@ -9,8 +9,6 @@ Spec: XEP-0166 §6, XEP-0167 §6; J-081 … J-091, J-247.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jinglebridge import sdp
 from jinglebridge.calls import candidates
 from jinglebridge.calls import effects as fx
@@ -23,6 +21,7 @@ from jinglebridge.jingle import Jingle, Role, jingle_text, read_jingle
 from jinglebridge.translate.policy import NONE
 from jinglebridge.translate.session import Described as Description
 from jinglebridge.translate.session import from_sdp, media_of
+from jinglebridge.values import replace
 
 # --- we call
 

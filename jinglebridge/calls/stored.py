@@ -25,7 +25,9 @@ from jinglebridge.translate.side import Side
 from jinglebridge.translate.side_trickle import catch_up
 from jinglebridge.xml import parse_text, to_text
 
-_json = msgspec.json.Encoder(enc_hook=to_text)  # several times as fast as the standard library's, and the journal asks for each change of a call
+_json = msgspec.json.Encoder(
+    enc_hook=to_text
+)  # several times as fast as the standard library's, and the journal asks for each change of a call
 _CANDIDATE = (
     *("component", "foundation", "ip", "port", "priority", "type", "protocol", "generation", "id", "network"),
     *("related_address", "related_port", "tcptype"),

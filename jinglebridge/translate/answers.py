@@ -5,12 +5,12 @@ Spec: RFC 3264 §6.1, RFC 8285 §7; J-110, J-122, J-132, J-135.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
 from jinglebridge.errors import Refused
 from jinglebridge.jingle import PayloadType, RtcpFb, RtpDescription, TrrInt
 from jinglebridge.jingle.xep_0167_sdp import usable
+from jinglebridge.values import replace
 
 Payloads = tuple[PayloadType, ...]
 Item = TypeVar("Item", RtcpFb, TrrInt)
