@@ -21,7 +21,7 @@ from jinglebridge.jingle import Candidate
 from jinglebridge.jingle.private import CandidateTail
 from jinglebridge.translate.described import Described
 from jinglebridge.translate.outline import Late, Outline, outline
-from jinglebridge.translate.side import Side
+from jinglebridge.translate.side import Offer, Side
 from jinglebridge.translate.side_trickle import catch_up
 from jinglebridge.xml import parse_text, to_text
 
@@ -44,9 +44,11 @@ def encode(value: Any) -> str:
 class Descriptions:
     """The side of a call in one of its forms: `live`, to be worked with; `packed`, small; or nothing yet.
 
-    `late`: candidates that the form does not hold yet, and whether they are ours. `text`: the JSON of `live`, "" if nobody asked yet.
+    `offer`: what our endpoint said when it called, until the side is there; without it there is only its text in the call. `late`:
+    candidates that the form does not hold yet, and whether they are ours. `text`: the JSON of `live`, "" if nobody asked yet.
     """
 
+    offer: Offer | None = None
     live: Side | None = None
     packed: bytes = b""
     late: list[tuple[bool, Late]] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Descriptions:
         return self.live
 
     def replace(self, side: Side) -> None:
-        self.live, self.packed, self.late, self.text, self._outline = side, b"", [], "", None
+        self.offer, self.live, self.packed, self.late, self.text, self._outline = None, side, b"", [], "", None
 
     def outline(self, blank: Callable[[], Side]) -> Outline:
         """What candidates need of the side, in whatever form it is."""
