@@ -213,11 +213,10 @@ class CallState:
     restored: bool = False  # the bridge was restarted since the call began
     end_reason: EndReason = "ended"
     unheard: bool = False  # nothing of it leaves towards the peer, who does not want to hear of it; it just rings until nobody answers
+    key: tuple[str, str, str] = field(init=False, compare=False, repr=False)  # own bare JID, peer bare JID, sid: these never change
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """(own bare JID, peer bare JID, sid): by what the registry finds it."""
-        return bare(self.own), bare(self.peer), self.sid
+    def __post_init__(self) -> None:
+        self.key = bare(self.own), bare(self.peer), self.sid
 
     @property
     def role(self) -> Role:
@@ -294,5 +293,5 @@ class CallState:
         return cls(**values, descriptions=stored.Descriptions.from_json(data["descriptions"]))
 
 
-_SAVED = tuple(item.name for item in dataclasses.fields(CallState) if item.name != "descriptions")
+_SAVED = tuple(item.name for item in dataclasses.fields(CallState) if item.name not in ("descriptions", "key"))
 _saved = attrgetter(*_SAVED)
