@@ -279,6 +279,10 @@ class CallState:
         """Make the call small until its descriptions are needed again: most calls never change."""
         self.descriptions.pack()
 
+    def pack_soon(self) -> None:
+        """The same, when the call is next given to the journal."""
+        self.descriptions.soon = True
+
     def to_json(self) -> str:
         values = dict(zip(_SAVED, _saved(self), strict=True))
         return f'{stored.encode(values)[:-1]},"descriptions":{self.descriptions.to_json()}}}'

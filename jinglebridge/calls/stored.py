@@ -25,9 +25,8 @@ from jinglebridge.translate.side import Offer, Side
 from jinglebridge.translate.side_trickle import catch_up
 from jinglebridge.xml import parse_text, to_text
 
-_json = msgspec.json.Encoder(
-    enc_hook=to_text
-)  # several times as fast as the standard library's, and the journal asks for each change of a call
+# Several times as fast as the standard library's, and the journal asks for each change of a call.
+_json = msgspec.json.Encoder(enc_hook=to_text)
 _CANDIDATE = (
     *("component", "foundation", "ip", "port", "priority", "type", "protocol", "generation", "id", "network"),
     *("related_address", "related_port", "tcptype"),
@@ -45,12 +44,14 @@ class Descriptions:
     """The side of a call in one of its forms: `live`, to be worked with; `packed`, small; or nothing yet.
 
     `offer`: what our endpoint said when it called, until the side is there; without it there is only its text in the call. `late`:
-    candidates that the form does not hold yet, and whether they are ours. `text`: the JSON of `live`, "" if nobody asked yet.
+    candidates that the form does not hold yet, and whether they are ours. `text`: the JSON of `live`, "" if nobody asked yet. `soon`: it
+    is to be packed when the journal asks for it, since that is half of the work.
     """
 
     offer: Offer | None = None
     live: Side | None = None
     packed: bytes = b""
+    soon: bool = False
     late: list[tuple[bool, Late]] = field(default_factory=list)
     text: str = ""
     _outline: Outline | None = None
@@ -77,6 +78,7 @@ class Descriptions:
 
     def replace(self, side: Side) -> None:
         self.offer, self.live, self.packed, self.late, self.text, self._outline = None, side, b"", [], "", None
+        self.soon = False
 
     def outline(self, blank: Callable[[], Side]) -> Outline:
         """What candidates need of the side, in whatever form it is."""
@@ -90,14 +92,23 @@ class Descriptions:
 
     def pack(self) -> None:
         """Make it small until the descriptions are needed again."""
-        if self.live is not None and self._outline is None:
-            self._outline = outline(self.live)
         if self.live is not None or self.late:
-            self.packed = zlib.compress(self.to_json().encode(), 1)
-            self.live, self.late, self.text = None, [], ""
+            self._shrink(self._whole())
 
     def to_json(self) -> str:
         """A list: the side, and the candidates that came later. Empty if there is nothing yet."""
+        text = self._whole()
+        if self.soon:
+            self._shrink(text)
+        return text
+
+    def _shrink(self, text: str) -> None:
+        if self._outline is None and self.live is not None:
+            self._outline = outline(self.live)
+        self.packed = zlib.compress(text.encode(), 1)
+        self.live, self.late, self.text, self.soon = None, [], "", False
+
+    def _whole(self) -> str:
         if self.live is not None:
             first = self.text = self.text or _text(self.live)
         elif self.packed:
