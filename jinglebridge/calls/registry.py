@@ -283,12 +283,13 @@ class Registry:
     # --- one turn
 
     def turn(self, state: CallState, now: float) -> Turn:
-        return Turn(state, now, self.timers, self.peer_info)
+        return Turn(state.key, state, now, self.timers, self.peer_info)
 
     def _handle(self, key: fx.CallKey, event: ev.CallEvent, now: float, endpoint: str = "") -> Effects:
         state = self.calls[key]
-        turn = self.turn(state, now)
-        turn.branch = bool(state.fork) and bool(self._branches(state)) and not forks.decides(event)
+        turn = Turn(key, state, now, self.timers, self.peer_info)
+        if state.fork:
+            turn.branch = bool(self._branches(state)) and not forks.decides(event)
         if isinstance(event, ev.TimerFired):
             state.deadlines.pop(event.name, None)
         self.timeline.came(turn, event)
@@ -337,13 +338,14 @@ class Registry:
         self.changed[key] = state
         if state.session is Session.ACTIVE and not state.answered:
             state.answered = turn.now
-        owed.remember_told(state, turn.effects)
+        if turn.effects:
+            owed.remember_told(state, turn.effects)
         settled = state.fork and not turn.branch and state.session is not Session.PENDING
         others = self._drop_branches(state, turn.now) if settled else []
         ended = state.ended
         seeing = [] if ended else turn.endpoints()
-        if not ended and seeing == self._seen_by[key]:
-            return turn.effects + others  # as after most turns
+        if not ended and seeing == self._seen_by[key]:  # as after most turns
+            return turn.effects + others if others else turn.effects
         branches = self._branches(state) if ended else []
         for jid in self._seen_by[key]:
             if jid not in seeing:  # ended, or accepted elsewhere

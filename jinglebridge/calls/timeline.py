@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ TEXT_COSTS = 256  # bytes that keeping a text takes beside it
 LATEST = 2**32 - 1  # milliseconds
 JINGLE_COSTS = 8 * 1024  # bytes, about, of a <jingle/> with descriptions that was not made a text yet
 
+NO_TEXTS: Mapping[int, Text] = {}
 _WITH_CANDIDATES = frozenset({ev.Gathered, ev.Placed, ev.Described})
 _shared: Kept[Step, Step] = Kept()  # of all calls
 
@@ -72,10 +73,10 @@ class Record:
     media: bool | None = None
     relayed: bool | None = None
     left_out: int = 0  # steps
-    texts: dict[int, Text] = field(default_factory=dict)  # number of the step, those left out counted -> text
     cause: ev.CallEvent | ev.Placed | None = None  # the event that is being handled
     stats: str = ""
     received: int = 0
+    forgotten: bool = False
     _log: array[int] = field(default_factory=lambda: array("I"))  # milliseconds and index in `_steps`, in turn
     _steps: dict[Step, int] = field(default_factory=dict)
     _words: int = 0
@@ -123,8 +124,11 @@ class Timeline:
         self.keeps_texts = texts
         self._live: dict[tuple[str, str], Record] = {}  # (own bare JID, call id)
         self._ended: deque[Record] = deque()
-        self._texts: deque[tuple[Record, int, int]] = deque()  # (record, number of the step, bytes), oldest first
+        # (record, number of the step with those left out counted, text, bytes), oldest first. Not with its record: to drop one there
+        # would mean to look at a call that nobody has looked at for long, for each text that comes.
+        self._texts: deque[tuple[Record, int, Text, int]] = deque()
         self._size = 0
+        self._forgot = False  # a call whose texts may be among them
         self._current = Record(Past("", "", "", "", "", [], 0.0))  # the one asked for last
 
     # --- what the registry tells
@@ -193,6 +197,10 @@ class Timeline:
         """Forget what ended long ago."""
         while self._ended and self._ended[0].ended + KEEP_FOR <= now:
             self._forget()
+        if self._forgot:
+            self._forgot = False
+            self._texts = deque(item for item in self._texts if not item[0].forgotten)
+            self._size = sum(size for *_, size in self._texts)
 
     @staticmethod
     def _news(record: Record, event: ev.Reported) -> bool:
@@ -213,18 +221,15 @@ class Timeline:
         number = record.add(step, now)
         if text is None or not self.keeps_texts:
             return
-        size = TEXT_COSTS + (len(text) if isinstance(text, str) else JINGLE_COSTS)
-        record.texts[number] = text
-        self._texts.append((record, number, size))
+        size = TEXT_COSTS + (len(text) if type(text) is str else JINGLE_COSTS)
+        self._texts.append((record, number, text, size))
         self._size += size
         while self._size > MAX_TEXTS:
-            oldest, number, size = self._texts.popleft()
-            oldest.texts.pop(number, None)
-            self._size -= size
+            self._size -= self._texts.popleft()[3]
 
     def _forget(self) -> None:
-        """The oldest. Its texts count until their turn comes, but are gone now."""
-        self._ended.popleft().texts.clear()
+        """The oldest. Its texts go with the next sweep."""
+        self._ended.popleft().forgotten = self._forgot = True
 
     # --- what the operator asks
 
@@ -238,6 +243,11 @@ class Timeline:
         return [r for r in records if id in (r.state.call, r.state.sid)] or [
             r for r in records if r.state.call.startswith(id) or r.state.sid.startswith(id)
         ]
+
+
+    def texts_of(self, record: Record) -> dict[int, Text]:
+        """The texts of a call that are still there, by number of their step; for whoever may see addresses and credentials."""
+        return {number: text for of, number, text, _ in self._texts if of is record}
 
 
 def summary(record: Record, now: float) -> dict[str, Any]:
@@ -264,12 +274,12 @@ def summary(record: Record, now: float) -> dict[str, Any]:
     }
 
 
-def ladder(record: Record, *, unsafe: bool = False) -> list[dict[str, Any]]:
-    """The steps in order. Addresses, credentials and fingerprints are in `text`, which is there only if `unsafe`."""
+def ladder(record: Record, texts: Mapping[int, Text] = NO_TEXTS) -> list[dict[str, Any]]:
+    """The steps in order. Addresses, credentials and fingerprints are only in what comes of `texts` (`Timeline.texts_of`)."""
     lines: list[dict[str, Any]] = []
     for number, at, (source, to, what, detail) in record.steps():
         line: dict[str, Any] = {"at": at, "from": source, "to": to, "what": what, "detail": detail}
-        text = record.texts.get(number) if unsafe else None
+        text = texts.get(number)
         if text is not None:
             line["text"] = jingle_text(text) if isinstance(text, Jingle) else text
         lines.append(line)

@@ -23,6 +23,7 @@ class Turn:
     """`now` in seconds of a clock that survives as long as the call, also over a restart: wall-clock time. `branch`: another
     branch of the call goes on, so its page does not hear how this one ends. `peer_info`: the registry's look-up."""
 
+    key: fx.CallKey
     state: CallState
     now: float
     timers: Timers
@@ -31,13 +32,9 @@ class Turn:
     effects: list[fx.Effect] = field(default_factory=list)
 
     @property
-    def key(self) -> fx.CallKey:
-        return self.state.key
-
-    @property
     def peer(self) -> PeerInfo:
         """What is known about the peer now; most turns do not ask."""
-        own, peer, _ = self.state.key
+        own, peer, _ = self.key
         return self.peer_info(own, peer)
 
     def add(self, effect: fx.Effect) -> None:

@@ -116,7 +116,7 @@ class AdminSocket:
         calls = [summary(r, time.time()) for r in found]
         if len(found) == 1:
             calls[0]["texts"] = registry.timeline.keeps_texts
-            calls[0]["steps"] = ladder(found[0], unsafe=unsafe)
+            calls[0]["steps"] = ladder(found[0], registry.timeline.texts_of(found[0])) if unsafe else ladder(found[0])
         return {"calls": calls}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,11 @@ def said(record: Record, *, after: int = 0) -> list[str]:
     arrows = {("page", "bridge"): "page:", ("bridge", "page"): "> page:", ("peer", "bridge"): "peer:", ("bridge", "peer"): "> peer:"}
     lines = [f"{arrows.get((s['from'], s['to']), '--')} {s['what']} {s['detail']}".rstrip() for s in ladder(record)]
     return lines[after:]
+
+
+def unsafe(w: World) -> list[dict[str, Any]]:
+    record = only(w)
+    return ladder(record, w.registry.timeline.texts_of(record))
 
 
 def only(w: World) -> Record:
@@ -90,9 +96,9 @@ def test_secrets_only_when_asked_for():
     w = up()
     w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
     assert len(SECRETS) >= 4
-    plain, unsafe = json.dumps(ladder(only(w))), json.dumps(ladder(only(w), unsafe=True))
-    assert all(s not in plain and s in unsafe for s in SECRETS)
-    texts = {(s["from"], s["what"]): s["text"] for s in ladder(only(w), unsafe=True) if "text" in s}
+    plain, whole = json.dumps(ladder(only(w))), json.dumps(unsafe(w))
+    assert all(s not in plain and s in whole for s in SECRETS)
+    texts = {(s["from"], s["what"]): s["text"] for s in unsafe(w) if "text" in s}
     assert texts["page", "call"] == OFFER and texts["bridge", "session-initiate"].startswith("<jingle ")
     assert texts["bridge", "description"].startswith("v=0") and "session-accept" in texts["peer", "session-accept"]
     assert not any(s in json.dumps(summary(only(w), w.now)) for s in SECRETS)
@@ -102,7 +108,7 @@ def test_an_operator_may_have_no_texts_kept():
     w = World()
     w.registry.timeline = Timeline(texts=False)
     w.does(ev.Placed("c1", ROMEO, OFFER))
-    assert not any("text" in step for step in ladder(only(w), unsafe=True)) and not w.registry.timeline.keeps_texts
+    assert not any("text" in step for step in unsafe(w)) and not w.registry.timeline.keeps_texts
 
 
 def incoming(w: World) -> None:
@@ -244,9 +250,9 @@ def test_a_long_call_keeps_its_beginning_and_its_end(monkeypatch: pytest.MonkeyP
     lines = said(only(w))
     assert len(lines) <= 40 and lines[: len(beginning)] == beginning and lines[-1] == "-- call-ended ended, by page"
     assert only(w).left_out + len(lines) == len(beginning) + 2 * 80 + 5
-    times = [s["at"] for s in ladder(only(w), unsafe=True)]
+    times = [s["at"] for s in unsafe(w)]
     assert times == sorted(times) and times[-1] == 82.0
-    for step in ladder(only(w), unsafe=True):
+    for step in unsafe(w):
         assert ("text" in step) == (step["what"] in ("call", "description", "session-initiate", "session-accept", "candidate"))
         if step["what"] == "candidate":
             assert f"udp {1000 + round(step['at']) - 3} " in step["text"], "each its own, though others are gone"
@@ -278,16 +284,16 @@ def test_the_newest_texts_stay(monkeypatch: pytest.MonkeyPatch):
         w.does(ev.Placed(f"c{i}", ROMEO, OFFER))
         w.does(ev.HungUp(f"c{i}"))
     timeline = w.registry.timeline
-    assert [bool(r.texts) for r in timeline.ended()] == [True] * 6 and timeline._size <= 60_000
+    assert [bool(timeline.texts_of(r)) for r in timeline.ended()] == [True] * 6 and timeline._size <= 60_000
     for i in range(6, 20):
         w.now += 100
         w.does(ev.Placed(f"c{i}", ROMEO, OFFER))
         w.does(ev.HungUp(f"c{i}"))
-    kept = [bool(r.texts) for r in timeline.ended()]
+    kept = [bool(timeline.texts_of(r)) for r in timeline.ended()]
     assert kept == sorted(kept) and kept[-1] and not kept[0]
-    assert timeline._size == sum(size for _, _, size in timeline._texts) <= 60_000
+    assert timeline._size == sum(size for *_, size in timeline._texts) <= 60_000
     timeline.sweep(w.now + KEEP_FOR)
-    assert timeline.ended() == [] and all(not record.texts for record, _, _ in timeline._texts), "gone with the call"
+    assert timeline.ended() == [] and not timeline._texts and timeline._size == 0, "gone with the call"
 
 
 def test_many_calls_are_bounded(monkeypatch: pytest.MonkeyPatch):
