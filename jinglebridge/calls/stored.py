@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from jinglebridge import sdp
+from jinglebridge.errors import BadRequest
 from jinglebridge.jingle import Candidate
 from jinglebridge.jingle.private import CandidateTail
 from jinglebridge.translate.described import Described
@@ -119,6 +120,9 @@ class Descriptions:
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Descriptions:
+        """Raises ValueError or KeyError for what another version wrote, here and not in the middle of a call."""
+        for described in [side[name] for side in data[:1] for name in ("own", "peer")]:
+            _described(described)
         return cls(packed=zlib.compress(encode(data).encode(), 1) if data else b"")
 
     def _unpacked(self, blank: Side) -> Side:
@@ -182,4 +186,8 @@ def restore(blank: Side, data: dict[str, Any]) -> Side:
 
 
 def _described(data: Any) -> Described | None:
-    return msgspec.convert(data, Described | None, dec_hook=lambda _, text: parse_text(text))
+    """Raises ValueError."""
+    try:
+        return msgspec.convert(data, Described | None, dec_hook=lambda _, text: parse_text(text))
+    except (msgspec.ValidationError, BadRequest) as error:
+        raise ValueError(str(error)) from None

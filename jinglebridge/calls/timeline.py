@@ -244,7 +244,6 @@ class Timeline:
             r for r in records if r.state.call.startswith(id) or r.state.sid.startswith(id)
         ]
 
-
     def texts_of(self, record: Record) -> dict[int, Text]:
         """The texts of a call that are still there, by number of their step; for whoever may see addresses and credentials."""
         return {number: text for of, number, text, _ in self._texts if of is record}

@@ -61,6 +61,6 @@ def test_every_negotiation_is_kept_as_it_is():
 
 def test_what_another_version_wrote_is_not_taken_for_a_description():
     saved = stored.saved(talking(next(rounds()))[0])
-    for bad in ("<jingle/>", [], [[{"name": 1}], [], []], {"contents": []}):
+    for bad in ("<jingle/>", [], [[{"name": 1}], [], []], {"contents": []}, [[], [], ["<no xml"]]):
         with pytest.raises(ValueError):
             stored.restore(blank(), saved | {"own": bad})
