@@ -93,15 +93,19 @@ class Descriptions:
 
     def pack(self) -> None:
         """Make it small until the descriptions are needed again."""
-        if self.live is not None or self.late:
+        if self._large:
             self._shrink(self._whole())
 
     def to_json(self) -> str:
         """A list: the side, and the candidates that came later. Empty if there is nothing yet."""
         text = self._whole()
-        if self.soon:
+        if self.soon and self._large:
             self._shrink(text)
         return text
+
+    @property
+    def _large(self) -> bool:
+        return self.live is not None or bool(self.late)
 
     def _shrink(self, text: str) -> None:
         if self._outline is None and self.live is not None:

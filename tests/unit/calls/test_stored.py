@@ -59,6 +59,21 @@ def test_every_negotiation_is_kept_as_it_is():
     assert kept > 500
 
 
+def test_what_is_packed_soon_is_packed_once():
+    kept = stored.Descriptions(soon=True)
+    assert kept.to_json() == "[]" and kept.packed == b""
+    side = talking(next(rounds()))[0]
+    kept.replace(side)
+    text = kept.to_json()
+    assert kept.live is side and not kept.packed
+    kept.soon = True
+    assert kept.to_json() == text and kept.live is None and not kept.soon
+    packed = kept.packed
+    kept.soon = True
+    assert kept.to_json() == text and kept.packed is packed
+    assert stored.saved(kept.side(blank)) == stored.saved(side)
+
+
 def test_what_another_version_wrote_is_not_taken_for_a_description():
     saved = stored.saved(talking(next(rounds()))[0])
     for bad in ("<jingle/>", [], [[{"name": 1}], [], []], {"contents": []}, [[], [], ["<no xml"]]):
