@@ -26,8 +26,8 @@ from jinglebridge.kept import Kept
 from jinglebridge.xmlcode import Code, Writer
 from jinglebridge.xmlparts import Attr, Child, Children, Choice, Flag, Part, Text, TextChild, Unknown, Variants, attr
 from jinglebridge.xmlread import Reader
-from jinglebridge.xmltext import escaped, guard, parse_text, to_text, xml_safe
-from jinglebridge.xmltypes import PRINTABLE, Type, integer, line, one_of, text, word
+from jinglebridge.xmltext import escaped, guard, parse_text, special, to_text, xml_safe
+from jinglebridge.xmltypes import PRINTABLE, Type, integer, line, one_of, same, text, word
 
 __all__ = [
     "PRINTABLE",
@@ -49,6 +49,8 @@ __all__ = [
     "line",
     "one_of",
     "parse_text",
+    "same",
+    "special",
     "text",
     "to_text",
     "word",

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinglebridge.kept import Kept
 from jinglebridge.xmltext import escaped, special, write_element, xml_safe
+from jinglebridge.xmltypes import same
 
 Writer = Callable[[Any], str]
 
@@ -47,6 +48,7 @@ class Code:
         self.tag, self.ns = tag, ns
         self.names: dict[str, Any] = {"special": special, "escaped": escaped, "foreign": foreign}
         self.lines = [f"s = {f'<{tag}{xmlns}'!r}"]
+        self.run = ""  # attributes that are written as one piece
         self.inner: list[str] = []
 
     def name(self, value: Any) -> str:
@@ -56,13 +58,27 @@ class Code:
         return name
 
     def attribute(self, name: str, field: str, default: Any, always: bool, format: Callable[[Any], str], plain: bool) -> None:
-        condition = "v is not None" if always else f"v is not None and v != {self.name(default)}"
-        written = "v" if plain else "str(v)" if format is str else f"{self.name(format)}(v)"
-        self.lines += [f"v = obj.{field}", f"if {condition}:"]
-        if plain:
-            self.lines.append(f"    s += f' {name}=\"{{{written}}}\"'")
-        else:
-            self.lines += [f"    v = {written}", f"    s += f' {name}=\"{{v if special(v) is None else escaped(v)}}\"'"]
+        v = f"v{len(self.lines)}"
+        self.lines.append(f"{v} = obj.{field}")
+        made: list[str] = []
+        if not plain and format is not same:
+            made.append(f"{v} = {'str' if format is str else self.name(format)}({v})")
+        if not plain:
+            # Most values are letters and digits, which is seen sooner than that nothing in them is special.
+            made.append(f"if not {v}.isalnum() and special({v}) is not None: {v} = escaped({v})")
+        text = f' {name}="{{{v}}}"'
+        if always and default is not None:  # it has a value, so it needs no piece of its own
+            self.lines += made
+            self.run += text
+            return
+        self._end_run()
+        condition = f"{v} is not None" if always or default is None else f"{v} is not None and {v} != {self.name(default)}"
+        self.lines += [f"if {condition}:", *("    " + line for line in [*made, f"s += f'{text}'"])]
+
+    def _end_run(self) -> None:
+        if self.run:
+            self.lines.append(f"s += f'{self.run}'")
+            self.run = ""
 
     def text(self, field: str, format: Callable[[Any], str]) -> None:
         self.inner.append(f"b += escaped({self.name(format)}(obj.{field}))")
@@ -94,6 +110,7 @@ class Code:
         self.inner += [f"if obj.{field}:", f"    b += foreign(obj.{field}, {self.ns!r})"]
 
     def compile(self) -> Writer:
+        self._end_run()
         body = [*self.lines]
         if self.inner:
             body += ["b = ''", *self.inner, "if b:", f"    return s + '>' + b + {f'</{self.tag}>'!r}"]

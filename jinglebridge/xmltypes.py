@@ -28,7 +28,8 @@ class Type(NamedTuple):
     usual: str = ""
 
 
-def _same(value: str) -> str:
+def same(value: str) -> str:
+    """How text is spelt."""
     return value
 
 
@@ -47,9 +48,9 @@ def _word(value: str) -> str:
 PRINTABLE = "{0}.isprintable()"
 MAX_KNOWN = 256  # numbers up to here are known by their spelling
 
-text = Type(_same, xml_safe)
-line = Type(_line, _same, usual=PRINTABLE)
-word = Type(_word, _same, usual=f"{PRINTABLE} and {{0}} and ' ' not in {{0}}")
+text = Type(same, xml_safe)
+line = Type(_line, same, usual=PRINTABLE)
+word = Type(_word, same, usual=f"{PRINTABLE} and {{0}} and ' ' not in {{0}}")
 
 
 def integer(low: int, high: int) -> Type:
@@ -80,4 +81,4 @@ def one_of(*words: str) -> Type:
             raise ValueError(f"not one of {', '.join(words)}")
         return value
 
-    return Type(parse, _same, known={word: word for word in words})
+    return Type(parse, same, known={word: word for word in words})

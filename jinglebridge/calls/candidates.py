@@ -20,6 +20,7 @@ from jinglebridge.errors import EndpointError, Refused
 from jinglebridge.jingle import Jingle, Role, jingle_text
 from jinglebridge.sdp import SessionDescription
 from jinglebridge.translate import side_trickle
+from jinglebridge.translate.outline import Told
 from jinglebridge.translate.reader import from_sdp
 
 MAX_SENT = 1000  # candidates of ours in one call
@@ -44,9 +45,8 @@ def gathered(turn: Turn, event: Gathered) -> None:
         raise EndpointError("out-of-order", "this call was not accepted yet")
     if event.candidate is None or _is_end_of_all(event.candidate):
         if may_leave(turn):
-            for jingle, late in state.outline.tell_end():
-                state.descriptions.remember(late, own=True)
-                turn.send_jingle(jingle)
+            for told in state.outline.tell_end():
+                _send_told(turn, told)
         return
     if state.sent + len(state.own_waiting) >= MAX_SENT:
         raise EndpointError("rate-limited", "too many candidates for one call")
@@ -85,10 +85,14 @@ def _send(turn: Turn, init: dict[str, Any]) -> None:
     except Refused as error:
         raise EndpointError("bad-candidate", str(error)) from error
     if found is not None:
-        jingle, late = found
         turn.state.sent += 1
-        turn.state.descriptions.remember(late, own=True)
-        turn.send_jingle(jingle)
+        _send_told(turn, found)
+
+
+def _send_told(turn: Turn, told: Told) -> None:
+    jingle, late, text = told
+    turn.state.descriptions.remember(late, own=True)
+    turn.send_jingle(jingle, text=text)
 
 
 # --- the peer's

@@ -22,6 +22,7 @@ from jinglebridge.calls import effects as fx
 from jinglebridge.calls.events import Accepted, Described
 from jinglebridge.calls.states import Session, Signalling
 from jinglebridge.jingle import Finish, Jingle, Jmi, Reason, Reject, Retract, build_jmi, jingle_text, parse_jingle, parse_jmi
+from jinglebridge.values import maker
 from jinglebridge.xml import parse_text, to_text
 
 if TYPE_CHECKING:
@@ -37,15 +38,17 @@ INITIATE_SOON = 4.0  # seconds after a restart: the peer's session-initiate may 
 ACCEPT_SOON = 10.0  # the same for its session-accept, when its person had accepted before
 MAX_SILENCE = 150.0  # seconds without a sign of life of either side, longer than any page has to come back
 
+_send = maker(fx.SendJingle)
+
 
 # --- what leaves, and what has arrived
 
 
-def action(state: CallState, jingle: Jingle, change: int = 0) -> fx.SendJingle:
-    """Send an action of ours, and remember it until the peer answers it if it is ever owed."""
-    text = jingle_text(jingle)
+def action(state: CallState, jingle: Jingle, change: int = 0, text: str = "") -> fx.SendJingle:
+    """Send an action of ours, and remember it until the peer answers it if it is ever owed. `text`: as in `Turn.send_jingle`."""
+    text = text or jingle_text(jingle)
     number = 0 if jingle.action == "session-info" else _keep(state, jingle.action, state.own, state.peer, text)
-    return fx.SendJingle(state.own, state.peer, jingle, change, number, text)
+    return _send(state.own, state.peer, jingle, change, number, text)
 
 
 def keep_message(state: CallState, sender: str, to: str, jmi: Jmi) -> int:

@@ -54,10 +54,11 @@ class Turn:
         sender, to = sender or self.state.own, to or self.state.peer
         self.add(fx.SendJmi(sender, to, jmi, owed.keep_message(self.state, sender, to, jmi)))
 
-    def send_jingle(self, jingle: Jingle, change: int = 0) -> None:
-        """Send one action of ours; the session machine moves with it."""
-        self.state.session = step(self.state.session, self.state.role, jingle.action)
-        self.add(owed.action(self.state, jingle, change))
+    def send_jingle(self, jingle: Jingle, change: int = 0, text: str = "") -> None:
+        """Send one action of ours; the session machine moves with it. `text`: its text, where it was made already."""
+        state = self.state
+        state.session = step(state.session, state.role, jingle.action)
+        self.add(owed.action(state, jingle, change, text))
 
     def endpoints(self) -> list[str]:
         """Who sees this call: all that ring, or the one endpoint that placed or accepted it."""

@@ -15,7 +15,7 @@ from jinglebridge.jingle.xep_0338 import GROUP, Group
 from jinglebridge.jingle.xep_0343 import PROTOCOL
 from jinglebridge.jingle.xep_0371 import TRANSPORT as TRANSPORT_ICE
 from jinglebridge.values import frozen
-from jinglebridge.xml import Child, Children, Choice, Element, TextChild, Type, Unknown, Variants, attr, line, one_of, word, xml_safe
+from jinglebridge.xml import Child, Children, Choice, Element, TextChild, Type, Unknown, Variants, attr, line, one_of, same, word, xml_safe
 
 NS = "urn:xmpp:jingle:1"
 NS_JINGLE_ERRORS = "urn:xmpp:jingle:errors:1"
@@ -182,7 +182,7 @@ JINGLE = Element(
         attr("action", one_of(*sorted(ACTIONS))),
         attr("initiator", line, default=None),
         attr("responder", line, default=None),
-        attr("sid", Type(_sid, str)),
+        attr("sid", Type(_sid, same)),
         Children(GROUP, "groups", lenient=True),
         Children(CONTENT, "contents", most=MAX_CONTENTS),
         Child(REASON, "reason"),

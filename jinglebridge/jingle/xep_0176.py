@@ -16,8 +16,8 @@ from jinglebridge.jingle.xep_0320 import FINGERPRINT, Fingerprint
 from jinglebridge.jingle.xep_0343 import CHANNEL, SCTPMAP, Channel, Sctpmap
 from jinglebridge.sdp import MediaDescription
 from jinglebridge.sdp.attributes import CandidateLine, candidate, words
-from jinglebridge.values import frozen
-from jinglebridge.xml import PRINTABLE, Attr, Child, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of
+from jinglebridge.values import frozen, maker
+from jinglebridge.xml import PRINTABLE, Attr, Child, Children, Element, Flag, Type, Unknown, attr, integer, line, one_of, same
 
 NS = "urn:xmpp:jingle:transports:ice-udp:1"
 NS_ICE = "urn:xmpp:jingle:transports:ice:0"  # the same elements in XEP-0371
@@ -80,16 +80,16 @@ class IceUdpTransport:
 _RELATED_PORT = Type(ice.related_port_or_none, str, plain=True, bounds=(0, 65535))
 _CANDIDATE_PARTS = (
     attr("component", integer(1, 256)),
-    attr("foundation", Type(ice.foundation, str, usual="{0}.isalnum() and {0}.isascii() and len({0}) <= 32")),
+    attr("foundation", Type(ice.foundation, same, usual="{0}.isalnum() and {0}.isascii() and len({0}) <= 32")),
     attr("generation", ice.optional_number(255), default=0, always=True),
     # Older clients leave out generation, id, network, protocol; Monal insists on them. J-149, J-150
     attr("id", line, default="", always=True),
-    attr("ip", Type(ice.address, str)),
+    attr("ip", Type(ice.address, same)),
     attr("network", ice.optional_number(255), default=0, always=True),
     attr("port", integer(1, 65535)),
     attr("priority", integer(1, 2**31 - 1)),
-    attr("protocol", Type(ice.protocol, str, known={"udp": "udp", "tcp": "tcp"}), default="udp", always=True),
-    attr("rel-addr", Type(ice.related_or_none, str), field="related_address", default=None),
+    attr("protocol", Type(ice.protocol, same, known={"udp": "udp", "tcp": "tcp"}), default="udp", always=True),
+    attr("rel-addr", Type(ice.related_or_none, same), field="related_address", default=None),
     # COMPAT(Monal 6): rel_port. J-150
     attr("rel-port", _RELATED_PORT, field="related_port", default=None, alias="rel_port"),
     # Only XEP-0371 has it; towards readers of XEP-0176 the policies hold TCP back. J-161
@@ -100,7 +100,7 @@ _CANDIDATE_PARTS = (
 
 
 # What could end an SDP line goes no further, not even to where it is refused.
-_CREDENTIAL = Type(lambda value: value if value.isprintable() else "", str, usual=PRINTABLE)
+_CREDENTIAL = Type(lambda value: value if value.isprintable() else "", same, usual=PRINTABLE)
 
 
 class Tables:
@@ -138,6 +138,10 @@ _TABLES = Tables(NS)
 CANDIDATE, REMOTE_CANDIDATE, TRANSPORT = _TABLES.candidate, _TABLES.remote_candidate, _TABLES.transport
 
 
+candidate_text = CANDIDATE.writer(NS)  # as it stands in a <transport/>
+_candidate = maker(Candidate)
+
+
 def candidate_from_line(line: CandidateLine, id: str) -> Candidate | None:
     """None for what Jingle cannot or must not carry: a name outside .local, an address of nobody, a foreign type."""
     try:
@@ -151,7 +155,7 @@ def candidate_from_line(line: CandidateLine, id: str) -> Candidate | None:
     if related is None or related_port is None or not _is_pair(related, related_port):
         related = related_port = None
     tcptype = more.get("tcptype") if protocol == "tcp" else None
-    return Candidate(
+    return _candidate(
         line.component,
         foundation,
         ip,

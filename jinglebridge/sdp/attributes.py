@@ -124,7 +124,7 @@ def candidate(value: str) -> CandidateLine:
     fields = value.split()
     if len(fields) < 8 or fields[6] != "typ" or len(fields) % 2:
         raise SdpError(f"not a candidate: {value[:60]!r}", rule="J-148")
-    foundation, component, protocol, priority, address, port, _, type, *more = fields
+    foundation, component, protocol, priority, address, port, _, type = fields[:8]
     return CandidateLine(
         foundation,
         1 if component == "1" else number(component, 1, 256),
@@ -133,7 +133,7 @@ def candidate(value: str) -> CandidateLine:
         address,
         number(port, 1, 65535),
         type,
-        dict(zip(more[::2], more[1::2], strict=True)),
+        dict(zip(fields[8::2], fields[9::2], strict=True)),
     )
 
 

@@ -6,16 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from jinglebridge.calls import events as ev
-from jinglebridge.errors import EndpointError
+from jinglebridge.values import maker
 from jinglebridge.web import messages as m
 
-
-def event_of(frame: m.Request) -> ev.EndpointEvent:
-    """Raises EndpointError not-supported for what is no request about a call."""
-    make = _EVENTS.get(type(frame))
-    if make is None:
-        raise EndpointError("not-supported", "not offered by this server")
-    return make(frame)
+_made = maker(ev.Gathered)
 
 
 def _gathered(frame: m.AddCandidate) -> ev.Gathered:
@@ -23,7 +17,7 @@ def _gathered(frame: m.AddCandidate) -> ev.Gathered:
     if c is None:
         return ev.Gathered(frame.call, None)
     fields = {"candidate": c.candidate, "sdpMid": c.sdpMid, "sdpMLineIndex": c.sdpMLineIndex, "usernameFragment": c.usernameFragment}
-    return ev.Gathered(frame.call, fields)
+    return _made(frame.call, fields)
 
 
 _EVENTS: dict[type[m.Request], Callable[[Any], ev.EndpointEvent]] = {
@@ -35,3 +29,10 @@ _EVENTS: dict[type[m.Request], Callable[[Any], ev.EndpointEvent]] = {
     m.SendInfo: lambda frame: ev.Informed(frame.call, frame.info, frame.mid),
     m.Stats: lambda frame: ev.Reported(frame.call, frame.connectionState, frame.bytesReceived, frame.mediaReceived, frame.relayed),
 }
+# A new call is of one as well, but needs more than its frame says.
+OF_A_CALL = frozenset({m.CallRequest, *_EVENTS})
+
+
+def event_of(frame: m.Request) -> ev.EndpointEvent:
+    """`frame`: one of OF_A_CALL that is no new call."""
+    return _EVENTS[type(frame)](frame)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import Any, Literal, NoReturn
 
 import structlog
@@ -17,7 +18,7 @@ from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
 from jinglebridge.errors import EndpointError, ProtocolError
 from jinglebridge.service import contacts as contact_requests
-from jinglebridge.service.askings import event_of
+from jinglebridge.service.askings import OF_A_CALL, event_of
 from jinglebridge.service.callbook import CallBook
 from jinglebridge.service.contacts import Contacts
 from jinglebridge.service.door import Door
@@ -233,10 +234,13 @@ class Desk:
     # --- requests
 
     def request(self, session: Session, frame: m.Request) -> bool:
-        if not session.allowance.take(asyncio.get_running_loop().time(), COSTS.get(type(frame), 1.0)):
+        kind = type(frame)
+        if not session.allowance.take(monotonic(), COSTS.get(kind, 1.0)):
             raise EndpointError("rate-limited", "too many requests; slow down")
         if session.identity.guest:
             self.guests.permit(session, frame)
+        if kind in OF_A_CALL:
+            return self._of_a_call(session, frame)
         if isinstance(frame, (m.Devices, m.DevicesRevoke)):
             answer = self._door.devices.request(session.identity, frame)
             if answer is not None and session.wire is not None:
@@ -254,7 +258,7 @@ class Desk:
         elif isinstance(frame, m.History):
             return self._answer_later(session, frame, self._history(session, frame))
         else:
-            return self._of_a_call(session, frame)
+            raise EndpointError("not-supported", "not offered by this server")
         return True
 
     def _of_a_call(self, session: Session, frame: m.Request) -> bool:

@@ -8,20 +8,24 @@ Spec: XEP-0176 §5.5, RFC 8838; J-145 … J-169.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from jinglebridge.errors import Refused
-from jinglebridge.jingle import Candidate, Content, IceUdpTransport, Jingle, Role
+from jinglebridge.jingle import Candidate, Content, IceUdpTransport, Jingle, Role, jingle_text
 from jinglebridge.jingle.private import CandidateTail, SdpExtras, read, written
+from jinglebridge.jingle.xep_0176 import candidate_text
 from jinglebridge.translate.applied import MAX_CANDIDATES
 from jinglebridge.translate.described import Described, name_of
 from jinglebridge.translate.policy import PeerPolicy
 from jinglebridge.translate.side import LINE, Side
 from jinglebridge.translate.tails import candidate_tail, candidate_with_tails
 from jinglebridge.translate.trickle import candidate_from_sdp, ufrag_of
+from jinglebridge.values import maker
 
 Init = dict[str, Any]  # RTCIceCandidateInit
+
+_transport, _content, _jingle = maker(IceUdpTransport), maker(Content), maker(Jingle)
 
 
 class Late(NamedTuple):
@@ -39,10 +43,13 @@ class Late(NamedTuple):
         return Content(self.name, transport=transport, unknown=written(SdpExtras(candidates=self.tails)))
 
 
+Told = tuple[Jingle, Late, str]  # a transport-info with one candidate, or with the end of them, and `jingle_text` of it
+
+
 @dataclass(slots=True)
 class Part:
     """A content with a transport. `room`: candidates that may still come; `complete`: none will; `mid`, `index`: its section at the
-    endpoint."""
+    endpoint; `around`: the text of a transport-info before and behind its candidate, once there was one."""
 
     name: str
     creator: Role
@@ -52,6 +59,7 @@ class Part:
     complete: bool
     mid: str
     index: int
+    around: tuple[str, str] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(slots=True)
@@ -73,7 +81,7 @@ class Outline:
     told: int = 0
     size: int = 0
 
-    def tell(self, init: Init) -> tuple[Jingle, Late] | None:
+    def tell(self, init: Init) -> Told | None:
         """The transport-info for a candidate of the endpoint; None for one that is not to be sent. J-152 … J-164
 
         Raises: Refused before any description or for an unknown section, SdpError for what is no candidate.
@@ -81,7 +89,9 @@ class Outline:
         part = self._section(init)
         if part is None:
             return None
-        text = "" if init.get("candidate") is None else init["candidate"]
+        text = init.get("candidate")
+        if text is None:
+            text = ""
         if not isinstance(text, str):
             raise Refused("not a candidate: a string is expected", rule="J-151")
         if (ufrag_of(text) or init.get("usernameFragment") or part.ufrag) != part.ufrag or part.room <= 0:
@@ -97,20 +107,21 @@ class Outline:
         tail = candidate_tail(text, found, part.ufrag) if self.extensions else None
         return self._info(part, Late(part.name, (found,), () if tail is None else (tail,)))
 
-    def tell_end(self) -> list[tuple[Jingle, Late]]:
+    def tell_end(self) -> list[Told]:
         """The end of candidates of the whole endpoint: a transport-info for each content that has not said so. J-165"""
         parts = self.own.values() if self.own is not None and self.policy.end_of_candidates else ()
         return [self._end(part) for part in parts if not part.complete]
 
-    def _end(self, part: Part) -> tuple[Jingle, Late]:
+    def _end(self, part: Part) -> Told:
         part.complete = True
         return self._info(part, Late(part.name, complete=True))
 
-    def _info(self, part: Part, late: Late) -> tuple[Jingle, Late]:
-        transport = IceUdpTransport(part.ufrag, part.pwd, candidates=late.candidates, gathering_complete=late.complete)
+    def _info(self, part: Part, late: Late) -> Told:
+        transport = _transport(part.ufrag, part.pwd, candidates=late.candidates, gathering_complete=late.complete)
         unknown = written(SdpExtras(candidates=late.tails)) if late.tails else ()
-        content = Content(part.name, part.creator, transport=transport, unknown=unknown)
-        return Jingle("transport-info", self.sid, contents=(content,)), late
+        content = _content(part.name, part.creator, transport=transport, unknown=unknown)
+        jingle = _jingle("transport-info", self.sid, contents=(content,))
+        return jingle, late, _text(part, late, jingle)
 
     def _section(self, init: Init) -> Part | None:
         """The content of a candidate: by mid, else by index. None if its section is no content; Refused if there is no such section."""
@@ -157,6 +168,17 @@ class Outline:
             if part is not None and content.transport is not None and not _current(content.transport, part):
                 return False
         return True
+
+
+def _text(part: Part, late: Late, jingle: Jingle) -> str:
+    """All but the candidate is the same in each transport-info of a content, so it is written once."""
+    if late.complete or late.tails:
+        return jingle_text(jingle)
+    candidate = candidate_text(late.candidates[0])
+    if part.around is None:
+        before, _, behind = jingle_text(jingle).partition(candidate)
+        part.around = before, behind
+    return candidate.join(part.around)
 
 
 def _current(transport: IceUdpTransport, known: Part) -> bool:

@@ -23,7 +23,7 @@ def told(side: Side, init: dict[str, Any]) -> Jingle | None:
     found = seen.tell(init)
     if found is None:
         return None
-    jingle, late = found
+    jingle, late, _ = found
     side.candidates = seen.told
     side.trickled += seen.size
     catch_up(side, [late], [])
@@ -33,8 +33,8 @@ def told(side: Side, init: dict[str, Any]) -> Jingle | None:
 def ended(side: Side) -> list[Jingle]:
     """The end of candidates of the whole endpoint: a transport-info for each content that has not said so. J-165"""
     found = outline(side).tell_end()
-    catch_up(side, [late for _, late in found], [])
-    return [jingle for jingle, _ in found]
+    catch_up(side, [late for _, late, _ in found], [])
+    return [jingle for jingle, _, _ in found]
 
 
 def heard(side: Side, jingle: Jingle) -> list[dict[str, Any]]:

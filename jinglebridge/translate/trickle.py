@@ -36,7 +36,6 @@ def candidate_to_sdp(candidate: Candidate) -> str:
 def ufrag_of(text: str) -> str | None:
     """The `ufrag` extension of a candidate line: which credentials it belongs to (J-169)."""
     words = text.split()
-    for name, value in zip(words[8::2], words[9::2], strict=False):
-        if name == "ufrag":
-            return value
-    return None
+    names, values = words[8::2], words[9::2]
+    at = names.index("ufrag") if "ufrag" in names else len(values)
+    return values[at] if at < len(values) else None  # a name without a value says nothing

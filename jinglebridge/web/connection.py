@@ -21,7 +21,7 @@ from jinglebridge.web import frames
 from jinglebridge.web import messages as m
 from jinglebridge.web.gate import Gate, carry_out
 from jinglebridge.web.sessions import Session
-from jinglebridge.web.websocket import BINARY, Message
+from jinglebridge.web.websocket import BINARY, CLOSE, Message
 
 log = structlog.get_logger()
 
@@ -43,14 +43,15 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_address", "_backlog", "_closing", "_ended", "_gate", "_on_end", "_out", "_paid", "_size", "_timer", "_transport", "heard_at",
-        "lost", "session",
+        "_address", "_backlog", "_closing", "_ended", "_gate", "_loop", "_on_end", "_out", "_paid", "_size", "_timer", "_transport",
+        "heard_at", "lost", "session",
     )  # fmt: skip
 
     def __init__(self, gate: Gate, address: str, on_end: Callable[[Connection], None] = lambda connection: None) -> None:
         self._gate = gate
         self._address = address
         self._on_end = on_end
+        self._loop = asyncio.get_running_loop()  # asked for once: it takes a system call
         self._transport: asyncio.Transport | None = None
         self._backlog: list[Message] = []
         self._out: list[bytes] = []
@@ -61,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.lost = False
         self.session: Session | None = None
-        self.heard_at = asyncio.get_running_loop().time()
+        self.heard_at = self._loop.time()
 
     # --- writing
 
@@ -74,7 +75,7 @@ class Connection(asyncio.Protocol):
             self.close(1013, "too slow")
             return
         if not self._out:
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
         self._out += self._framed(frame)
 
     def waiting(self) -> int:
@@ -117,21 +118,25 @@ class Connection(asyncio.Protocol):
     # --- reading
 
     def heard(self) -> None:
-        self.heard_at = asyncio.get_running_loop().time()
+        self.heard_at = self._loop.time()
 
     def _work(self) -> None:
         """Handle some of what has come; the rest after others had their turn."""
         done = 0
         for opcode, payload in self._backlog[:TURN]:
-            if self._ended or not self._handle(opcode, payload):
+            session = self.session
+            if self._ended:
+                break
+            if session is not None and session.wire is self and not self._closing and opcode != CLOSE:
+                self._in_session(session, opcode, payload)
+            elif not self._beside(opcode, payload):
                 break
             done += 1
         del self._backlog[:done]
         if self._ended:
             self._backlog.clear()
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._paid = max(self._paid, now) + done / PACE
+        now = self._loop.time()
+        self._paid = (self._paid if self._paid > now else now) + done / PACE
         wait = self._paid - now - BURST / PACE
         if self.lost or (not self._backlog and wait <= 0):
             self._read_on(True)
@@ -140,21 +145,16 @@ class Connection(asyncio.Protocol):
         if self.session is None:
             return
         if wait > 0:
-            loop.call_later(wait, self._work)
+            self._loop.call_later(wait, self._work)
         else:
-            loop.call_soon(self._work)
+            self._loop.call_soon(self._work)
 
-    def _handle(self, opcode: int, payload: bytes) -> bool:
-        """One message; False if it must wait for the answer to `hello`."""
-        session = self.session
-        if self._closing or session is None:
-            return self._closing
-        if session.wire is not self:
+    def _beside(self, opcode: int, payload: bytes) -> bool:
+        """A message that is of no session here; False if it must wait for the answer to `hello`."""
+        if not self._closing and self.session is not None:
             self._ended = True
             self.close(1000, "resumed elsewhere")
-        else:
-            self._in_session(session, opcode, payload)
-        return True
+        return self._closing
 
     def _in_session(self, session: Session, opcode: int, payload: bytes) -> None:
         if session.previous_hash:
@@ -214,7 +214,7 @@ class Connection(asyncio.Protocol):
     def _after(self, seconds: float, then: Callable[..., None], *arguments: object) -> None:
         """The one timer that a connection has."""
         self._cancel_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, then, *arguments)
+        self._timer = self._loop.call_later(seconds, then, *arguments)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

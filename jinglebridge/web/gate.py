@@ -37,26 +37,20 @@ class Gate(Protocol):
         """The page closed for good."""
 
 
+# Asked again after a reconnect, a question needs what it asked for again, not just the ack.
+QUESTIONS = frozenset({m.Ice, m.History, m.Devices})
+CONNECTION = frozenset({m.Ping, m.Bye, m.Hello})  # the gate does not get them as requests
+
+
 def carry_out(data: str, session: Session, gate: Gate, connection: Wire) -> bool:
     """Handle one frame; False ends the connection. Nothing a client sends gets further than an error frame."""
     try:
         frame = frames.read(data)
-        if isinstance(frame, m.Ping):
-            if frame.seq is not None:
-                session.confirm(frame.seq)
-            connection.send(m.encode(m.Pong(id=frame.id)))
-        elif isinstance(frame, m.Bye):
-            connection.send(m.encode(m.Ack(id=frame.id)))
-            connection.close(1000, "bye")
-            session.wire = None
-            gate.bye(session)
-            return False
-        elif isinstance(frame, m.Hello):
-            raise EndpointError("out-of-order", "hello was said before")
-        # Asked again after a reconnect, a question needs what it asked for again, not just the ack.
-        elif isinstance(frame, m.Ice | m.History | m.Devices) or not session.repeat(frame.id):
-            if gate.request(session, frame):
-                session.reply(frame.id, m.Ack(id=frame.id))
+        kind = type(frame)
+        if kind in CONNECTION:
+            return _of_the_connection(frame, session, gate, connection)
+        if (kind in QUESTIONS or not session.repeat(frame.id)) and gate.request(session, frame):
+            session.reply(frame.id, m.Ack(id=frame.id))
     except Exception as error:
         if not isinstance(error, ProtocolError):
             log.exception("request-failed", jid=session.jid)
@@ -67,3 +61,19 @@ def carry_out(data: str, session: Session, gate: Gate, connection: Wire) -> bool
         else:
             connection.send(m.encode(reply))
     return True
+
+
+def _of_the_connection(frame: m.Request, session: Session, gate: Gate, connection: Wire) -> bool:
+    """A frame that is no request to the service. Raises EndpointError."""
+    if isinstance(frame, m.Ping):
+        if frame.seq is not None:
+            session.confirm(frame.seq)
+        connection.send(m.encode(m.Pong(id=frame.id)))
+        return True
+    if isinstance(frame, m.Hello):
+        raise EndpointError("out-of-order", "hello was said before")
+    connection.send(m.encode(m.Ack(id=frame.id)))
+    connection.close(1000, "bye")
+    session.wire = None
+    gate.bye(session)
+    return False

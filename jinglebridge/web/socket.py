@@ -63,14 +63,14 @@ class Socket(Connection):
         else:
             self._write(websocket.header(len(payload), PONG) + payload)
 
-    def _handle(self, opcode: int, payload: bytes) -> bool:
+    def _beside(self, opcode: int, payload: bytes) -> bool:
         if opcode == CLOSE:
             self._closed_by_peer(payload)
             return True
         if self.session is None and self._greeting is None and not self._closing:
             self._greet(opcode, payload)
             return True
-        return super()._handle(opcode, payload)
+        return super()._beside(opcode, payload)
 
     def _closed_by_peer(self, payload: bytes) -> None:
         self._ended = True
@@ -106,7 +106,7 @@ class Socket(Connection):
 
     def _read_on(self, on: bool) -> None:
         transport = self._transport
-        if transport is None or transport.is_closing() or self._paused is not on:
+        if self._paused is not on or transport is None or transport.is_closing():
             return
         self._paused = not on
         if on:

@@ -12,6 +12,7 @@ import base64
 import hashlib
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+WHOLE = 0x80 | TEXT  # first byte of a text in one frame, as nearly all messages are
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 Message = tuple[int, bytes]  # opcode, payload
@@ -44,18 +45,25 @@ class Reader:
         messages: list[Message] = []
         at, end = 0, len(data)
         while end - at >= 2:
-            size, start = data[at + 1] & 127, at + 6  # behind the mask
+            first, second = data[at], data[at + 1]
+            size, start = second & 127, at + 6  # behind the mask
             if size == 126:
                 size, start = int.from_bytes(data[at + 2 : at + 4], "big"), at + 8
             elif size == 127:
                 size, start = int.from_bytes(data[at + 2 : at + 10], "big"), at + 14
             if start > end:
-                self._check(data[at], data[at + 1], 0)
+                self._check(first, second, 0)
                 break
-            self._check(data[at], data[at + 1], size)
+            usual = first == WHOLE and second & 0x80 and size <= self._limit and self._fragments is None
+            if not usual:
+                self._check(first, second, size)
             if start + size > end:
                 break
-            self._frame(data[at], _unmasked(data[start : start + size], data[start - 4 : start]), messages)
+            payload = _unmasked(data[start : start + size], data[start - 4 : start])
+            if usual:
+                messages.append((TEXT, payload))
+            else:
+                self._frame(first, payload, messages)
             at = start + size
         self._buffer = data[at:]
         return messages

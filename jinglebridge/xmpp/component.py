@@ -1,8 +1,8 @@
 """The component stream of XEP-0114 1.6: slixmpp for parsing, TLS and the socket; everything else is ours.
 
 Not used of slixmpp: its stanza objects, roster, reconnect, send queue and IQ table (DESIGN §4 says why). Elements come out
-through one callback, and go in through `send`, which is the one place that checks `from`, strips illegal characters and
-drops what cannot be sent now: nothing is queued while offline.
+through one callback, and go in through `send`, which is the one place that checks `from` and drops what cannot be sent now: nothing is
+queued while offline. What leaves together is stripped of illegal characters together.
 
 Spec: XEP-0114 §3; J-001, J-002, J-013; DESIGN §4.
 """
@@ -76,7 +76,6 @@ class Component(ComponentXMPP):  # type: ignore[misc]
         if not to or sender.partition("/")[0].rpartition("@")[2] != self.domain:
             # The server cuts the whole stream for this, for everybody.
             raise InvalidState(f"stanza from {sender!r} to {to!r}")
-        text = xml_safe(text)
         if len(text) > MAX_SENT:
             raise InvalidState(f"stanza of {len(text)} characters")
         if not self._out:
@@ -88,7 +87,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
     def _flush(self) -> None:
         out, self._out = self._out, []
         if out and self.transport is not None:
-            self.transport.write("".join(out).encode())
+            self.transport.write(xml_safe("".join(out)).encode())
 
     async def close(self) -> None:
         """Say goodbye and wait shortly for the server to do so too."""

@@ -28,6 +28,7 @@ class Requests:
         self._open: dict[str, tuple[str, Answer, Due]] = {}
         # One timer for all requests of the same patience: they time out in the order in which they were asked.
         self._due: dict[float, Due] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None  # that of the first request, since asking for it takes a system call
 
     def __len__(self) -> int:
         return len(self._open)
@@ -39,7 +40,8 @@ class Requests:
 
         ``timeout`` is the condition after `timeout` seconds of silence, ``offline`` if there is no connection.
         """
-        id, loop = new_id(), asyncio.get_running_loop()
+        id = new_id()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         if not self._send(written("iq", kind, sender, to, id, payload if isinstance(payload, str) else to_text(payload, NS))):
             loop.call_soon(answer, None, "offline", None)
             return

@@ -17,7 +17,7 @@ from slixmpp.jid import JID, InvalidJID
 
 from jinglebridge.errors import BadRequest, ProtocolError
 from jinglebridge.jingle.xep_0166 import NS_JINGLE_ERRORS
-from jinglebridge.xml import escaped
+from jinglebridge.xml import escaped, special
 
 NS = "jabber:component:accept"
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -88,7 +88,10 @@ Send = Callable[[ET.Element | Written], bool]  # False: there is no connection, 
 
 def written(name: str, kind: str, sender: str, to: str, id: str, payload: str = "") -> Written:
     """A stanza as text. `name` and `kind` are ours; `payload` is XML, the rest becomes attributes whatever is in it."""
-    head = f'<{name} type="{kind}" id="{escaped(id)}" from="{escaped(sender)}" to="{escaped(to)}"'
+    if special(f"{id}{sender}{to}") is None:  # as nearly always
+        head = f'<{name} type="{kind}" id="{id}" from="{sender}" to="{to}"'
+    else:
+        head = f'<{name} type="{kind}" id="{escaped(id)}" from="{escaped(sender)}" to="{escaped(to)}"'
     return Written(sender, to, f"{head}>{payload}</{name}>" if payload else head + "/>")
 
 

@@ -9,7 +9,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, fields, is_datacl
 
 import pytest
 
-from jinglebridge.values import frozen, replace
+from jinglebridge.values import frozen, maker, replace
 
 
 @frozen
@@ -74,3 +74,13 @@ def test_one_with_other_fields_is_another_one(kind: type[Quick]) -> None:
         other.one = 3  # type: ignore[misc]
     with pytest.raises((AttributeError, TypeError)):
         replace(made, three=3)
+
+
+def test_a_maker_makes_what_a_call_makes() -> None:
+    make = maker(Quick)
+    for made, called in ((make(1), Quick(1)), (make(1, "c", (3,)), Quick(1, "c", (3,))), (make(two="c", one=2), Quick(2, "c"))):
+        assert made == called and made.aside == called.aside and made.__class__ is Quick and repr(made) == repr(called)
+        with pytest.raises(FrozenInstanceError):
+            made.one = 5  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        make(three=3)  # type: ignore[call-arg]

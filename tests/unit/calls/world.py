@@ -117,9 +117,11 @@ def _whole(saved: str) -> str:
 
 
 def valid(effect: fx.Effect) -> None:
-    """What leaves is valid by the schemas."""
+    """What leaves is valid by the schemas, and is what its effect says."""
     if isinstance(effect, fx.SendJingle):
-        _valid(effect.text or jingle_text(effect.jingle))
+        text = jingle_text(effect.jingle)
+        assert effect.text in ("", text)
+        _valid(text)
     elif isinstance(effect, fx.SendJmi):
         _valid(jmi_text(effect.jmi))
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from jinglebridge.errors import Refused
-from jinglebridge.jingle import Candidate, Content, IceUdpTransport, Jingle, Role
+from jinglebridge.jingle import Candidate, Content, IceUdpTransport, Jingle, Role, build_jingle, jingle_text, parse_jingle
 from jinglebridge.sdp import parse
 from jinglebridge.translate.applied import MAX_CANDIDATES
 from jinglebridge.translate.outline import Late, outline
 from jinglebridge.translate.side import Side
 from jinglebridge.translate.side_trickle import told
+from jinglebridge.xml import parse_text, to_text
 from tests.unit.cases import small
 
 HOST = {"candidate": "candidate:1 1 udp 2122194687 192.0.2.2 49376 typ host", "sdpMid": "0", "sdpMLineIndex": 0}
@@ -47,6 +48,38 @@ def test_it_counts_on_where_the_descriptions_stop():
     for _ in range(MAX_CANDIDATES):
         seen.tell(HOST)
     assert seen.tell(HOST) is None and seen.told == MAX_CANDIDATES
+
+
+@pytest.mark.parametrize("extensions", [False, True])
+def test_the_text_of_each_candidate_is_that_of_its_transport_info(extensions):
+    """Also where names, ids and credentials hold what XML must not, and around the end and a candidate with a tail."""
+    side, _ = pair()
+    side.extensions = extensions
+    seen = outline(side)
+    assert seen.own is not None
+    (part,) = seen.own.values()
+    part.name, part.pwd, seen.sid = '<candidate component="1"', "a&b\"'>", 'x"/><evil/>'
+    lines = [
+        *("host", "srflx raddr 10.0.0.1 rport 9", "host tcptype active", "host network-cost 10", "relay generation 1 foo bar"),
+        *("host", "srflx raddr 2001:db8::1 rport 1"),
+    ]
+    for number, line in enumerate(lines):
+        found = seen.tell(HOST | {"candidate": f"candidate:{number} 1 udp 2122194687 192.0.2.{number} 49376 typ {line}"})
+        assert found is not None
+        jingle, late, text = found
+        assert text == jingle_text(jingle) == to_text(build_jingle(jingle)) and parse_jingle(parse_text(text)) == jingle
+        assert late.candidates == jingle.contents[0].transport.candidates and bool(late.tails) is extensions
+    (end,) = seen.tell_end()
+    assert end[2] == jingle_text(end[0]) and "gathering-complete" in end[2]
+
+
+def test_no_candidate_is_the_end_and_what_is_no_text_is_refused():
+    side, _ = pair()
+    seen = outline(side)
+    end = seen.tell(HOST | {"candidate": None})
+    assert end is not None and end[1].complete and end == seen.tell({"sdpMid": "0"})
+    with pytest.raises(Refused, match="string"):
+        seen.tell(HOST | {"candidate": 5})
 
 
 def test_more_than_is_remembered_is_still_heard():

@@ -163,3 +163,4 @@ def test_candidates_that_are_nothing_or_wrong():
 def test_the_credentials_of_a_candidate():
     """J-169."""
     assert ufrag_of(LINE + " ufrag abc network-cost 1") == "abc" and ufrag_of(LINE) is None
+    assert ufrag_of(LINE + " ufrag abc ufrag d") == "abc" and ufrag_of(LINE + " ufrag") is None and ufrag_of(LINE + " x ufrag") is None

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from jinglebridge.errors import BadRequest, UnknownSession
+from jinglebridge.xml import to_text
 from jinglebridge.xmpp import stanza as st
 from tests.unit.fakes import el, stanza
 
@@ -71,3 +72,13 @@ def test_builders():
     assert message.get("type") == "chat" and [c.tag for c in message] == ["x", "y"]
     assert "type" not in st.presence("a@b", "c@d").attrib and st.presence("a@b", "c@d", "probe").get("type") == "probe"
     assert st.text_child("show", "dnd").text == "dnd"
+
+
+@pytest.mark.parametrize("odd", ["plain-1_x", 'a"b', "<b/>", "a&b'", "a\x00\x0b\ud800b", "é\U0001f600", "a\nb\t"])
+def test_a_stanza_written_as_text_is_the_one_that_is_built(odd):
+    """Whatever is in its addresses and its id."""
+    sender, to, id = f"a@x/{odd}", f"{odd}@y/r", f"1{odd}"
+    empty = st.iq("set", sender, to, id)
+    assert st.written("iq", "set", sender, to, id) == (sender, to, to_text(empty, st.NS))
+    full = st.iq("set", sender, to, id, ET.Element("{urn:b}b"))
+    assert st.written("iq", "set", sender, to, id, '<b xmlns="urn:b"/>').text == to_text(full, st.NS)
