@@ -112,8 +112,8 @@ def _reported(turn: Turn, event: ev.Reported) -> None:
         state.connected = True
         turn.tell_state()
         turn.note("media-connected")
-        # Most calls never change any more. Not later: memory that many calls took at once does not go back to the system.
-        state.pack()
+        # Most calls never change any more. Not much later: memory that many calls took at once does not go back to the system.
+        state.pack_soon()
 
 
 def _answered(turn: Turn, event: ev.Answered) -> None:

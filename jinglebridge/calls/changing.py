@@ -18,8 +18,6 @@ Spec: XEP-0166 §7.2, XEP-0176 §5.9; J-099, J-169 … J-171, J-212 … J-222.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jinglebridge import sdp
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import stored
@@ -33,6 +31,7 @@ from jinglebridge.errors import EndpointError, OutOfOrder, ProtocolError
 from jinglebridge.jingle import Content, Jingle, Reason, Role, SessionInfo, jingle_text, read_jingle
 from jinglebridge.translate.applied import apply_all
 from jinglebridge.translate.side import Side
+from jinglebridge.values import replace
 
 MAX_OLD = 16  # ufrags of the peer that are remembered
 MOST_PARTS = 40  # stanzas of one offer of another bridge, or of one answer

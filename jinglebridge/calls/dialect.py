@@ -8,7 +8,7 @@ Spec: J-171, J-212 … J-222; clients.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from jinglebridge.calls.kinds import Kind
 from jinglebridge.jingle import Content, IceUdpTransport, Jingle, Role, Senders
@@ -16,6 +16,7 @@ from jinglebridge.jingle.private import NEGOTIATION, Negotiation, negotiation_of
 from jinglebridge.translate.applied import apply, apply_all, credentials
 from jinglebridge.translate.changes import reminder
 from jinglebridge.translate.described import Described
+from jinglebridge.values import replace
 
 
 @dataclass(slots=True)

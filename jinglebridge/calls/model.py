@@ -213,11 +213,10 @@ class CallState:
     restored: bool = False  # the bridge was restarted since the call began
     end_reason: EndReason = "ended"
     unheard: bool = False  # nothing of it leaves towards the peer, who does not want to hear of it; it just rings until nobody answers
+    key: tuple[str, str, str] = field(init=False, compare=False, repr=False)  # own bare JID, peer bare JID, sid: these never change
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """(own bare JID, peer bare JID, sid): by what the registry finds it."""
-        return bare(self.own), bare(self.peer), self.sid
+    def __post_init__(self) -> None:
+        self.key = bare(self.own), bare(self.peer), self.sid
 
     @property
     def role(self) -> Role:
@@ -280,9 +279,13 @@ class CallState:
         """Make the call small until its descriptions are needed again: most calls never change."""
         self.descriptions.pack()
 
+    def pack_soon(self) -> None:
+        """The same, when the call is next given to the journal."""
+        self.descriptions.soon = True
+
     def to_json(self) -> str:
         values = dict(zip(_SAVED, _saved(self), strict=True))
-        return f'{stored.encode(values)[:-1]},"side":{self.descriptions.to_json()}}}'
+        return f'{stored.encode(values)[:-1]},"descriptions":{self.descriptions.to_json()}}}'
 
     @classmethod
     def from_json(cls, text: str) -> CallState:
@@ -291,8 +294,8 @@ class CallState:
         values = {name: value for name, value in data.items() if name in _SAVED}
         values |= {"ringing": Ringing(data["ringing"]), "session": Session(data["session"]), "signalling": Signalling(data["signalling"])}
         values["change"] = None if data["change"] is None else Change(**data["change"])
-        return cls(**values, descriptions=stored.Descriptions.from_json(data["side"]))
+        return cls(**values, descriptions=stored.Descriptions.from_json(data["descriptions"]))
 
 
-_SAVED = tuple(item.name for item in dataclasses.fields(CallState) if item.name != "descriptions")
+_SAVED = tuple(item.name for item in dataclasses.fields(CallState) if item.name not in ("descriptions", "key"))
 _saved = attrgetter(*_SAVED)

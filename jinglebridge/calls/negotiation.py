@@ -9,8 +9,6 @@ Spec: XEP-0166 §6, XEP-0167 §6; J-081 … J-091, J-247.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jinglebridge import sdp
 from jinglebridge.calls import candidates
 from jinglebridge.calls import effects as fx
@@ -19,17 +17,18 @@ from jinglebridge.calls.offers import checked_offer, complete, usable
 from jinglebridge.calls.states import step, step_signalling
 from jinglebridge.calls.turn import Turn
 from jinglebridge.errors import OutOfOrder, Refused
-from jinglebridge.jingle import Jingle, Role, jingle_text, read_jingle
-from jinglebridge.translate.policy import NONE
+from jinglebridge.jingle import Jingle, jingle_text, read_jingle
 from jinglebridge.translate.session import Described as Description
-from jinglebridge.translate.session import from_sdp, media_of
+from jinglebridge.translate.session import media_of
+from jinglebridge.translate.side import Offer, first_offer
+from jinglebridge.values import replace
 
 # --- we call
 
 
-def proposed_media(text: str) -> tuple[str, ...]:
-    """The media of an endpoint's offer, after checking that all of it can be translated. () for data alone. Raises Refused."""
-    return media_of(from_sdp(sdp.parse(text), Role.INITIATOR, policy=NONE))
+def proposed(text: str) -> Offer:
+    """An endpoint's first offer. Raises SdpError, and Refused unless all of it can be translated."""
+    return first_offer(sdp.parse(text))
 
 
 def learn_peer(turn: Turn, jid: str) -> None:
@@ -43,10 +42,10 @@ def initiate(turn: Turn) -> None:
     """Send our offer. Without JMI the callee has not accepted yet, so no address may leave with it. J-247. Raises Refused."""
     state = turn.state
     side = state.blank_side()
-    offer = sdp.parse(state.own_sdp)
+    offer = state.descriptions.offer or proposed(state.own_sdp)
     if not state.jmi:
-        candidates.hold(turn, offer)
-    (jingle,) = side.offer(offer, addresses=state.jmi)
+        candidates.hold(turn, offer.sdp)
+    jingle = side.first(offer, addresses=state.jmi)
     state.side, state.own_sdp = side, ""
     turn.send_jingle(replace(jingle, initiator=state.own))
     if state.jmi:

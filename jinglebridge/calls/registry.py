@@ -118,7 +118,8 @@ class Registry:
             raise EndpointError("not-authorized", "this session is over")
         if event.call in self._of_endpoint.get(jid, {}) or (jid, event.call) in self._ended_ids:
             raise EndpointError("duplicate-call", "this call id was used before")
-        media = negotiation.proposed_media(event.sdp)
+        offer = negotiation.proposed(event.sdp)
+        media = offer.media
         running = len({self.calls[key].call for key in self._of_person.get(own, ())})  # however many branches each has
         self.admission.outgoing(endpoint, to, running, now)
         peer = self.peer_info(own, to)
@@ -129,7 +130,7 @@ class Registry:
         first = True
         for sid, device in sids.items():
             state = CallState(event.call, sid, "out", jid, device, peer.name, list(media), now, fork=[s for s in sids if s != sid])
-            state.unheard = event.unheard
+            state.unheard, state.descriptions.offer = event.unheard, offer
             turn = self.add(state, [jid], now)
             turn.branch, first = not first, False
             if not turn.branch:

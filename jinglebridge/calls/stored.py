@@ -1,7 +1,7 @@
 """The two descriptions of a call as texts: in the journal, and in memory while a call does not change.
 
-What the peer was told and has told is a `<jingle/>` each, what the endpoint said and was given is SDP; both are read back by the readers
-of the wire. Candidates that came later stand beside them, in order, and are put into them when somebody needs the whole: most never are.
+What the peer was told and has told is kept as the values that it was read into, field by field; what the endpoint said and was given is
+SDP. Candidates that came later stand beside them, in order, and are put into them when somebody needs the whole: most never are.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ from copy import copy
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
-from xml.etree import ElementTree
 
 import msgspec
 
 from jinglebridge import sdp
 from jinglebridge.errors import BadRequest
-from jinglebridge.jingle import Candidate, Jingle, jingle_text, parse_jingle, read_jingle
+from jinglebridge.jingle import Candidate
 from jinglebridge.jingle.private import CandidateTail
 from jinglebridge.translate.described import Described
 from jinglebridge.translate.outline import Late, Outline, outline
-from jinglebridge.translate.side import Side
+from jinglebridge.translate.side import Offer, Side
 from jinglebridge.translate.side_trickle import catch_up
+from jinglebridge.xml import parse_text, to_text
 
-_json = msgspec.json.Encoder()  # several times as fast as the standard library's, and the journal asks for each change of a call
+# Several times as fast as the standard library's, and the journal asks for each change of a call.
+_json = msgspec.json.Encoder(enc_hook=to_text)
 _CANDIDATE = (
     *("component", "foundation", "ip", "port", "priority", "type", "protocol", "generation", "id", "network"),
     *("related_address", "related_port", "tcptype"),
@@ -43,11 +44,15 @@ def encode(value: Any) -> str:
 class Descriptions:
     """The side of a call in one of its forms: `live`, to be worked with; `packed`, small; or nothing yet.
 
-    `late`: candidates that the form does not hold yet, and whether they are ours. `text`: the JSON of `live`, "" if nobody asked yet.
+    `offer`: what our endpoint said when it called, until the side is there; without it there is only its text in the call. `late`:
+    candidates that the form does not hold yet, and whether they are ours. `text`: the JSON of `live`, "" if nobody asked yet. `soon`: it
+    is to be packed when the journal asks for it, since that is half of the work.
     """
 
+    offer: Offer | None = None
     live: Side | None = None
     packed: bytes = b""
+    soon: bool = False
     late: list[tuple[bool, Late]] = field(default_factory=list)
     text: str = ""
     _outline: Outline | None = None
@@ -73,7 +78,8 @@ class Descriptions:
         return self.live
 
     def replace(self, side: Side) -> None:
-        self.live, self.packed, self.late, self.text, self._outline = side, b"", [], "", None
+        self.offer, self.live, self.packed, self.late, self.text, self._outline = None, side, b"", [], "", None
+        self.soon = False
 
     def outline(self, blank: Callable[[], Side]) -> Outline:
         """What candidates need of the side, in whatever form it is."""
@@ -87,16 +93,29 @@ class Descriptions:
 
     def pack(self) -> None:
         """Make it small until the descriptions are needed again."""
-        if self.live is not None and self._outline is None:
-            self._outline = outline(self.live)
-        if self.live is not None or self.late:
-            self.packed = zlib.compress(self.to_json().encode(), 1)
-            self.live, self.late, self.text = None, [], ""
+        if self._large:
+            self._shrink(self._whole())
 
     def to_json(self) -> str:
         """A list: the side, and the candidates that came later. Empty if there is nothing yet."""
+        text = self._whole()
+        if self.soon and self._large:
+            self._shrink(text)
+        return text
+
+    @property
+    def _large(self) -> bool:
+        return self.live is not None or bool(self.late)
+
+    def _shrink(self, text: str) -> None:
+        if self._outline is None and self.live is not None:
+            self._outline = outline(self.live)
+        self.packed = zlib.compress(text.encode(), 1)
+        self.live, self.late, self.text, self.soon = None, [], "", False
+
+    def _whole(self) -> str:
         if self.live is not None:
-            first = self.text = self.text or encode(saved(self.live))
+            first = self.text = self.text or _text(self.live)
         elif self.packed:
             first = zlib.decompress(self.packed).decode()[1:-1]
         else:
@@ -105,6 +124,9 @@ class Descriptions:
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Descriptions:
+        """Raises ValueError or KeyError for what another version wrote, here and not in the middle of a call."""
+        for described in [side[name] for side in data[:1] for name in ("own", "peer")]:
+            _described(described)
         return cls(packed=zlib.compress(encode(data).encode(), 1) if data else b"")
 
     def _unpacked(self, blank: Side) -> Side:
@@ -135,17 +157,25 @@ def _late(data: list[Any]) -> tuple[bool, Late]:
 
 def saved(side: Side) -> dict[str, Any]:
     """The side as JSON types."""
-    return {
-        "own": _text(side.own),
-        "peer": _text(side.peer),
-        "said": None if side.said is None else side.said.format(),
-        "shown": None if side.shown is None or side.shown is side.said else side.shown.format(),
-        "names": side.names,
-        "added": list(side.added),
-        "active": side.active,
-        "version": side.version,
-        "candidates": side.candidates,
-    }
+    found: dict[str, Any] = json.loads(_text(side))
+    return found
+
+
+def _text(side: Side) -> str:
+    """The side as JSON."""
+    return encode(
+        {
+            "own": side.own,
+            "peer": side.peer,
+            "said": None if side.said is None else side.said.format(),
+            "shown": None if side.shown is None or side.shown is side.said else side.shown.format(),
+            "names": side.names,
+            "added": side.added,
+            "active": side.active,
+            "version": side.version,
+            "candidates": side.candidates,
+        }
+    )
 
 
 def restore(blank: Side, data: dict[str, Any]) -> Side:
@@ -159,17 +189,9 @@ def restore(blank: Side, data: dict[str, Any]) -> Side:
     return side
 
 
-def _text(described: Described | None) -> str | None:
-    if described is None:
-        return None
-    return jingle_text(Jingle("session-info", "0", contents=described.contents, groups=described.groups, unknown=described.unknown))
-
-
-def _described(text: str | None) -> Described | None:
-    if text is None:
-        return None
+def _described(data: Any) -> Described | None:
+    """Raises ValueError."""
     try:
-        jingle = read_jingle(text)
-    except BadRequest:  # our own text, but several stanzas together: longer than one may be
-        jingle = parse_jingle(ElementTree.fromstring(text))
-    return Described(jingle.contents, jingle.groups, jingle.unknown)
+        return msgspec.convert(data, Described | None, dec_hook=lambda _, text: parse_text(text))
+    except (msgspec.ValidationError, BadRequest) as error:
+        raise ValueError(str(error)) from None

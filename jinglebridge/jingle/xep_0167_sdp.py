@@ -68,11 +68,11 @@ def _use(payload: PayloadType, media: str) -> _Use | None:
         return None
     use = _Use(number, complete, _targets(complete) if name in _CARRIERS else None)
     if not vague:
-        _USES.keep(id(payload), use, _size(payload))
+        _USES.keep(id(payload), use, size(payload))
     return use
 
 
-def _size(payload: PayloadType) -> int:
+def size(payload: PayloadType) -> int:
     """Characters of its texts, for `Kept`; of one that holds foreign elements more than is ever kept."""
     size = MAX_LENGTH + 1 if payload.unknown else len(payload.name)
     for name, value in payload.parameters:
@@ -288,7 +288,7 @@ def to_sdp(media: MediaDescription, description: RtpDescription, payloads: Seque
             if payload.ptime is not None or payload.maxptime is not None:
                 timed.append(payload)
             else:
-                _WRITTEN.keep(id(payload), written, _size(payload))
+                _WRITTEN.keep(id(payload), written, size(payload))
         found += written[1]
     media.extend(found)
     xep_0293.to_sdp(media, "*", description.feedback, description.trr_int)

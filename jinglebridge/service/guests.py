@@ -18,7 +18,7 @@ import structlog
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls.model import bare, is_guest
-from jinglebridge.calls.negotiation import proposed_media
+from jinglebridge.calls.negotiation import proposed
 from jinglebridge.calls.registry import Registry
 from jinglebridge.config import Config
 from jinglebridge.errors import EndpointError
@@ -77,7 +77,7 @@ class Guests:
         if bare_jid(frame.to) != owner_of(session):
             raise EndpointError("forbidden", "guests call the one whose link they have")
         link = self.links.by_way(session.identity.way)
-        if isinstance(frame, m.CallRequest) and link is not None and not link.video and "video" in proposed_media(frame.description.sdp):
+        if isinstance(frame, m.CallRequest) and link is not None and not link.video and "video" in proposed(frame.description.sdp).media:
             raise EndpointError("forbidden", "this link is for calls without video")
         if isinstance(frame, m.Ice):
             if not list(self._registry.calls_of(session.jid)):  # else it is for a call that is there already

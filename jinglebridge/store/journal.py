@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 Rows = Mapping[CallKey, CallState | None]
 Done = Callable[[], None]
-Write = tuple[str, tuple[object, ...]]
+Write = tuple[str, tuple[str, ...]]
 LOG = 4 * 1024 * 1024  # characters of rows in the log until it is copied into the database
 STATEMENT = 16 * 1024  # what a statement counts beside its row: pages that it frees are overwritten in the log too
 CALLS = "CREATE TABLE IF NOT EXISTS call (own TEXT, peer TEXT, sid TEXT, state TEXT NOT NULL, PRIMARY KEY (own, peer, sid)) WITHOUT ROWID"
@@ -176,7 +176,7 @@ class SqliteJournal:
         The log is copied into the database, which waits for the disk, after the effects of a commit may go: SQLite itself would do it
         inside the commit that makes the log too long, and the call that it belongs to would wait.
         """
-        database = sqlite3.connect(self._path)
+        database = sqlite3.connect(self._path, isolation_level=None)  # a statement alone is a transaction
         database.execute("PRAGMA wal_autocheckpoint=0")
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute("PRAGMA secure_delete=ON")
@@ -187,15 +187,17 @@ class SqliteJournal:
                 batch.append(self._queue.get())
             running = None not in batch
             writes = [write for write in batch if write is not None]
+            statements = [statement for rows, _ in writes for statement in rows]
             try:
                 with database:
-                    for statements, _ in writes:
-                        for statement in statements:
-                            database.execute(*statement)
+                    if len(statements) > 1:
+                        database.execute("BEGIN")
+                    for statement in statements:
+                        database.execute(*statement)
             except Exception:  # a full disk must not end the calls that are up
                 log.exception("journal-write-failed", rows=len(writes))
             self._tell([done for _, done in writes if done is not None])
-            logged += sum(STATEMENT + sum(map(len, map(str, values))) for statements, _ in writes for _, values in statements)
+            logged += sum(STATEMENT + sum(map(len, values)) for _, values in statements)
             if logged >= LOG:
                 logged = 0
                 with contextlib.suppress(sqlite3.Error):  # the next one may succeed

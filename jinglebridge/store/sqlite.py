@@ -74,6 +74,9 @@ MIGRATIONS = (
 )
 
 
+_INSERTS = {kind: table.insert for kind, table in TABLES.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     query: str
@@ -120,8 +123,7 @@ class SqliteStore:
         return [table.read(values) for values in self._read(table.select)]
 
     def save(self, row: object) -> None:
-        table = TABLES[type(row)]
-        self._queue.put(Write(table.insert, table.values(row)))
+        self._queue.put(Write(_INSERTS[type(row)], TABLES[type(row)].values(row)))
 
     def delete(self, row: object) -> None:
         table = TABLES[type(row)]
@@ -166,7 +168,7 @@ class SqliteStore:
 
     def _write_all(self) -> None:
         """The writer: takes whatever is queued into one transaction."""
-        database = sqlite3.connect(self._path)
+        database = sqlite3.connect(self._path, isolation_level=None)  # a statement alone is a transaction
         database.execute("PRAGMA synchronous=NORMAL")
         running = True
         while running:
@@ -186,6 +188,8 @@ class SqliteStore:
     def _commit(database: sqlite3.Connection, writes: list[Write]) -> None:
         try:
             with database:
+                if len(writes) > 1:
+                    database.execute("BEGIN")
                 for write in writes:
                     database.execute(write.query, write.values)
             return

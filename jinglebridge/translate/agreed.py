@@ -7,11 +7,11 @@ RFC 8842 §5; J-110, J-215, J-218, table M-5.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from jinglebridge.jingle import Content
 from jinglebridge.jingle.roles import both_allow
 from jinglebridge.translate.described import Described, without_mid_extension
+from jinglebridge.values import replace
 
 
 def as_offer(described: Described) -> Described:

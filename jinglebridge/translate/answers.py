@@ -5,12 +5,13 @@ Spec: RFC 3264 §6.1, RFC 8285 §7; J-110, J-122, J-132, J-135.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
 from jinglebridge.errors import Refused
 from jinglebridge.jingle import PayloadType, RtcpFb, RtpDescription, TrrInt
-from jinglebridge.jingle.xep_0167_sdp import usable
+from jinglebridge.jingle.xep_0167_sdp import size, usable
+from jinglebridge.kept import Kept
+from jinglebridge.values import replace
 
 Payloads = tuple[PayloadType, ...]
 Item = TypeVar("Item", RtcpFb, TrrInt)
@@ -28,7 +29,7 @@ def fit(answered: RtpDescription, payloads: Payloads, offered: RtpDescription, w
     kept: list[PayloadType] = []
     for payload in payloads:
         twin = by_id.get(payload.id)
-        if each and payload == twin and _distinct(payload.feedback) and _distinct(payload.trr_int):
+        if each and twin is not None and _as_offered(payload, twin):
             kept.append(payload)  # as most are: a browser answers with what it was offered
         elif twin is not None and _same(payload, twin):
             items, times = feedback.of(payload.feedback, twin.feedback), intervals.of(payload.trr_int, twin.trr_int)
@@ -43,6 +44,21 @@ def fit(answered: RtpDescription, payloads: Payloads, offered: RtpDescription, w
     free = {item.uri for item in offered.header_extensions if item.id >= OFFERED_ID}
     extensions = tuple([item for item in answered.header_extensions if item.uri in free or (item.uri, item.id) in ids])
     return replace(answered, feedback=feedback.common, trr_int=intervals.common, header_extensions=extensions), fitted
+
+
+# Pairs that were looked at. By identity, as in `xep_0167_sdp`: what is kept is held, so no other can have its number.
+_AS_OFFERED: Kept[tuple[int, int], tuple[PayloadType, PayloadType]] = Kept()
+
+
+def _as_offered(answered: PayloadType, offered: PayloadType) -> bool:
+    """Does an answer say of a payload type just what its offer says, and nothing twice?"""
+    pair = (id(answered), id(offered))
+    if pair in _AS_OFFERED:
+        return True
+    if answered != offered or not _distinct(answered.feedback) or not _distinct(answered.trr_int):
+        return False
+    _AS_OFFERED.keep(pair, (answered, offered), size(answered) + size(offered))
+    return True
 
 
 def _distinct(items: tuple[Item, ...]) -> bool:

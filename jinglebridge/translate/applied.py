@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import copy
-from dataclasses import replace
 from functools import reduce
 from xml.etree.ElementTree import Element as XmlElement
 
@@ -16,6 +15,7 @@ from jinglebridge.jingle import Content, IceUdpTransport, Jingle, Senders
 from jinglebridge.jingle.private import SDP, CandidateTail, SdpExtras, read, written
 from jinglebridge.jingle.xep_0166 import CONTENT, MAX_CONTENTS
 from jinglebridge.translate.described import Described
+from jinglebridge.values import replace
 
 MAX_CANDIDATES = 100  # known of one content; later ones are dropped
 

@@ -22,13 +22,12 @@ Spec: XEP-0166 §7.2, XEP-0167 §6.3, XEP-0176 §5.9; J-169 … J-171, J-191, J-
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jinglebridge.jingle import Candidate, Content, Group, IceUdpTransport, Jingle, Senders
 from jinglebridge.jingle.private import SDP, CandidateTail, SdpExtras, read, written
 from jinglebridge.jingle.xep_0166 import CONTENT
 from jinglebridge.translate.applied import Unknown, apply, bare, credentials, frame, with_tails
 from jinglebridge.translate.described import Described
+from jinglebridge.values import replace
 
 
 def changes(old: Described, new: Described, sid: str, *, answer: bool = False) -> tuple[Jingle, ...]:

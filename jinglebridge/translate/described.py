@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import replace
 from typing import NamedTuple
 from xml.etree.ElementTree import Element as XmlElement
 
@@ -13,6 +12,7 @@ from jinglebridge.jingle.xep_0167 import MEDIA
 from jinglebridge.jingle.xep_0294 import MID_URI
 from jinglebridge.sdp import MediaDescription, SessionDescription
 from jinglebridge.sdp.attributes import TOKEN
+from jinglebridge.values import replace
 
 MAX_MID = 32  # characters that Chromium and the RTP header extension take
 

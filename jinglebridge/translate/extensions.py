@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from jinglebridge.errors import SdpError
@@ -37,6 +36,7 @@ from jinglebridge.sdp.attributes import candidate
 from jinglebridge.translate.described import Described, mids, name_of
 from jinglebridge.translate.homes import DIRECTIONS, LIFTABLE, NEVER, Given, homeless, meaning, name_of_line
 from jinglebridge.translate.tails import tail_of
+from jinglebridge.values import replace
 
 # Types of lines that are placeholders in every SDP for an endpoint, or hold keys.
 _PLACEHOLDERS = frozenset("vosckm")

@@ -5,13 +5,17 @@ The library's default is `NONE`. The engine uses `SAFE` unless the peer's caps s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element as XmlElement
 
 from jinglebridge.jingle import Candidate, Content, Group, IceUdpTransport, PayloadType, Role, RtpDescription, Senders, xep_0176, xep_0371
 from jinglebridge.jingle.private import NS as NS_PRIVATE
+from jinglebridge.jingle.xep_0167 import Parameter
 from jinglebridge.jingle.xep_0167_sdp import usable
 from jinglebridge.jingle.xep_0339 import Source
+from jinglebridge.kept import Kept
 from jinglebridge.translate.described import Described
+from jinglebridge.values import replace
 
 # RFC 8852: they mean nothing without a=rid, which has no Jingle form.
 RID_URIS = frozenset({"urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"})
@@ -48,22 +52,27 @@ class PeerPolicy:
         tcp = candidate.protocol != "udp" and self.udp_only and ns != xep_0371.NS
         return not tcp and not (self.literals_only and candidate.ip.endswith(".local"))
 
+    def carries(self, content: Content) -> bool:
+        """May this content be described to the peer at all?"""
+        return self.data or not content.data
+
     def apply(self, described: Described, author: Role | None = None) -> Described:
         """The description, written by `author` (None: not known), without what the peer cannot take."""
         if self is NONE or self == NONE:
             return described
-        contents, groups, unknown = described.contents, described.groups if self.groups else (), described.unknown
-        if not self.data and any(content.data for content in contents):
-            contents = tuple(content for content in contents if not content.data)
+        contents, groups = described.contents, described.groups if self.groups else ()
+        if not all(map(self.carries, contents)):
+            contents = tuple(filter(self.carries, contents))
             groups = _of(groups, contents)
-        if not self.extensions:
-            unknown = tuple(el for el in unknown if not el.tag.startswith(f"{{{NS_PRIVATE}}}"))
-        return Described(tuple(self._content(content, author) for content in contents), groups, unknown)
+        return Described(tuple(self._content(content, author) for content in contents), groups, self._unknown(described.unknown))
+
+    def _unknown(self, elements: tuple[XmlElement, ...]) -> tuple[XmlElement, ...]:
+        if self.extensions or not elements:
+            return elements
+        return tuple(el for el in elements if not el.tag.startswith(f"{{{NS_PRIVATE}}}"))
 
     def _content(self, content: Content, author: Role | None) -> Content:
-        transport, description, unknown, senders = content.transport, content.description, content.unknown, content.senders
-        if not self.extensions:
-            unknown = tuple(el for el in unknown if not el.tag.startswith(f"{{{NS_PRIVATE}}}"))
+        transport, description, senders = content.transport, content.description, content.senders
         if not self.none_senders and senders is Senders.NONE and author is not None:
             senders = Senders(author.other.value)
         return replace(
@@ -71,7 +80,7 @@ class PeerPolicy:
             senders=senders,
             transport=None if transport is None else self._transport(transport),
             description=None if description is None else self._description(description),
-            unknown=unknown,
+            unknown=self._unknown(content.unknown),
         )
 
     def _transport(self, transport: IceUdpTransport) -> IceUdpTransport:
@@ -87,19 +96,19 @@ class PeerPolicy:
         )
 
     def _description(self, description: RtpDescription) -> RtpDescription:
-        sources, extensions = description.sources, description.header_extensions
+        sources, extensions, payloads = description.sources, description.header_extensions, description.payload_types
         if self.cname_and_msid_only:
-            sources = tuple(_named(source) for source in sources)
+            sources = tuple([_named(source) for source in sources])
         if not self.rid:
-            extensions = tuple(item for item in extensions if item.uri not in RID_URIS)
-        description = replace(
+            extensions = tuple([item for item in extensions if item.uri not in RID_URIS])
+        return replace(
             description,
+            payload_types=_plain(description) if self.plain_parameters else payloads,
             sources=sources,
             header_extensions=extensions,
             bandwidths=description.bandwidths[:1] if self.one_bandwidth else description.bandwidths,
             rtcp_reduced_size=description.rtcp_reduced_size and self.reduced_size,
         )
-        return _plain(description) if self.plain_parameters else description
 
 
 def _named(source: Source) -> Source:
@@ -112,27 +121,36 @@ def _of(groups: tuple[Group, ...], contents: tuple[Content, ...]) -> tuple[Group
     return tuple(kept for group in groups if (kept := group.renamed(names)) is not None)
 
 
-def _plain(description: RtpDescription) -> RtpDescription:
-    """Without format parameters that end a call of Conversations.
+def _plain(description: RtpDescription) -> tuple[PayloadType, ...]:
+    """Its payload types without format parameters that end a call of Conversations.
 
     A codec works without them, but for red, whose parameter names what it repeats: it is left out, and its retransmission with it.
     """
-    payloads = tuple(found for payload in description.payload_types if (found := _plain_payload(payload)) is not None)
+    payloads = tuple([found for payload in description.payload_types if (found := _plain_payload(payload)) is not None])
     if len(payloads) == len(description.payload_types):
-        return replace(description, payload_types=payloads)
+        return payloads
     kept = {payload.id for payload in usable(replace(description, payload_types=payloads))}
-    return replace(description, payload_types=tuple(payload for payload in payloads if payload.id in kept))
+    return tuple([payload for payload in payloads if payload.id in kept])
 
 
 def _plain_payload(payload: PayloadType) -> PayloadType | None:
-    if not payload.parameters:
+    parameters = payload.parameters
+    if not parameters:
         return payload
-    kept = tuple(p for p in payload.parameters if p.value and len(p.value.split()) == len(p.name.split() or [""]) == 1)
-    if len(kept) > 1:
-        kept = tuple(p for p in kept if p.name)
-    if len(kept) == len(payload.parameters):
+    kept = _PLAIN.get(parameters)
+    if kept is None:
+        kept = _PLAIN.keep(parameters, _plain_parameters(parameters), sum(len(p.name) + len(p.value) for p in parameters))
+    if len(kept) == len(parameters):
         return payload
     return None if payload.name.lower() == "red" else payload._replace(parameters=kept)
+
+
+_PLAIN: Kept[tuple[Parameter, ...], tuple[Parameter, ...]] = Kept()
+
+
+def _plain_parameters(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+    kept = tuple(p for p in parameters if p.value and len(p.value.split()) == len(p.name.split() or [""]) == 1)
+    return tuple(p for p in kept if p.name) if len(kept) > 1 else kept
 
 
 NONE = PeerPolicy("none")

@@ -8,8 +8,6 @@ unsupported-applications.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jinglebridge.errors import Refused
 from jinglebridge.jingle import (
     Content,
@@ -33,6 +31,7 @@ from jinglebridge.translate.described import Described, mids, name_of, translata
 from jinglebridge.translate.extensions import carry
 from jinglebridge.translate.policy import NONE, PeerPolicy
 from jinglebridge.translate.writer import to_sdp
+from jinglebridge.values import replace
 
 
 def from_sdp(
@@ -65,7 +64,7 @@ def from_sdp(
     reader = _Reader(sdp, author, accept_of, accept_of is not None if answer is None else answer, policy)
     pairs = [(media, reader.counted(media, creator)) for media in sdp.media]
     contents = tuple(content for _, content in pairs if content is not None)
-    if not policy.apply(Described(contents)).contents:
+    if not any(policy.carries(content) for content in contents):
         raise Refused("no audio, video or data is left to translate", reason="unsupported-applications", rule="J-224")
     described = Described(contents, reader.groups())
     if extensions:

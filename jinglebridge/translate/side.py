@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import NamedTuple
 
 from jinglebridge.errors import OutOfOrder, Refused
 from jinglebridge.jingle import Content, Jingle, Role
@@ -20,7 +21,7 @@ from jinglebridge.translate.applied import apply_all
 from jinglebridge.translate.changes import changes, reminder
 from jinglebridge.translate.described import name_of, without_candidates
 from jinglebridge.translate.policy import NONE, PeerPolicy
-from jinglebridge.translate.session import Described, from_sdp, mids, to_sdp
+from jinglebridge.translate.session import Described, from_sdp, media_of, mids, to_sdp
 
 LINE = 100  # what a line costs beside its characters, when sizes are compared
 
@@ -30,6 +31,23 @@ Take = Callable[[list[Jingle], Described], list[Jingle]]
 
 def everything(planned: list[Jingle], known: Described) -> list[Jingle]:
     return planned
+
+
+class Offer(NamedTuple):
+    """An endpoint's first offer, and what it says to a peer that takes everything."""
+
+    sdp: SessionDescription
+    described: Described
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """What a propose names; () for data alone."""
+        return media_of(self.described)
+
+
+def first_offer(sdp: SessionDescription) -> Offer:
+    """Raises Refused if not all of it can be translated for some peer."""
+    return Offer(sdp, from_sdp(sdp, Role.INITIATOR))
 
 
 @dataclass(slots=True)
@@ -69,21 +87,34 @@ class Side:
         if not self.active:
             if self.role is Role.RESPONDER:
                 raise OutOfOrder("the first offer is the initiator's")
-            if not addresses:
-                described = without_candidates(described)
-            stanzas = [_whole("session-initiate", self.sid, described)]
-            self.own = described
-        else:
-            assert self.own is not None
-            known = as_offer(self.own)
-            described = with_creators(renamed(described, self.names), known)
-            planned = list(changes(known, described, self.sid))
-            stanzas = (planned or [reminder(known, self.sid)]) if take is None else take(planned, known)
-            self.own = apply_all(known, stanzas)
-            self._drop(planned, stanzas)
+            return [self._begin(sdp, described if addresses else without_candidates(described))]
+        assert self.own is not None
+        known = as_offer(self.own)
+        described = with_creators(renamed(described, self.names), known)
+        planned = list(changes(known, described, self.sid))
+        stanzas = (planned or [reminder(known, self.sid)]) if take is None else take(planned, known)
+        self.own = apply_all(known, stanzas)
+        self._drop(planned, stanzas)
+        self._say(sdp)
+        return stanzas
+
+    def first(self, offer: Offer, *, addresses: bool = True) -> Jingle:
+        """`offer` for the first one, which is read already. Raises Refused."""
+        same = not self.extensions and self.policy.transport == NONE.transport
+        if not same or any(not self.policy.carries(content) for content in offer.described.contents):
+            (jingle,) = self.offer(offer.sdp, addresses=addresses)
+            return jingle
+        described = self.policy.apply(offer.described, self.role)
+        return self._begin(offer.sdp, described if addresses else without_candidates(described))
+
+    def _begin(self, sdp: SessionDescription, described: Described) -> Jingle:
+        self.own = described
+        self._say(sdp)
+        return _whole("session-initiate", self.sid, described)
+
+    def _say(self, sdp: SessionDescription) -> None:
         self.names = {name_of(media): self.names.get(name_of(media), name_of(media)) for media in sdp.media}
         self.said = self.shown = sdp
-        return stanzas
 
     def _drop(self, planned: list[Jingle], said: list[Jingle]) -> None:
         """Contents that the endpoint removed are gone, also where the other side cannot be told."""

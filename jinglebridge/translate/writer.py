@@ -6,7 +6,6 @@ browser would refuse is refused here first, with the Jingle reason; what it woul
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from jinglebridge.errors import Refused
@@ -37,6 +36,7 @@ from jinglebridge.translate.answers import fit, without_offered_ids
 from jinglebridge.translate.bundles import clash
 from jinglebridge.translate.described import Described, mids, name_of, without_mid_extension
 from jinglebridge.translate.restore import restore
+from jinglebridge.values import replace
 
 PROTO = "UDP/TLS/RTP/SAVPF"
 _DIRECTION_LINES = {direction: f"a={direction}" for direction in Direction}

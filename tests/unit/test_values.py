@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
-from dataclasses import FrozenInstanceError, dataclass, field, fields, is_dataclass, replace
+from dataclasses import FrozenInstanceError, dataclass, field, fields, is_dataclass
 
 import pytest
 
-from jinglebridge.values import frozen, maker
+from jinglebridge.values import frozen, maker, replace
 
 
 @frozen
@@ -59,9 +60,20 @@ def test_nothing_can_be_set_or_deleted() -> None:
 
 def test_copies_are_equal_and_of_the_same_class() -> None:
     made = Quick(1, "c", (3,))
-    for other in (replace(made), copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+    for other in (replace(made), dataclasses.replace(made), copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
         assert other.__class__ is Quick and other == made and other.aside == (3,)
-    assert replace(made, one=2) == Quick(2, "c")
+
+
+@pytest.mark.parametrize("kind", [Quick, Usual])
+def test_one_with_other_fields_is_another_one(kind: type[Quick]) -> None:
+    made = kind(1, "c", (3,))
+    other = replace(made, one=2, aside=())
+    assert other == dataclasses.replace(made, one=2, aside=()) == kind(2, "c") and other.aside == ()
+    assert made == kind(1, "c") and made.aside == (3,)
+    with pytest.raises(FrozenInstanceError):
+        other.one = 3  # type: ignore[misc]
+    with pytest.raises((AttributeError, TypeError)):
+        replace(made, three=3)
 
 
 def test_a_maker_makes_what_a_call_makes() -> None:

@@ -9,8 +9,9 @@ import pytest
 from jinglebridge import sdp
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
+from jinglebridge.calls import negotiation
 from jinglebridge.calls.kinds import UNKNOWN
-from jinglebridge.calls.negotiation import proposed_media, usable
+from jinglebridge.calls.negotiation import usable
 from jinglebridge.errors import BadRequest, OutOfOrder, Refused, SdpError
 from jinglebridge.jingle import Candidate, Content, Jingle, Proceed, Propose, Reason, RtpDescription
 from tests.unit.calls.world import (
@@ -223,11 +224,11 @@ def test_offer_to_the_page_has_the_session_id_and_counts_versions():
 
 
 def test_media_of_an_offer_are_checked_before_anything_leaves():
-    assert proposed_media(OFFER) == ("audio", "video")
+    assert negotiation.proposed(OFFER).media == ("audio", "video")
     with pytest.raises(Refused):
-        proposed_media(small(drop=("fingerprint",)))
+        negotiation.proposed(small(drop=("fingerprint",)))
     with pytest.raises(SdpError):
-        proposed_media("no SDP")
+        negotiation.proposed("no SDP")
 
 
 @pytest.mark.parametrize("stage", [proposed, accepted, direct_in])

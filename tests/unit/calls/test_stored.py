@@ -4,22 +4,78 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from jinglebridge import sdp
 from jinglebridge.calls import stored
+from jinglebridge.errors import Refused
 from jinglebridge.jingle import Role, jingle_text
 from jinglebridge.translate.policy import NONE
 from jinglebridge.translate.side import Side
 from jinglebridge.xmltext import MAX_TEXT
 from tests.unit.calls.world import OFFER
+from tests.unit.corpus import Round, rounds
+
+
+def blank(role: Role = Role.INITIATOR, *, extensions: bool = True) -> Side:
+    return Side(role, "s", NONE, extensions)
 
 
 def test_descriptions_that_are_longer_than_a_stanza_are_read_again():
     """Many sections, added one by one: each fits a stanza, all together do not."""
-    side = Side(Role.INITIATOR, "s", NONE)
+    side = blank(extensions=False)
     (initiate,) = side.offer(sdp.parse(OFFER))
     video = initiate.contents[1]
     contents = tuple(replace(video, name=str(number)) for number in range(16))
     assert len(jingle_text(replace(initiate, contents=contents))) > MAX_TEXT
     side.own = side.own._replace(contents=contents, groups=())
-    again = stored.restore(Side(Role.INITIATOR, "s", NONE), stored.saved(side))
+    again = stored.restore(blank(extensions=False), stored.saved(side))
     assert again.own == side.own and len(again.own.contents) == 16
+
+
+def talking(one: Round) -> list[Side]:
+    """Both sides of a negotiation between two bridges, so that all that there is is in them."""
+    ours, theirs = blank(), blank(Role.RESPONDER)
+    theirs.hear_offer(ours.offer(sdp.parse(one.offer)))
+    ours.hear_answer(theirs.answer(sdp.parse(one.answer)))
+    return [ours, theirs]
+
+
+def test_every_negotiation_is_kept_as_it_is():
+    """What does not count in == too, since it is in what is saved."""
+    kept = 0
+    for one in (one for one in rounds() if one.number == 0):
+        try:
+            sides = talking(one)
+        except Refused:
+            continue
+        for side in sides:
+            saved = stored.saved(side)
+            again = stored.restore(blank(side.role), saved)
+            assert again.own.contents == side.own.contents and again.own.groups == side.own.groups, one
+            assert again.peer.contents == side.peer.contents and again.peer.groups == side.peer.groups, one
+            assert stored.saved(again) == saved, one
+            kept += 1
+    assert kept > 500
+
+
+def test_what_is_packed_soon_is_packed_once():
+    kept = stored.Descriptions(soon=True)
+    assert kept.to_json() == "[]" and kept.packed == b""
+    side = talking(next(rounds()))[0]
+    kept.replace(side)
+    text = kept.to_json()
+    assert kept.live is side and not kept.packed
+    kept.soon = True
+    assert kept.to_json() == text and kept.live is None and not kept.soon
+    packed = kept.packed
+    kept.soon = True
+    assert kept.to_json() == text and kept.packed is packed
+    assert stored.saved(kept.side(blank)) == stored.saved(side)
+
+
+def test_what_another_version_wrote_is_not_taken_for_a_description():
+    saved = stored.saved(talking(next(rounds()))[0])
+    for bad in ("<jingle/>", [], [[{"name": 1}], [], []], {"contents": []}, [[], [], ["<no xml"]]):
+        with pytest.raises(ValueError):
+            stored.restore(blank(), saved | {"own": bad})

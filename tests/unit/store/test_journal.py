@@ -143,12 +143,14 @@ class TestSqlite(JournalTests):
             ("a", "b", "1", '{"call": "x"}'),
             ("a", "b", "2", "no json"),
             ("a", "b", "3", call().to_json().replace('"call":', '"cull":')),
+            ("a", "b", "4", call().to_json().replace('"descriptions":[]', '"descriptions":[{"own":"<jingle/>","peer":null}]')),
+            ("a", "b", "5", call().to_json().replace('"descriptions":', '"side":')),
         ]
         with closing(sqlite3.connect(tmp_path / "journal.db")) as database, database:
             database.executemany("INSERT INTO call VALUES (?,?,?,?)", rows)
         with logged() as lines:
             assert list(reopen().calls()) == [call()]
-        assert [line["event"] for line in lines] == ["journal-row-unreadable"] * 3
+        assert [line["event"] for line in lines] == ["journal-row-unreadable"] * 5
         assert list(reopen().calls()) == [call()]
 
     async def test_a_session_of_another_version_is_dropped(self, reopen: Reopen, tmp_path: Path):
