@@ -43,7 +43,13 @@ class Stage:
     ims: list[ImEnd]
     webs: list[WebEnd] = field(default_factory=list)
     halves: list[Negotiation] = field(default_factory=list)
+    talk: float = 0.0  # seconds from media to the end
     done: int = 0
+
+    @property
+    def at_once(self) -> int:
+        """How many calls are made at the same time: as many are being set up, however long they last."""
+        return AT_ONCE + round(100 * self.talk)
 
     async def add_webs(self, http: aiohttp.ClientSession, count: int) -> None:
         """Open pages until there are `count`; each has one of the contacts on its list and sees it."""
@@ -74,10 +80,12 @@ class Stage:
         """Complete calls, some at once."""
 
         async def worker(start: int) -> None:
-            for number in range(start, first + count, AT_ONCE):
-                await hang_up(await self.up(number, times), times)
+            for number in range(start, first + count, self.at_once):
+                up = await self.up(number, times)
+                await asyncio.sleep(self.talk)
+                await hang_up(up, times)
 
-        await asyncio.gather(*(worker(first + i) for i in range(AT_ONCE)))
+        await asyncio.gather(*(worker(first + i) for i in range(self.at_once)))
 
     async def direct_call(self, number: int, times: Times, paced: bool = False) -> None:
         one, two = self.contact(2 * number), self.contact(2 * number + 1)
@@ -124,6 +132,7 @@ async def stage(
 async def spending(it: Stage, args: argparse.Namespace) -> dict[str, Any]:
     """CPU milliseconds per call, bridged and direct calls in turn."""
     times = Times()
+    it.talk = args.talk
     await it.calls(0, args.warm, times)
     await it.direct_calls(args.warm, times)
     rounds: dict[str, list[float]] = {"bridge": [], "ejabberd": [], "ejabberd_direct": []}
@@ -140,6 +149,7 @@ async def spending(it: Stage, args: argparse.Namespace) -> dict[str, Any]:
         await it.direct_calls(each, times)
         await it.quiet()
         rounds["ejabberd_direct"].append(1000 * (it.server.cpu - server) / each)
+    it.talk = 0.0
     found = {name: statistics.median(values) for name, values in rounds.items()}
     return {
         "cpu_ms": found,
@@ -304,6 +314,7 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, default=5, help="they are made in so many rounds, bridged and direct in turn; the median is shown"
     )
+    parser.add_argument("--talk", type=float, default=0.0, metavar="SECONDS", help="how long a call lasts whose CPU is counted")
     parser.add_argument("--warm", type=int, default=64, help="calls before anything is counted")
     parser.add_argument("--paced", type=int, default=100, help="calls of each kind whose steps are timed one by one")
     parser.add_argument("--idle", type=int, default=500, help="idle pages")

@@ -77,10 +77,14 @@ MIGRATIONS = (
 _INSERTS = {kind: table.insert for kind, table in TABLES.items()}
 
 
+GATHER = 0.1  # seconds that the record of a call waits for more, unless something else comes: one commit for all of them
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     query: str
     values: tuple[object, ...]
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class SqliteStore:
         except (OSError, sqlite3.Error) as error:
             raise OperatorError(f"{path}: the store cannot be opened ({error})") from None
         self._queue: queue.SimpleQueue[Write | Work | None] = queue.SimpleQueue()
+        self._hurry = threading.Event()  # something is there that does not wait
         self._thread = threading.Thread(target=self._write_all, name="store", daemon=True)
         self._thread.start()
 
@@ -122,12 +127,21 @@ class SqliteStore:
         table = TABLES[kind]
         return [table.read(values) for values in self._read(table.select)]
 
+    def _put(self, item: Write | Work | None) -> None:
+        self._queue.put(item)
+        self._hurry.set()
+
     def save(self, row: object) -> None:
-        self._queue.put(Write(_INSERTS[type(row)], TABLES[type(row)].values(row)))
+        kind = type(row)
+        write = Write(_INSERTS[kind], TABLES[kind].values(row), waits=kind is CallRecord)
+        if write.waits:
+            self._queue.put(write)
+        else:
+            self._put(write)
 
     def delete(self, row: object) -> None:
         table = TABLES[type(row)]
-        self._queue.put(Write(table.delete, table.key_of(row)))
+        self._put(Write(table.delete, table.key_of(row)))
 
     async def find(self, kind: type[Row], *key: object) -> Row | None:
         table = TABLES[kind]
@@ -141,7 +155,7 @@ class SqliteStore:
         return [table.read(values) for values in found]
 
     def forget_calls(self, before: float) -> None:
-        self._queue.put(Write("DELETE FROM call WHERE at < ?", (before,)))
+        self._put(Write("DELETE FROM call WHERE at < ?", (before,)))
 
     async def backup(self, path: Path) -> None:
         def copy(database: sqlite3.Connection) -> None:
@@ -159,11 +173,11 @@ class SqliteStore:
 
     async def _work(self, do: Callable[[sqlite3.Connection], Any]) -> Any:
         work = Work(do, Future())
-        self._queue.put(work)
+        self._put(work)
         return await asyncio.wrap_future(work.done)
 
     def close(self) -> None:
-        self._queue.put(None)
+        self._put(None)
         self._thread.join()
 
     def _write_all(self) -> None:
@@ -173,6 +187,9 @@ class SqliteStore:
         running = True
         while running:
             batch = [self._queue.get()]
+            if isinstance(batch[0], Write) and batch[0].waits:
+                self._hurry.wait(GATHER)
+            self._hurry.clear()
             while not self._queue.empty():
                 batch.append(self._queue.get())
             running = None not in batch

@@ -124,6 +124,22 @@ class TestSqlite(StoreTests):
             store.save(Contact(ANNA, f"p{number % 50}@x", to=number >= 1950))
         assert [row.to for row in reopen().rows(Contact)] == [True] * 50
 
+    async def test_calls_wait_for_each_other_but_nothing_waits_for_them(self, reopen: Reopen, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(module, "GATHER", 60.0)
+        commits: list[int] = []
+        commit = SqliteStore._commit
+        monkeypatch.setattr(
+            SqliteStore, "_commit", staticmethod(lambda database, writes: (commits.append(len(writes)), commit(database, writes)))
+        )
+        store = reopen()
+        for number in range(20):
+            store.save(record(f"c{number}", float(number)))
+        assert len(await store.calls(ANNA, 1e9, 50)) == 20, "who asks finds them"
+        store.save(record("c20", 20.0))
+        store.save(ROW)
+        await store.find(Owner, BOB)
+        assert reopen().rows(Contact) == [ROW] and sum(commits) == 22 and len([n for n in commits if n]) <= 3
+
     def test_a_row_that_cannot_be_written_takes_no_other_with_it(self, reopen: Reopen):
         store = reopen()
         with logged() as lines:
