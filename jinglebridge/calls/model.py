@@ -28,6 +28,8 @@ AUDIO = "urn:xmpp:jingle:apps:rtp:audio"
 VIDEO = "urn:xmpp:jingle:apps:rtp:video"
 
 
+FORMAT = 1  # of a row of the journal; to be raised when a field of a named tuple in a description changes its place
+
 GUEST = "guest-"  # how the names of those begin who come by a guest link
 
 
@@ -285,12 +287,15 @@ class CallState:
 
     def to_json(self) -> str:
         values = dict(zip(_SAVED, _saved(self), strict=True))
-        return f'{stored.encode(values)[:-1]},"descriptions":{self.descriptions.to_json()}}}'
+        return f'{{"format":{FORMAT},{stored.encode(values)[1:-1]},"descriptions":{self.descriptions.to_json()}}}'
 
     @classmethod
     def from_json(cls, text: str) -> CallState:
-        """Inverse of `to_json`. Unknown fields of another version are ignored."""
+        """Inverse of `to_json`. Unknown fields of another version are ignored. Raises ValueError for a row of another format, and like
+        KeyError and TypeError for one that lacks something."""
         data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise ValueError("written in another format")
         values = {name: value for name, value in data.items() if name in _SAVED}
         values |= {"ringing": Ringing(data["ringing"]), "session": Session(data["session"]), "signalling": Signalling(data["signalling"])}
         values["change"] = None if data["change"] is None else Change(**data["change"])

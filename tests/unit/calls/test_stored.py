@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import inspect
 
 from jinglebridge import sdp
-from jinglebridge.calls import stored
+from jinglebridge.calls import model, stored
 from jinglebridge.errors import Refused
 from jinglebridge.jingle import Role, jingle_text
+from jinglebridge.translate.described import Described
 from jinglebridge.translate.policy import NONE
 from jinglebridge.translate.side import Side
 from jinglebridge.xmltext import MAX_TEXT
@@ -79,3 +81,45 @@ def test_what_another_version_wrote_is_not_taken_for_a_description():
     for bad in ("<jingle/>", [], [[{"name": 1}], [], []], {"contents": []}, [[], [], ["<no xml"]]):
         with pytest.raises(ValueError):
             stored.restore(blank(), saved | {"own": bad})
+
+
+# Named tuples are kept by the place of their fields. Whoever changes one of them so that a row of before would be read wrongly must raise
+# `model.FORMAT` as well; a further field at the end, with a default, does no harm.
+PLACES = {
+    "Bandwidth": "type value",
+    "Category": "name",
+    "Described": "contents groups unknown",
+    "FbParameter": "name value",
+    "HdrextParameter": "name value",
+    "HeaderExtension": "id uri senders parameters unknown",
+    "Parameter": "name value",
+    "PayloadType": "id name clockrate channels ptime maxptime parameters feedback trr_int unknown",
+    "RtcpFb": "type subtype parameters unknown",
+    "Source": "ssrc parameters unknown",
+    "SourceGroup": "semantics sources unknown",
+    "SourceParameter": "name value",
+    "Stream": "id track",
+    "TrrInt": "value",
+}
+
+
+def test_the_places_of_fields_are_those_of_this_format():
+    found: dict[str, str] = {}
+
+    def look(type: object) -> None:
+        match type:
+            case inspect.NamedTupleType(cls=cls, fields=fields) if cls.__name__ not in found:
+                found[cls.__name__] = " ".join(field.name for field in fields)
+                for field in fields:
+                    look(field.type)
+            case inspect.DataclassType(fields=fields):
+                for field in fields:
+                    look(field.type)
+            case inspect.UnionType(types=types) | inspect.TupleType(item_types=types):
+                for one in types:
+                    look(one)
+            case inspect.VarTupleType(item_type=item):
+                look(item)
+
+    look(inspect.type_info(Described))
+    assert (model.FORMAT, found) == (1, PLACES)

@@ -145,12 +145,13 @@ class TestSqlite(JournalTests):
             ("a", "b", "3", call().to_json().replace('"call":', '"cull":')),
             ("a", "b", "4", call().to_json().replace('"descriptions":[]', '"descriptions":[{"own":"<jingle/>","peer":null}]')),
             ("a", "b", "5", call().to_json().replace('"descriptions":', '"side":')),
+            ("a", "b", "6", call().to_json().replace('"format":1', '"format":0')),
         ]
         with closing(sqlite3.connect(tmp_path / "journal.db")) as database, database:
             database.executemany("INSERT INTO call VALUES (?,?,?,?)", rows)
         with logged() as lines:
             assert list(reopen().calls()) == [call()]
-        assert [line["event"] for line in lines] == ["journal-row-unreadable"] * 5
+        assert [line["event"] for line in lines] == ["journal-row-unreadable"] * 6
         assert list(reopen().calls()) == [call()]
 
     async def test_a_session_of_another_version_is_dropped(self, reopen: Reopen, tmp_path: Path):
