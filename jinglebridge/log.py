@@ -5,10 +5,54 @@ slixmpp is silenced: at its levels it prints whole stanzas, and those hold ICE p
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import logging
 import sys
+import threading
+from typing import TextIO
 
 import structlog
+
+GATHER = 0.05  # seconds
+
+
+class Gathered:
+    """A stream for lines: what is logged in an event loop is written together, at most GATHER seconds later.
+
+    Each write lets other threads run, and to get the interpreter back from the journal's costs more than the line: without this, log lines
+    took 4 % of the time of a call.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lines: list[str] = []
+        self._loop: asyncio.AbstractEventLoop | None = None  # the one that will write what is there
+        self._lock = threading.Lock()
+        atexit.register(self.out)
+
+    def write(self, line: str) -> None:
+        """`line` with its end."""
+        known = self._lines and self._loop
+        self._lines.append(line)
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.out()
+        else:
+            if self._loop is not known:
+                self._loop.call_later(GATHER, self.out)
+
+    def flush(self) -> None:
+        """Called after each line; `out` does it."""
+
+    def out(self) -> None:
+        """Write what is there."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+            if lines:
+                self._stream.write("".join(lines))
+                self._stream.flush()
 
 
 def configure(level: str = "info", format: str = "text") -> None:
@@ -29,6 +73,6 @@ def configure(level: str = "info", format: str = "text") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(Gathered(sys.stderr)),  # type: ignore[arg-type] # it needs no more of a stream
         cache_logger_on_first_use=True,
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import subprocess
 import sys
 
 import pytest
+
+from jinglebridge import log
 
 CODE = """
 import logging, sys
@@ -46,3 +50,55 @@ def test_text_shows_no_local_variables_and_no_stanzas():
     assert "said" in text and "b=two" in text and "ValueError: boom" in text
     assert "\x1b" not in text.partition("failed")[0].partition("said")[0], "no colours where there is no terminal"
     assert "hunter2" not in text.replace('secret = "hunter2"', "") and "<stanza" not in text
+
+
+async def test_lines_of_a_loop_are_written_together(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(log, "GATHER", 0.02)
+    written: list[str] = []
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    lines = log.Gathered(Stream())
+    for number in range(3):
+        lines.write(f"{number}\n")
+        lines.flush()
+    assert written == []
+    await asyncio.sleep(0.1)
+    assert written == ["0\n1\n2\n"]
+    lines.write("3\n")
+    await asyncio.to_thread(lines.write, "4\n")
+    assert written[1:] == ["3\n4\n"], "a thread has no loop that would write later"
+    await asyncio.sleep(0.1)
+    assert len(written) == 2
+
+
+def test_a_loop_that_ended_keeps_no_line_back(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(log, "GATHER", 0.02)
+    stream = io.StringIO()
+    lines = log.Gathered(stream)
+
+    async def say(line: str, wait: float) -> None:
+        lines.write(line)
+        await asyncio.sleep(wait)
+
+    asyncio.run(say("1", 0.0))
+    asyncio.run(say("2", 0.1))
+    assert stream.getvalue() == "12"
+
+
+def test_what_was_logged_last_is_written_at_the_end():
+    code = """
+import asyncio
+from jinglebridge import log
+log.configure()
+import structlog
+async def main():
+    structlog.get_logger().info("the last word")
+    raise SystemExit(3)
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 3 and "the last word" in done.stderr
