@@ -1,8 +1,9 @@
 """What happened in each call, for the operator: kept while the call lives and for an hour after.
 
-Nothing is formatted before somebody asks. A record is two numbers per step (milliseconds, which step), and steps that say the same
-are one object in all calls. The texts behind them (SDP, candidates, <jingle/>), for whoever may see them, are kept as they came, without
-work; the newest of the whole bridge stay, whichever call they belong to. Never on disk, never in the log.
+What comes and goes is laid by as it is, and told some turns later: many at once take half the time. Nothing is formatted before
+somebody asks. A record is two numbers per step (milliseconds, which step), and steps that say the same are one object in all calls. The
+texts behind them (SDP, candidates, <jingle/>), for whoever may see them, are kept as they came, without work; the newest of the whole
+bridge stay, whichever call they belong to. Never on disk, never in the log.
 
 Everything is bounded: per call by MAX_STEPS and MAX_WORDS, in total by MAX_ENDED and MAX_TEXTS.
 """
@@ -34,12 +35,16 @@ MAX_DETAIL = 120  # characters
 MAX_ENDED = 4000  # calls that are over
 MAX_TEXTS = 3 * 1024 * 1024  # bytes of texts of all calls
 TEXT_COSTS = 256  # bytes that keeping a text takes beside it
+MAX_WAITING = 48  # events and turns of a call that are laid by
 LATEST = 2**32 - 1  # milliseconds
 JINGLE_COSTS = 8 * 1024  # bytes, about, of a <jingle/> with descriptions that was not made a text yet
 
 NO_TEXTS: Mapping[int, Text] = {}
 _WITH_CANDIDATES = frozenset({ev.Gathered, ev.Placed, ev.Described})
 _shared: Kept[Step, Step] = Kept()  # of all calls
+
+Event = ev.CallEvent | ev.Placed
+Effects = tuple[fx.Effect, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +78,11 @@ class Record:
     media: bool | None = None
     relayed: bool | None = None
     left_out: int = 0  # steps
-    cause: ev.CallEvent | ev.Placed | None = None  # the event that is being handled
+    cause: Event | None = None  # the event that is being told
     stats: str = ""
     received: int = 0
     forgotten: bool = False
+    waiting: list[tuple[float, Event | Effects]] = field(default_factory=list)  # what is not told yet, and when it was
     _log: array[int] = field(default_factory=lambda: array("I"))  # milliseconds and index in `_steps`, in turn
     _steps: dict[Step, int] = field(default_factory=dict)
     _words: int = 0
@@ -133,7 +139,7 @@ class Timeline:
 
     # --- what the registry tells
 
-    def of(self, state: CallState) -> Record:
+    def _of(self, state: CallState) -> Record:
         """The record of a live call; a new one for a call that is new here, or was brought back after a restart."""
         if self._current.state is state:
             return self._current
@@ -144,21 +150,9 @@ class Timeline:
         self._current = record
         return record
 
-    def came(self, turn: Turn, event: ev.CallEvent | ev.Placed) -> None:
+    def came(self, turn: Turn, event: Event) -> None:
         """An event, before it is handled."""
-        said = steps.of_event(event)
-        if said is None:
-            return
-        record = self.of(turn.state)
-        record.cause = event
-        kind = type(event)
-        if kind is ev.TimerFired or (kind is ev.Reported and not self._news(record, event)):  # type: ignore[arg-type]
-            return  # a timer is told with what it does, which is mostly nothing
-        self._keep(record, said, turn.now)
-        if kind is ev.JingleReceived:
-            record.relay_theirs = record.relay_theirs or steps.has_relay(said[0][3])
-        elif kind in _WITH_CANDIDATES:
-            record.relay_ours = record.relay_ours or steps.has_relay(said[0][3])
+        self._of(turn.state).waiting.append((turn.now, event))
 
     def refused(self, turn: Turn, event: ev.CallEvent, error: ProtocolError) -> None:
         """The event was illegal: it changed nothing, and this is what its sender hears."""
@@ -168,16 +162,11 @@ class Timeline:
 
     def left(self, turn: Turn) -> None:
         """The effects of a turn."""
-        record = self.of(turn.state)
-        if turn.effects and type(record.cause) is ev.TimerFired:
-            record.add((steps.BRIDGE, steps.BRIDGE, "timer", record.cause.name), turn.now)
-        for effect in turn.effects:
-            if type(effect) is fx.Note and effect.event == "call-ended":
-                record.reason, record.by = effect.detail, steps.BRIDGE if record.cause is None else steps.ends(record.cause)
-                record.add((steps.BRIDGE, steps.BRIDGE, "call-ended", f"{record.reason}, by {record.by}"), turn.now)
-            elif (said := steps.of_effect(effect)) is not None:
-                self._keep(record, said, turn.now)
-        record.cause = None
+        record = self._of(turn.state)
+        record.waiting.append((turn.now, tuple(turn.effects)))
+        # A call that is up is left alone by now: nothing of its beginning is to stay in memory because of this.
+        if len(record.waiting) >= MAX_WAITING or turn.state.connected:
+            self._tell(record)
 
     def goes_on(self, state: CallState) -> None:
         """Of a call with several branches (`calls/forks.py`), this is one that is left."""
@@ -201,6 +190,41 @@ class Timeline:
             self._forgot = False
             self._texts = deque(item for item in self._texts if not item[0].forgotten)
             self._size = sum(size for *_, size in self._texts)
+
+    # --- telling what was laid by
+
+    def _tell(self, record: Record) -> None:
+        for now, what in record.waiting:
+            if isinstance(what, tuple):
+                self._tell_effects(record, what, now)
+            else:
+                self._tell_event(record, what, now)
+        record.waiting.clear()
+
+    def _tell_event(self, record: Record, event: Event, now: float) -> None:
+        said = steps.of_event(event)
+        if said is None:
+            return
+        record.cause = event
+        kind = type(event)
+        if kind is ev.TimerFired or (kind is ev.Reported and not self._news(record, event)):  # type: ignore[arg-type]
+            return  # a timer is told with what it does, which is mostly nothing
+        self._keep(record, said, now)
+        if kind is ev.JingleReceived:
+            record.relay_theirs = record.relay_theirs or steps.has_relay(said[0][3])
+        elif kind in _WITH_CANDIDATES:
+            record.relay_ours = record.relay_ours or steps.has_relay(said[0][3])
+
+    def _tell_effects(self, record: Record, effects: Effects, now: float) -> None:
+        cause, record.cause = record.cause, None
+        if effects and type(cause) is ev.TimerFired:
+            record.add((steps.BRIDGE, steps.BRIDGE, "timer", cause.name), now)
+        for effect in effects:
+            if type(effect) is fx.Note and effect.event == "call-ended":
+                record.reason, record.by = effect.detail, steps.BRIDGE if cause is None else steps.ends(cause)
+                record.add((steps.BRIDGE, steps.BRIDGE, "call-ended", f"{record.reason}, by {record.by}"), now)
+            elif (said := steps.of_effect(effect)) is not None:
+                self._keep(record, said, now)
 
     @staticmethod
     def _news(record: Record, event: ev.Reported) -> bool:
@@ -232,6 +256,12 @@ class Timeline:
         self._ended.popleft().forgotten = self._forgot = True
 
     # --- what the operator asks
+
+    def of(self, state: CallState) -> Record:
+        """The record of a live call, with all that was laid by."""
+        record = self._of(state)
+        self._tell(record)
+        return record
 
     def ended(self) -> list[Record]:
         """The calls that are over, the one that ended first being first."""
