@@ -4,7 +4,8 @@ Cut at its quotes, a text is a shape (tags, names of attributes, all that is no 
 text by reading it strictly, piece by piece (`xmlpieces`), holds for each text of the same shape, as long as its values are plain and its
 namespaces the same. So it is read by one look-up and the `make` of each of its elements.
 
-Only elements with tables and without character data have a shape here. None is remembered where an element has no table.
+Only elements with tables, or that are one of a choice, and without character data have a shape here. None is remembered where there is
+another one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from jinglebridge.errors import BadRequest
 from jinglebridge.kept import MAX_LENGTH
 from jinglebridge.printable import printable
 from jinglebridge.xmlpieces import clark, start
-from jinglebridge.xmlread import Found, Node, Reader, Shape
+from jinglebridge.xmlread import Found, Make, Node, Reader, Shape
 
 MOST = 2000  # characters of a text that is worth looking at: long ones are seldom alike
 
@@ -31,8 +32,17 @@ class Tag(NamedTuple):
     first: int
 
 
+def _no_values(parts: object) -> tuple[()]:
+    return ()
+
+
+def _always(name: str) -> Make:
+    """What makes the value of an element that says all by its name."""
+    return lambda attributes, text, parts: name
+
+
 class _Odd(Exception):
-    """An element without a table."""
+    """An element without a table, and not of a choice."""
 
 
 def read(table: Reader, source: str) -> Any:
@@ -114,6 +124,9 @@ class _Learner:
             index = self.index(tag)
             ns = self.parts[index["xmlns"]] if "xmlns" in index else table.ns
             place = table.places.get(clark(ns, tag.name))
+            if place is None and tag.empty and ns in table.choices:
+                yield Node(table.choices[ns], False, _always(tag.name), _no_values, ())
+                continue
             if place is None or place.table is None:
                 raise _Odd
             yield self.node(place.part, place.lenient, place.table, tag, index)

@@ -8,6 +8,7 @@ Spec: DESIGN §2 (default policy), §5 (attempts); J-245.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -60,7 +61,7 @@ class Window:
     limit: int
     seconds: float = MINUTE
     names: int = 100_000
-    seen: dict[str, list[float]] = field(default_factory=dict)  # at most `limit` times each; an empty deque has 600 bytes
+    seen: dict[str, list[float]] = field(default_factory=dict)  # at most `limit` times each, in order; an empty deque has 600 bytes
 
     def admit(self, name: str, now: float) -> bool:
         if self.full(name, now):
@@ -70,12 +71,15 @@ class Window:
 
     def full(self, name: str, now: float) -> bool:
         """Has it happened as often as it may?"""
-        return sum(time > now - self.seconds for time in self.seen.get(name, ())) >= self.limit
+        times = self.seen.get(name, ())
+        return not self.limit or (len(times) >= self.limit and times[-self.limit] > now - self.seconds)
 
     def note(self, name: str, now: float) -> None:
         """It happened."""
-        times = [time for time in self.seen.pop(name, ()) if time > now - self.seconds]
-        self.seen[name] = [*times[-self.limit + 1 :], now] if self.limit > 1 else [now]
+        times = self.seen[name] = self.seen.pop(name, [])
+        del times[: bisect_right(times, now - self.seconds)]
+        times.append(now)
+        del times[: -max(1, self.limit)]
         if len(self.seen) > self.names:
             del self.seen[next(iter(self.seen))]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -139,6 +140,12 @@ class Abilities:
     modify: bool = False
 
 
+@lru_cache(maxsize=128)
+def _abilities(name: str, role: Role, bundle: bool) -> Abilities:
+    kind = KINDS.get(name, UNKNOWN)
+    return Abilities(bundle=bundle, restart=kind.restarts(role), add=kind.add, modify=kind.modify)
+
+
 @dataclass(slots=True)
 class Change:
     """An offer in a running call that is not answered yet: the endpoint's to the peer, or the peer's to the endpoint.
@@ -252,8 +259,7 @@ class CallState:
 
     @property
     def abilities(self) -> Abilities:
-        kind = self.peer_kind
-        return Abilities(bundle=self.bundle, restart=kind.restarts(self.role), add=kind.add, modify=kind.modify)
+        return _abilities(self.kind, self.role, self.bundle)
 
     @property
     def side(self) -> Side:

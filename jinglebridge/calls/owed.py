@@ -21,9 +21,9 @@ from jinglebridge import sdp
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls.events import Accepted, Described
 from jinglebridge.calls.states import Session, Signalling
-from jinglebridge.jingle import Finish, Jingle, Jmi, Reason, Reject, Retract, build_jmi, jingle_text, parse_jingle, parse_jmi
+from jinglebridge.jingle import Finish, Jingle, Jmi, Reason, Reject, Retract, jingle_text, jmi_text, parse_jingle, parse_jmi
 from jinglebridge.values import maker
-from jinglebridge.xml import parse_text, to_text
+from jinglebridge.xml import parse_text
 
 if TYPE_CHECKING:
     from jinglebridge.calls.model import CallState
@@ -53,9 +53,9 @@ def action(state: CallState, jingle: Jingle, change: int = 0, text: str = "") ->
 
 def keep_message(state: CallState, sender: str, to: str, jmi: Jmi) -> int:
     """The same for a message that ends the ringing or the call, until it has left: nobody acknowledges messages."""
-    if not isinstance(jmi, Retract | Reject | Finish):
+    if not isinstance(jmi, (Retract, Reject, Finish)):
         return 0
-    return _keep(state, type(jmi).__name__, sender, to, to_text(build_jmi(jmi)))
+    return _keep(state, type(jmi).__name__, sender, to, jmi_text(jmi))
 
 
 def _keep(state: CallState, kind: str, sender: str, to: str, xml: str) -> int:

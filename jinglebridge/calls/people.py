@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from jinglebridge.values import frozen
+
 SubscriptionWord = Literal["none", "to", "from", "both", "pending-out", "pending-in"]
 
 
@@ -123,7 +125,7 @@ class UsedToken:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallRecord:
     """A call that is over, in the list of one of our users. Never its SDP."""
 

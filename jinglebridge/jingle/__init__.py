@@ -45,6 +45,7 @@ from jinglebridge.jingle.xep_0338 import Group
 from jinglebridge.jingle.xep_0339 import Source, SourceGroup, SourceParameter
 from jinglebridge.jingle.xep_0343 import Channel, Sctpmap
 from jinglebridge.jingle.xep_0353 import (
+    JMI_NAMES,
     JMI_TAGS,
     Accept,
     Finish,
@@ -57,6 +58,7 @@ from jinglebridge.jingle.xep_0353 import (
     build_jmi,
     jmi_text,
     parse_jmi,
+    plain_jmi,
 )
 from jinglebridge.jingle.xep_0507 import Category
 
@@ -113,6 +115,7 @@ def features(audio: bool = True, video: bool = True) -> tuple[str, ...]:
 
 __all__ = [
     "ACTIONS",
+    "JMI_NAMES",
     "JMI_TAGS",
     "XEPS",
     "Accept",
@@ -155,5 +158,6 @@ __all__ = [
     "parse_jingle",
     "parse_jmi",
     "plain_jingle",
+    "plain_jmi",
     "read_jingle",
 ]

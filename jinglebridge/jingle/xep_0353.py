@@ -5,7 +5,6 @@ The call before the session: propose, ringing, proceed, reject, retract, finish,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element as XmlElement
 
@@ -13,6 +12,7 @@ from jinglebridge.errors import BadRequest
 from jinglebridge.jingle.xep_0166 import MAX_SID, REASON, Reason
 from jinglebridge.jingle.xep_0166 import NS as NS_JINGLE
 from jinglebridge.jingle.xep_0167 import NS as NS_RTP
+from jinglebridge.values import frozen
 from jinglebridge.xml import Child, Children, Element, Flag, Part, Type, attr, word
 
 NS = "urn:xmpp:jingle-message:0"
@@ -21,14 +21,14 @@ VERSION = "0.8.0"
 FEATURES = (NS,)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProposedMedia:
     """The <description/> of a propose."""
 
     media: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Propose:
     """`media`: audio, video or both, in the order proposed; empty if nothing of RTP is (J-055)."""
 
@@ -41,28 +41,28 @@ class Propose:
         return tuple(map(ProposedMedia, self.media))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ringing:
     """The callee's device rings."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proceed:
     """The callee took the call: the session may begin."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accept:
     """Before 0.6 sent to the own account: no more than "answered elsewhere" (J-061)."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reject:
     """The callee will not take it, or both called at once (`tie_break`)."""
 
@@ -71,7 +71,7 @@ class Reject:
     tie_break: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retract:
     """The caller gave up before anybody answered."""
 
@@ -80,7 +80,7 @@ class Retract:
     tie_break: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finish:
     """`migrated_to`: id of the propose that continues the call."""
 
@@ -94,7 +94,7 @@ class Finish:
         return None if self.migrated_to is None else _Migrated(self.migrated_to)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Migrated:
     to: str
 
@@ -144,7 +144,9 @@ _BY_CLASS: dict[type[Jmi], Element[Any]] = {
     Finish: FINISH,
 }
 _BY_TAG = {element.clark: element for element in _BY_CLASS.values()}
+_BY_NAME = {element.tag: element for element in _BY_CLASS.values()}
 JMI_TAGS = frozenset(_BY_TAG)
+JMI_NAMES = tuple(_BY_NAME)
 
 
 def parse_jmi(el: XmlElement) -> Jmi:
@@ -154,6 +156,12 @@ def parse_jmi(el: XmlElement) -> Jmi:
         raise BadRequest("not an element of XEP-0353")
     jmi: Jmi = element.parse(el)
     return jmi
+
+
+def plain_jmi(text: str) -> Jmi | None:
+    """What `parse_jmi` gives for an element that is text; None where the text is not plain. Raises BadRequest."""
+    element = _BY_NAME.get(text[1 : text.find(" ")])
+    return None if element is None else element.read_plain(text)
 
 
 def jmi_text(jmi: Jmi) -> str:

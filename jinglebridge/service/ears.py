@@ -14,10 +14,11 @@ from typing import NoReturn
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.registry import MAX_XML, Registry
 from jinglebridge.errors import BadRequest, TieBreak
-from jinglebridge.jingle import JMI_TAGS, parse_jingle, parse_jmi, plain_jingle
+from jinglebridge.jingle import JMI_TAGS, Jmi, parse_jingle, parse_jmi, plain_jingle, plain_jmi
 from jinglebridge.service.performer import Clock, Performer
 from jinglebridge.xml import to_text
-from jinglebridge.xmpp.router import Answer, Router
+from jinglebridge.xmpp import framing
+from jinglebridge.xmpp.router import Answer, Handler, Router
 from jinglebridge.xmpp.stanza import Stanza, age, read_error
 
 JINGLE = "{urn:xmpp:jingle:1}jingle"
@@ -34,6 +35,7 @@ class Ears:
     def register(self, router: Router) -> None:
         router.iq["set", JINGLE] = self.jingle
         router.jingle = self.jingle_text
+        router.jmi = self.jmi_text
         for tag in JMI_TAGS:
             router.message[tag] = self.jmi
         router.message_error = self.bounced
@@ -75,9 +77,22 @@ class Ears:
             jmi = parse_jmi(stanza.payload)
         except BadRequest:
             return  # a message gets no error
-        event = ev.JmiReceived(
-            jmi, stanza.sender, stanza.to, stanza.id, stanza.element.find(RECEIPT) is not None, age(stanza.element, datetime.now(UTC))
-        )
+        self._told(jmi, stanza.element.find(RECEIPT) is not None, age(stanza.element, datetime.now(UTC)), stanza)
+
+    def jmi_text(self, text: str) -> Handler | None:
+        """The same for the children of a message that are still text; None if they are not plain. One with a delay is not."""
+        parted = framing.parted(text)
+        if parted is None:
+            return None
+        element, receipt = parted
+        try:
+            jmi = plain_jmi(element)
+        except BadRequest:
+            return lambda stanza: None
+        return None if jmi is None else partial(self._told, jmi, receipt, 0.0)
+
+    def _told(self, jmi: Jmi, receipt: bool, age: float, stanza: Stanza) -> None:
+        event = ev.JmiReceived(jmi, stanza.sender, stanza.to, stanza.id, receipt, age)
         self._performer.perform(self._registry.from_peer_message(event, self._clock()))
 
     def bounced(self, stanza: Stanza) -> None:

@@ -34,7 +34,7 @@ MAX_HELD = 1024 * 1024  # bytes without a single tag: not a stream that we could
 class Component(ComponentXMPP):  # type: ignore[misc]
     """One connection. `on_stanza(element)`, `on_up()` and `on_down(condition)` are called from the event loop.
 
-    `on_plain(head, id, payload)` gets IQs of the plainest kind as text first; False: it wants the element.
+    `on_plain(head, id, payload)` gets IQs and JMI messages of the plainest kind as text first; False: it wants the element.
 
     `condition` is the stream error's (RFC 6120 §4.9.3) or "" when the connection just broke.
     """
@@ -129,7 +129,7 @@ class Component(ComponentXMPP):  # type: ignore[misc]
                 self.abort()
 
     def _whole(self, data: bytes) -> None:
-        """Bytes that end with a tag. An IQ of the plainest kind costs a third of its time when no tree is built."""
+        """Bytes that end with a tag. A stanza of the plainest kind costs a third of its time when no tree is built."""
         try:
             text = data.decode()
         except UnicodeDecodeError:
@@ -137,11 +137,11 @@ class Component(ComponentXMPP):  # type: ignore[misc]
             return
         at = 0
         while at < len(text):
-            found = framing.iq(text, at) if self._plain and self.xml_depth == 1 and self.up else None
+            found = framing.stanza(text, at) if self._plain and self.xml_depth == 1 and self.up else None
             if found is not None and self._read(*found[:3]):
                 at = found[3]
             else:
-                begin, at = at, text.find(framing.NEXT, at) + 1 or len(text)
+                begin, at = at, framing.following(text, at)
                 self._parse(text[begin:at])
             if self.parser is None:
                 return  # closed meanwhile

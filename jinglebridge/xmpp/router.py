@@ -54,6 +54,7 @@ class Router:
         self.domain = domain
         self.iq: dict[tuple[str, str], IqHandler] = {}
         self.jingle: TextHandler = lambda stanza, text: None
+        self.jmi: Callable[[str], Handler | None] = lambda text: None  # handler of a message by its children; None: not plain enough
         self.message: dict[str, Handler] = {}
         self.message_errors: dict[str, Handler] = {}  # by child tag; all others go to `message_error`
         self.message_error: Handler = lambda stanza: None
@@ -73,16 +74,25 @@ class Router:
             self._guarded(stanza, self._handle)
 
     def route_plain(self, head: Head, id: str, payload: str) -> bool:
-        """Handle an IQ that is still text: a Jingle set, or an empty result. False: nothing was done, `route` shall have it."""
-        type, sender, to = head
+        """Handle a stanza that is still text: a Jingle set, an empty result, or JMI. False: nothing was done, `route` shall have it."""
+        kind, type, sender, to = head
         if not id or not self._ours(sender, to) or self.blocked(sender):
             return False
-        stanza = Stanza("iq", type, id, sender, to, NOTHING)
+        stanza = Stanza(kind, type, id, sender, to, NOTHING)
+        if kind == "message":
+            return self._text_message(stanza, payload)
         if payload:
             return type == "set" and self._jingle(stanza, payload)
         if type != "result":
             return False
         self._guarded(stanza, self._iq)
+        return True
+
+    def _text_message(self, stanza: Stanza, text: str) -> bool:
+        handler = self.jmi(text) if text and stanza.type not in ("error", "groupchat") else None
+        if handler is None:
+            return False
+        self._guarded(self._met(stanza), handler)
         return True
 
     def _jingle(self, stanza: Stanza, text: str) -> bool:

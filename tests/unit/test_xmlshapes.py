@@ -70,6 +70,28 @@ def test_elements_with_tables_and_no_text_have_a_shape(inside: str, known: bool)
     assert compare(TREE, tree(inside, head.replace("'", '"') if '"' in inside and "'" not in inside else head)) == known
 
 
+@pytest.mark.parametrize(
+    ("inside", "known"),
+    [
+        ("<success/>", True),
+        ("<success/><gone/>", True),
+        ("<unheard-of a='b'/>", True),
+        ("<security-error/><crypto-required xmlns='urn:xmpp:jingle:apps:rtp:errors:1'/>", True),
+        ("<crypto-required xmlns='urn:xmpp:jingle:apps:rtp:errors:1'/><security-error xmlns='urn:xmpp:jingle:1'/>", True),
+        ("<success></success>", False),
+        ("<success><x/></success>", False),
+        ("<success xmlns='urn:x'/>", False),
+        ("<success/><text>bye</text>", False),
+        ("<text/><success/>", False),
+    ],
+)
+def test_what_says_all_by_its_name_has_a_shape(inside: str, known: bool):
+    text = f"<jingle xmlns='urn:xmpp:jingle:1' action='session-terminate' sid='s'><reason>{inside}</reason></jingle>"
+    JINGLE.reader.shapes.clear()
+    assert compare(JINGLE, text) == known
+    compare(JINGLE, text.replace("rtp:errors:1", "rtp:errors:2").replace("a='b'", "a='urn:x'"))
+
+
 def test_a_child_that_is_malformed_is_the_same_problem():
     head = "xmlns='urn:x' id='1'"
     assert compare(TREE, tree("<strict xmlns='urn:y' value='1'/>", head))

@@ -203,6 +203,9 @@ def test_window_slides_and_forgets():
     (slow := Window(1, seconds=600)).note("a", 0)
     slow.note("a", 1)
     assert slow.full("a", 600) and not slow.full("a", 601) and slow.seen == {"a": [1]}
+    many = Window(3)
+    assert [many.admit("a", now) for now in (0, 10, 20, 59, 60, 65, 70, 79, 80)] == [True] * 3 + [False, True, False, True, False, True]
+    assert many.seen == {"a": [60, 70, 80]}
     few = Window(1, names=2)
     assert few.admit("a", 0) and few.admit("b", 0) and few.admit("c", 0) and list(few.seen) == ["b", "c"]
     closed = Window(0)

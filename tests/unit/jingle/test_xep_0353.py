@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 
 from jinglebridge.errors import BadRequest
-from jinglebridge.jingle import JMI_TAGS, Accept, Finish, Proceed, Propose, Reason, Reject, Retract, Ringing, build_jmi, parse_jmi
+from jinglebridge.jingle import (
+    JMI_TAGS,
+    Accept,
+    Finish,
+    Proceed,
+    Propose,
+    Reason,
+    Reject,
+    Retract,
+    Ringing,
+    build_jmi,
+    parse_jmi,
+    plain_jmi,
+)
 from jinglebridge.xml import parse_text, to_text
 
 NS = 'xmlns="urn:xmpp:jingle-message:0"'
@@ -33,6 +46,7 @@ def test_both_ways(jmi):
     el = build_jmi(jmi)
     assert el.tag in JMI_TAGS
     assert parse_jmi(parse_text(to_text(el))) == jmi
+    assert plain_jmi(to_text(el)) == jmi
 
 
 def test_the_form_of_the_xep():
@@ -72,3 +86,10 @@ def test_foreign_children_are_ignored():
 def test_malformed_is_bad_request(source):
     with pytest.raises(BadRequest):
         parse_jmi(parse_text(source))
+
+
+def test_text_that_is_not_plain_is_nothing_and_malformed_is_bad_request():
+    for source in ("<invite id='i'/>", "<proceed id='i'/>", f'<proceed {NS} id="&lt;"/>', f'<proceed {NS} id="i"/><x/>', "", "<proceed"):
+        assert plain_jmi(source) is None
+    with pytest.raises(BadRequest):
+        plain_jmi(f"<proceed {NS} id=''/>".replace('"', "'"))

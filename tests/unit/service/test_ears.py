@@ -11,6 +11,7 @@ from jinglebridge.errors import TieBreak
 from jinglebridge.jingle import build_jingle, parse_jingle
 from jinglebridge.translate import sdp_to_xml
 from jinglebridge.web import messages as m
+from jinglebridge.xmpp.framing import Head
 from tests.unit.cases import small
 from tests.unit.fakes import DOMAIN, conditions, el, logged, settle
 
@@ -63,6 +64,21 @@ async def test_the_receipt_names_the_message_that_asked_for_it(world: World):
     assert (receipt.get("from"), receipt.get("to")) == (ringing.get("from"), ringing.get("to")) == (session.jid, f"{BOB}/r")
     assert receipt[0].tag == "{urn:xmpp:receipts}received" and receipt[0].get("id") == "jm-propose-p"
     assert receipt.get("id") not in ("jm-propose-p", ringing.get("id"))
+
+
+async def test_a_message_that_is_still_text_does_the_same(world: World):
+    session, wire, _ = await world.hello("anna", BOB)
+    world.sent.take()
+    head = Head("message", "chat", f"{BOB}/r", session.bare)
+    bad = "<propose xmlns='urn:xmpp:jingle-message:0' id=''/>"
+    assert world.router.route_plain(head, "m", bad) and world.sent == [] and wire.frames == []
+    odd = "<propose/>", "<no id='x'/>", PROPOSE.format("p") + "<delay xmlns='urn:xmpp:delay' stamp='2020-01-01T00:00:00Z'/>"
+    assert not any(world.router.route_plain(head, "m", text) for text in odd)
+    assert world.router.route_plain(head, "jm-propose-p", PROPOSE.format("p") + "<request xmlns='urn:xmpp:receipts'/>")
+    (receipt, ringing) = world.stanzas("message")
+    assert receipt[0].get("id") == "jm-propose-p" and ringing[0].tag == "{urn:xmpp:jingle-message:0}ringing"
+    assert world.router.route_plain(head, "m", "<retract xmlns='urn:xmpp:jingle-message:0' id='p'/>")
+    assert [f["type"] for f in wire.take("incoming", "ended")] == ["incoming", "ended"]
 
 
 async def called(world: World):

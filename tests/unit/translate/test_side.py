@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import pytest
 
 from jinglebridge.errors import ProtocolError
@@ -35,3 +37,11 @@ def test_an_offer_read_before_is_told_as_if_it_were_read_now(policy: PeerPolicy,
     for number, offer in enumerate(OFFERS):
         kind = policy, extensions, number % 2 == 0
         assert begun(offer, *kind, before=True) == begun(offer, *kind, before=False)
+
+
+def test_a_copy_has_all_fields_and_is_another_one():
+    side = Side(Role.RESPONDER, "s", POLICIES["safe"], True, names={"0": "audio"}, added=("1",), active=True, version=3, trickled=7)
+    other = copy(side)
+    assert other == side
+    other.version, other.active = 4, False
+    assert (side.version, side.active) == (3, True)

@@ -1,4 +1,4 @@
-"""IQs are read as text only where nothing can be misread: the parser would have said the same. J-246, J-011."""
+"""IQs and JMI messages are read as text only where nothing can be misread: the parser would have said the same. J-246, J-011."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import re
 import xml.etree.ElementTree as ET
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from slixmpp import ComponentXMPP
 
-from jinglebridge.jingle import Jingle, build_jingle, parse_jingle, plain_jingle
+from jinglebridge.errors import BadRequest
+from jinglebridge.jingle import JMI_TAGS, Jingle, Jmi, build_jingle, build_jmi, parse_jingle, parse_jmi, plain_jingle, plain_jmi
 from jinglebridge.xml import to_text
 from jinglebridge.xmpp import framing
 from jinglebridge.xmpp.requests import Requests
-from jinglebridge.xmpp.router import Answer, Router
+from jinglebridge.xmpp.router import Answer, Handler, Router
 from jinglebridge.xmpp.stanza import Stanza
 from tests.unit.fakes import DOMAIN, OPEN, component, logged
 
@@ -33,6 +35,14 @@ INFO = (
 IQ = f"<iq xml:lang='en' to='b@{DOMAIN}/w' from='a@x/r' type='set' id='q1'>{JINGLE}</iq>"
 SHORT = IQ.replace(JINGLE, INFO)
 RESULT = f"<iq to='b@{DOMAIN}/w' from='a@x/r' type='result' id='q1'/>"
+JMI_NS = "xmlns='urn:xmpp:jingle-message:0'"
+RINGING = f"<ringing {JMI_NS} id='s'/>"
+FINISH = f"<finish {JMI_NS} id='s'><reason xmlns='urn:xmpp:jingle:1'><success/></reason></finish>"
+PROPOSE = f"<propose {JMI_NS} id='s'><description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>"
+DELAY = "<delay xmlns='urn:xmpp:delay' stamp='2020-01-01T00:00:00Z'/>"
+STORE, REQUEST = "<store xmlns='urn:xmpp:hints'/>", "<request xmlns='urn:xmpp:receipts'/>"
+JMI = f"<message xml:lang='en' to='b@{DOMAIN}/w' from='a@x/r' type='chat' id='q1'>{PROPOSE}{REQUEST}{STORE}</message>"
+RECEIPT = "{urn:xmpp:receipts}request"
 MESSAGE = f"<message to='b@{DOMAIN}/w' from='a@x/r'><body>text</body></message>"
 
 
@@ -41,25 +51,83 @@ MESSAGE = f"<message to='b@{DOMAIN}/w' from='a@x/r'><body>text</body></message>"
 def test_a_jingle_set_is_read(payload: str, quote: str):
     text = IQ.replace(JINGLE, payload).replace("'", quote)
     for _ in range(2):  # the second time its head is known
-        found = framing.iq("x" + text + RESULT, 1)
-        assert found == (("set", "a@x/r", f"b@{DOMAIN}/w"), "q1", payload.replace("'", quote), len(text) + 1)
+        found = framing.stanza("x" + text + RESULT, 1)
+        assert found == (("iq", "set", "a@x/r", f"b@{DOMAIN}/w"), "q1", payload.replace("'", quote), len(text) + 1)
         assert plain_jingle(found[2]) == parse_jingle(ET.fromstring(payload))
 
 
 def test_an_empty_result_is_read():
-    head = ("result", "a@x/r", f"b@{DOMAIN}/w")
-    assert framing.iq(RESULT + IQ, 0) == (head, "q1", "", len(RESULT))
+    head = ("iq", "result", "a@x/r", f"b@{DOMAIN}/w")
+    assert framing.stanza(RESULT + IQ, 0) == (head, "q1", "", len(RESULT))
     first = RESULT.replace(" id='q1'", "").replace("<iq", "<iq id='1\"'")
-    assert framing.iq(first, 0) == (head, '1"', "", len(RESULT))
+    assert framing.stanza(first, 0) == (head, '1"', "", len(RESULT))
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("element", [RINGING, FINISH, PROPOSE])
+def test_a_jmi_message_is_read(element: str, quote: str):
+    for behind, receipt in (("", False), (STORE, False), (REQUEST + STORE, True), (STORE + REQUEST + STORE, True)):
+        payload = (element + behind).replace("'", quote)
+        text = JMI.replace("'", quote).replace((PROPOSE + REQUEST + STORE).replace("'", quote), payload)
+        found = framing.stanza("x" + text + RESULT, 1)
+        assert found == (("message", "chat", "a@x/r", f"b@{DOMAIN}/w"), "q1", payload, len(text) + 1)
+        assert framing.parted(payload) == (element.replace("'", quote), receipt)
+        assert plain_jmi(element.replace("'", quote)) == parse_jmi(ET.fromstring(element))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<message ", "<messages "),
+        ("<message ", "<presence "),
+        (" id='q1'", ""),
+        ("type='chat'", ""),
+        ("<propose ", "<body>x</body><propose "),
+        ("<propose ", "<proposes "),
+        ("</message>", "</iq>"),
+        ("id='s'", f"id='{'s' * 2000}'"),
+        ("'urn:xmpp:hints'", '"urn:xmpp:hints"'),
+    ],
+)
+def test_any_other_message_is_left_to_the_parser(old: str, new: str):
+    assert old in JMI and framing.stanza(JMI.replace(old, new, 1), 0) is None
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        DELAY,
+        "<body>x</body>",
+        "<store xmlns='urn:x'/>",
+        "<request/>",
+        "<request xmlns='urn:xmpp:receipts' id='x'/>",
+        "<request xmlns='urn:xmpp:receipts\"/>",
+        " ",
+        "x",
+        "<!-- -->",
+        "</propose>",
+        RINGING,
+        PROPOSE,
+    ],
+)
+def test_with_anything_else_behind_its_element_it_is_left_to_the_parser(behind: str):
+    for element in (PROPOSE, RINGING):
+        assert framing.parted(element + behind) is None and framing.parted(element + STORE + behind) is None
+
+
+@pytest.mark.parametrize("payload", ["<propose x='1'>", "<propose >", "<propose></propose>", "<propose ", "<propose x='/>'></propose>", ""])
+def test_what_is_no_element_may_be_cut_anywhere_but_is_not_read(payload: str):
+    parted = framing.parted(payload)
+    assert parted is None or plain_jmi(parted[0]) is None
 
 
 def test_a_short_text_with_quotes_of_two_kinds_is_left_to_the_parser():
-    assert framing.iq(SHORT, 0) is not None and framing.iq(SHORT.replace("'c'", '"c"'), 0) is None
-    assert framing.iq(IQ.replace("'codec1'", '"codec1"'), 0) is not None
+    assert framing.stanza(SHORT, 0) is not None and framing.stanza(SHORT.replace("'c'", '"c"'), 0) is None
+    assert framing.stanza(IQ.replace("'codec1'", '"codec1"'), 0) is not None
 
 
 def test_addresses_are_prepared():
-    found = framing.iq(RESULT.replace("a@x/r", "A@X/Ré"), 0)
+    found = framing.stanza(RESULT.replace("a@x/r", "A@X/Ré"), 0)
     assert found is not None and found[0].sender == "a@x/Ré"
 
 
@@ -100,7 +168,7 @@ def test_addresses_are_prepared():
 )
 def test_anything_else_is_left_to_the_parser(old, new):
     for _ in range(2):
-        assert old in IQ and framing.iq(IQ.replace(old, new, 1), 0) is None
+        assert old in IQ and framing.stanza(IQ.replace(old, new, 1), 0) is None
 
 
 async def test_order_is_kept_and_each_stanza_comes_once():
@@ -113,8 +181,8 @@ async def test_order_is_kept_and_each_stanza_comes_once():
         return id != "no"
 
     made.on_plain = plain
-    made.data_received("".join((RESULT, IQ, MESSAGE, IQ.replace("q1", "no"), MESSAGE, MESSAGE, SHORT)).encode())
-    assert came == ["result q1", "set q1", "message", "set no", "no", "message", "message", "set q1"]
+    made.data_received("".join((RESULT, IQ, MESSAGE, IQ.replace("q1", "no"), MESSAGE, JMI, MESSAGE, SHORT)).encode())
+    assert came == ["result q1", "set q1", "message", "set no", "no", "message", "chat q1", "message", "set q1"]
 
 
 async def test_inside_another_stanza_nothing_is_taken_for_one():
@@ -175,7 +243,7 @@ class Bridge:
     def __init__(self, *, plain: bool) -> None:
         self.component, self.transport = component()
         self.told: list[object] = []
-        self.trees = 0
+        self.trees = self.jmi_trees = 0
         self.requests = Requests(lambda stanza: True)
         router = Router(DOMAIN, self.component.send, self.requests)
         router.iq["set", "{urn:xmpp:jingle:1}jingle"] = self._tree
@@ -186,6 +254,9 @@ class Bridge:
         router.presence = lambda stanza: self.told.append(("presence", stanza.sender))
         router.message["{jabber:component:accept}body"] = lambda stanza: self.told.append(("message", stanza.sender, stanza.id))
         self.component.on_stanza = router.route
+        for tag in JMI_TAGS:
+            router.message[tag] = self._jmi_tree
+        router.jmi = self._jmi_text
         if plain:
             self.component.on_plain = router.route_plain
 
@@ -205,6 +276,31 @@ class Bridge:
         said = re.sub(" at 0x[0-9a-f]+", "", repr(jingle)), to_text(build_jingle(jingle))
         return Answer(then=lambda: self.told.append((stanza.sender, stanza.to, stanza.id, *said)))
 
+    def _jmi_tree(self, stanza: Stanza) -> None:
+        self.jmi_trees += 1
+        assert stanza.payload is not None
+        try:
+            jmi = parse_jmi(stanza.payload)
+        except BadRequest as error:
+            self._bad(error, stanza)
+        else:
+            self._said(jmi, stanza.find(RECEIPT) is not None, stanza)
+
+    def _jmi_text(self, text: str) -> Handler | None:
+        element, receipt = framing.parted(text) or ("", False)
+        try:
+            jmi = plain_jmi(element)
+        except BadRequest as error:
+            return partial(self._bad, error)
+        return None if jmi is None else partial(self._said, jmi, receipt)
+
+    def _bad(self, error: BadRequest, stanza: Stanza) -> None:
+        self.told.append((stanza.sender, stanza.to, stanza.id, str(error)))
+
+    def _said(self, jmi: Jmi, receipt: bool, stanza: Stanza) -> None:
+        said = re.sub(" at 0x[0-9a-f]+", "", repr(jmi)), to_text(build_jmi(jmi))
+        self.told.append((stanza.sender, stanza.to, stanza.id, stanza.type, *said, receipt))
+
     def stream(self, pieces: list[bytes]) -> list[object]:
         """What comes of a new stream."""
         self.told.clear()
@@ -219,7 +315,10 @@ class Bridge:
 
 def stanza(chance: random.Random) -> str:
     """One of those that a stream has, mostly with something that is not as it should be."""
-    text = chance.choice([IQ, SHORT, SHORT, SHORT, RESULT, RESULT, RESULT, MESSAGE, MESSAGE.replace("message", "presence")])
+    text = chance.choice([IQ, SHORT, SHORT, SHORT, RESULT, RESULT, RESULT, MESSAGE, MESSAGE.replace("message", "presence"), JMI, JMI, JMI])
+    if text is JMI:
+        behind = chance.choice(["", STORE, STORE, REQUEST + STORE, DELAY + STORE, "<body>x</body>", RINGING])
+        text = text.replace(PROPOSE + REQUEST + STORE, chance.choice([PROPOSE, RINGING, FINISH]) + behind)
     text = text.replace("q1", f"r{chance.randrange(25)}", 1).replace(
         "a@x/r", chance.choice(["a@x/r"] * 9 + ["A@X/r", "b@x/r", "c@x/r", "d@x/r", "@"])
     )
@@ -259,6 +358,17 @@ ODD = [
     RESULT,
     SHORT,
     "</jingle>",
+    " type='groupchat'",
+    "</message>",
+    "<message ",
+    "</propose>",
+    "</finish>",
+    PROPOSE,
+    RINGING,
+    STORE,
+    REQUEST,
+    DELAY,
+    JMI,
     "<jingle xmlns='urn:xmpp:jingle:1'/>",
     "<candidate component='1'/>",
     "<transport/>",
@@ -273,7 +383,7 @@ async def test_with_and_without_a_tree_the_same_happens(monkeypatch: pytest.Monk
     monkeypatch.setattr(ComponentXMPP, "disconnect", lambda *args, **options: None)
     chance = random.Random(1)
     fast, slow = Bridge(plain=True), Bridge(plain=False)
-    for _ in range(1500):
+    for _ in range(2000):
         data = "".join(stanza(chance) for _ in range(chance.randrange(1, 8))).encode()
         cuts = sorted(chance.choices(range(len(data) + 1), k=chance.choice([0, 0, 1, 3])))
         pieces = [data[a:b] for a, b in pairwise([0, *cuts, len(data)])]
@@ -281,3 +391,4 @@ async def test_with_and_without_a_tree_the_same_happens(monkeypatch: pytest.Monk
             found, wanted = fast.stream(pieces), slow.stream(pieces)
         assert found == wanted, (data, cuts)
     assert 0 < fast.trees < 0.6 * slow.trees, "hardly anything is read as text"
+    assert 0 < fast.jmi_trees < 0.6 * slow.jmi_trees, "hardly any message is"

@@ -222,7 +222,7 @@ async def test_replies_reach_who_asked():
     assert answers[0][0].tag == TAG and len(sent) == 1
 
 
-SET, RESULT = Head("set", "a@x/r", f"b@{DOMAIN}/w"), Head("result", "a@x/r", f"b@{DOMAIN}/w")
+SET, RESULT = Head("iq", "set", "a@x/r", f"b@{DOMAIN}/w"), Head("iq", "result", "a@x/r", f"b@{DOMAIN}/w")
 PLAIN = SET, "1", "<jingle/>"
 
 
@@ -286,6 +286,29 @@ def test_text_for_somebody_hidden_or_who_blocks_is_asked_of_nobody():
     router.shuns, router.hidden = lambda own, peer: False, lambda stanza: True
     assert router.route_plain(*PLAIN)
     assert seen == [f"\\20@{DOMAIN}/w", f"guest--@{DOMAIN}/-"] and {e.get("from") for e in sent} == {f"b@{DOMAIN}/w"}
+
+
+CHAT = Head("message", "chat", "a@x/r", f"b@{DOMAIN}/w")
+
+
+def test_a_message_that_is_still_text_reaches_its_handler():
+    router, sent, _ = routed()
+    seen = []
+    assert not router.route_plain(CHAT, "1", "<m/>"), "nobody said that it is plain"
+    router.jmi = lambda text: lambda stanza: seen.append((stanza.kind, stanza.type, stanza.id, stanza.sender, stanza.to, text))
+    assert router.route_plain(CHAT, "1", "<m/>")
+    router.shuns = lambda own, peer: (own, peer) == (f"b@{DOMAIN}", "a@x")
+    assert router.route_plain(CHAT, "2", "<m/>")
+    assert seen == [("message", "chat", id, "a@x/r", to, "<m/>") for id, to in (("1", f"b@{DOMAIN}/w"), ("2", f"\\20@{DOMAIN}/w"))]
+    router.jmi = lambda text: lambda stanza: raised(BadRequest("no"))
+    with logged() as lines:
+        assert router.route_plain(CHAT, "1", "<m/>") and len(lines) == 1
+    router.jmi = lambda text: 1 / 0
+    assert not router.route_plain(CHAT, "1", "")
+    for type in ("error", "groupchat"):
+        assert not router.route_plain(CHAT._replace(type=type), "1", "<m/>")
+    router.blocked = lambda jid: jid == "a@x/r"
+    assert not router.route_plain(CHAT, "1", "<m/>") and sent == []
 
 
 def test_an_empty_result_reaches_who_asked_without_a_tree():
