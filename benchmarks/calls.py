@@ -80,6 +80,7 @@ class Stage:
         """Complete calls, some at once."""
 
         async def worker(start: int) -> None:
+            await asyncio.sleep(self.talk * (start - first) / self.at_once)  # not all in the same moment
             for number in range(start, first + count, self.at_once):
                 up = await self.up(number, times)
                 await asyncio.sleep(self.talk)

@@ -33,15 +33,18 @@ class Gathered:
 
     def write(self, line: str) -> None:
         """`line` with its end."""
-        known = self._lines and self._loop
-        self._lines.append(line)
         try:
-            self._loop = asyncio.get_running_loop()
+            loop = asyncio.get_running_loop()
         except RuntimeError:
+            loop = None
+        with self._lock:
+            self._lines.append(line)
+            waits = loop is not None and loop is self._loop
+            self._loop = loop
+        if loop is None:
             self.out()
-        else:
-            if self._loop is not known:
-                self._loop.call_later(GATHER, self.out)
+        elif not waits:
+            loop.call_later(GATHER, self.out)
 
     def flush(self) -> None:
         """Called after each line; `out` does it."""
@@ -49,7 +52,7 @@ class Gathered:
     def out(self) -> None:
         """Write what is there."""
         with self._lock:
-            lines, self._lines = self._lines, []
+            lines, self._lines, self._loop = self._lines, [], None
             if lines:
                 self._stream.write("".join(lines))
                 self._stream.flush()

@@ -72,6 +72,17 @@ def has_relay(said: str) -> bool:
     return bool(colon) and "relay" in kinds
 
 
+def only_candidate(jingle: Jingle) -> bool:
+    """A transport-info with one candidate, and nothing else in it: most of what a call consists of."""
+    if jingle.action != "transport-info" or len(jingle.contents) != 1 or jingle.unknown:
+        return False
+    content = jingle.contents[0]
+    transport = content.transport
+    if transport is None or len(transport.candidates) != 1 or transport.gathering_complete:
+        return False
+    return not (content.unknown or transport.unknown or transport.candidates[0].unknown)
+
+
 # --- words
 
 
@@ -138,7 +149,7 @@ def _gathered(event: ev.Gathered) -> Said:
 
 def _jingle_came(event: ev.JingleReceived) -> Said:
     jingle = event.jingle
-    return (PEER, BRIDGE, jingle.action, _jingle(jingle)), event.xml if jingle.contents else None
+    return (PEER, BRIDGE, jingle.action, _jingle(jingle)), event.xml or None if jingle.contents else None
 
 
 def _answered(event: ev.Answered) -> Said | None:

@@ -13,18 +13,18 @@ from copy import copy
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 
 from jinglebridge import sdp
-from jinglebridge.errors import BadRequest
 from jinglebridge.jingle import Candidate
 from jinglebridge.jingle.private import CandidateTail
 from jinglebridge.translate.described import Described
 from jinglebridge.translate.outline import Late, Outline, outline
 from jinglebridge.translate.side import Offer, Side
 from jinglebridge.translate.side_trickle import catch_up
-from jinglebridge.xml import parse_text, to_text
+from jinglebridge.xml import to_text
 
 # Several times as fast as the standard library's, and the journal asks for each change of a call.
 _json = msgspec.json.Encoder(enc_hook=to_text)
@@ -192,6 +192,7 @@ def restore(blank: Side, data: dict[str, Any]) -> Side:
 def _described(data: Any) -> Described | None:
     """Raises ValueError."""
     try:
-        return msgspec.convert(data, Described | None, dec_hook=lambda _, text: parse_text(text))
-    except (msgspec.ValidationError, BadRequest) as error:
+        # Not by `parse_text`: what fitted several stanzas may be longer than one.
+        return msgspec.convert(data, Described | None, dec_hook=lambda _, text: ElementTree.fromstring(text))
+    except (msgspec.ValidationError, ElementTree.ParseError) as error:
         raise ValueError(str(error)) from None

@@ -1,9 +1,9 @@
 """What happened in each call, for the operator: kept while the call lives and for an hour after.
 
-What comes and goes is laid by as it is, and told some turns later: many at once take half the time. Nothing is formatted before
-somebody asks. A record is two numbers per step (milliseconds, which step), and steps that say the same are one object in all calls. The
-texts behind them (SDP, candidates, <jingle/>), for whoever may see them, are kept as they came, without work; the newest of the whole
-bridge stay, whichever call they belong to. Never on disk, never in the log.
+Candidates are laid by as they are, and told some turns later: many at once take half the time. Nothing is formatted before somebody
+asks. A record is two numbers per step (milliseconds, which step), and steps that say the same are one object in all calls. The texts
+behind them (SDP, candidates, <jingle/>), for whoever may see them, are kept as they came, without work; the newest of the whole bridge
+stay, whichever call they belong to. Never on disk, never in the log.
 
 Everything is bounded: per call by MAX_STEPS and MAX_WORDS, in total by MAX_ENDED and MAX_TEXTS.
 """
@@ -35,12 +35,13 @@ MAX_DETAIL = 120  # characters
 MAX_ENDED = 4000  # calls that are over
 MAX_TEXTS = 3 * 1024 * 1024  # bytes of texts of all calls
 TEXT_COSTS = 256  # bytes that keeping a text takes beside it
-MAX_WAITING = 48  # events and turns of a call that are laid by
+MAX_WAITING = 48  # candidates and what became of them that are laid by in one call
 LATEST = 2**32 - 1  # milliseconds
 JINGLE_COSTS = 8 * 1024  # bytes, about, of a <jingle/> with descriptions that was not made a text yet
 
 NO_TEXTS: Mapping[int, Text] = {}
 _WITH_CANDIDATES = frozenset({ev.Gathered, ev.Placed, ev.Described})
+_LIGHT = frozenset({fx.SendJingle, fx.TellCandidate})
 _shared: Kept[Step, Step] = Kept()  # of all calls
 
 Event = ev.CallEvent | ev.Placed
@@ -152,7 +153,10 @@ class Timeline:
 
     def came(self, turn: Turn, event: Event) -> None:
         """An event, before it is handled."""
-        self._of(turn.state).waiting.append((turn.now, event))
+        record = self._of(turn.state)
+        record.waiting.append((turn.now, event))
+        if not _light(event):
+            self._tell(record)
 
     def refused(self, turn: Turn, event: ev.CallEvent, error: ProtocolError) -> None:
         """The event was illegal: it changed nothing, and this is what its sender hears."""
@@ -162,10 +166,11 @@ class Timeline:
 
     def left(self, turn: Turn) -> None:
         """The effects of a turn."""
-        record = self._of(turn.state)
-        record.waiting.append((turn.now, tuple(turn.effects)))
+        record, effects = self._of(turn.state), tuple(turn.effects)
+        waits = bool(record.waiting) and len(record.waiting) < MAX_WAITING and all(type(effect) in _LIGHT for effect in effects)
+        record.waiting.append((turn.now, effects))
         # A call that is up is left alone by now: nothing of its beginning is to stay in memory because of this.
-        if len(record.waiting) >= MAX_WAITING or turn.state.connected:
+        if not waits or turn.state.connected:
             self._tell(record)
 
     def goes_on(self, state: CallState) -> None:
@@ -194,12 +199,12 @@ class Timeline:
     # --- telling what was laid by
 
     def _tell(self, record: Record) -> None:
-        for now, what in record.waiting:
+        waiting, record.waiting = record.waiting, []
+        for now, what in waiting:
             if isinstance(what, tuple):
                 self._tell_effects(record, what, now)
             else:
                 self._tell_event(record, what, now)
-        record.waiting.clear()
 
     def _tell_event(self, record: Record, event: Event, now: float) -> None:
         said = steps.of_event(event)
@@ -277,6 +282,13 @@ class Timeline:
     def texts_of(self, record: Record) -> dict[int, Text]:
         """The texts of a call that are still there, by number of their step; for whoever may see addresses and credentials."""
         return {number: text for of, number, text, _ in self._texts if of is record}
+
+
+def _light(event: Event) -> bool:
+    """Is it a candidate and nothing more? All else is told at once: some of it is large, and a peer may send a lot of it."""
+    if type(event) is ev.JingleReceived:
+        return not event.xml and steps.only_candidate(event.jingle)
+    return type(event) is ev.Gathered
 
 
 def summary(record: Record, now: float) -> dict[str, Any]:

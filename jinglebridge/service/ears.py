@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.registry import MAX_XML, Registry
+from jinglebridge.calls.steps import only_candidate
 from jinglebridge.errors import BadRequest, TieBreak
 from jinglebridge.jingle import JMI_TAGS, Jmi, parse_jingle, parse_jmi, plain_jingle, plain_jmi
 from jinglebridge.service.performer import Clock, Performer
@@ -52,8 +53,9 @@ class Ears:
         jingle = plain_jingle(text)
         if jingle is None:
             return None
-        # Candidates are in the timeline already, as the page gets them.
-        return self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, "" if jingle.action == "transport-info" else text))
+        # A candidate is in the timeline already, as the page gets it.
+        known = len(text) <= SMALL and only_candidate(jingle)
+        return self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, "" if known else text))
 
     def _heard(self, event: ev.JingleReceived) -> Answer:
         try:

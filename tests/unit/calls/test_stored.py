@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
@@ -33,6 +34,15 @@ def test_descriptions_that_are_longer_than_a_stanza_are_read_again():
     side.own = side.own._replace(contents=contents, groups=())
     again = stored.restore(blank(extensions=False), stored.saved(side))
     assert again.own == side.own and len(again.own.contents) == 16
+
+
+def test_a_foreign_element_that_is_longer_than_a_stanza_is_read_again():
+    side = blank()
+    side.offer(sdp.parse(OFFER))
+    foreign = ET.Element("{urn:test}x", {"y": "z" * (MAX_TEXT + 1)})
+    side.own = side.own._replace(unknown=(foreign,))
+    again = stored.restore(blank(), stored.saved(side))
+    assert again.own.unknown[0].attrib == foreign.attrib
 
 
 def talking(one: Round) -> list[Side]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from jinglebridge.calls import timeline as tl
 from jinglebridge.calls.model import CallState
 from jinglebridge.calls.timeline import KEEP_FOR, Record, Timeline, ladder, summary
 from jinglebridge.errors import ProtocolError
-from jinglebridge.jingle import Finish, Jingle, Proceed, Propose, Reason, Ringing, SessionInfo
+from jinglebridge.jingle import Candidate, Content, Finish, IceUdpTransport, Jingle, Proceed, Propose, Reason, Ringing, SessionInfo
 from tests.unit.calls.world import JULIET, OFFER, OWN_CANDIDATES, PHONE, ROMEO, World, answer_of_peer, offer_of_peer
 
 SECRETS = set(re.findall(r"a=(?:ice-ufrag:|ice-pwd:|fingerprint:sha-256 )(\S+)", OFFER)) | {OWN_CANDIDATES[0]["candidate"].split()[4]}
@@ -256,6 +258,59 @@ def test_a_long_call_keeps_its_beginning_and_its_end(monkeypatch: pytest.MonkeyP
         assert ("text" in step) == (step["what"] in ("call", "description", "session-initiate", "session-accept", "candidate"))
         if step["what"] == "candidate":
             assert f"udp {1000 + round(step['at']) - 3} " in step["text"], "each its own, though others are gone"
+
+
+def record_of(w: World) -> Record:
+    """As it is, with what is laid by."""
+    (state,) = w.registry.calls.values()
+    return w.registry.timeline._of(state)
+
+
+def test_only_candidates_are_laid_by():
+    w = up()
+    record = record_of(w)
+    assert record.waiting == [], "what is large is told at once"
+    for _ in range(3):
+        w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
+    assert len(record.waiting) == 6
+    for _ in range(tl.MAX_WAITING):
+        w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
+    assert len(record.waiting) < tl.MAX_WAITING and len(record._log) > 2 * tl.MAX_WAITING
+    w.does(ev.Reported("c1", "connected", 100, 0, False))
+    assert record.waiting == []
+    w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
+    assert record.waiting == [], "a call that is up keeps nothing"
+
+
+FOREIGN = ET.fromstring("<x xmlns='urn:test'/>")
+ONE = Content("0", transport=IceUdpTransport("u", "p", candidates=(Candidate(1, "1", "192.0.2.1", 9, 1, "host"),)))
+
+
+@pytest.mark.parametrize(
+    ("jingle", "light"),
+    [
+        (Jingle("transport-info", "s", contents=(ONE,)), True),
+        (Jingle("transport-info", "s", contents=(ONE, ONE)), False),
+        (Jingle("transport-info", "s", contents=(ONE,), unknown=(FOREIGN,)), False),
+        (Jingle("transport-info", "s", contents=(replace(ONE, unknown=(FOREIGN,)),)), False),
+        (Jingle("transport-info", "s", contents=(replace(ONE, transport=None),)), False),
+        (Jingle("transport-info", "s", contents=(replace(ONE, transport=IceUdpTransport("u", "p")),)), False),
+        (Jingle("transport-info", "s", contents=(replace(ONE, transport=replace(ONE.transport, gathering_complete=True)),)), False),
+        (Jingle("transport-info", "s", contents=(replace(ONE, transport=replace(ONE.transport, unknown=(FOREIGN,))),)), False),
+        (Jingle("session-info", "s"), False),
+        (
+            Jingle(
+                "transport-info",
+                "s",
+                contents=(replace(ONE, transport=IceUdpTransport(candidates=(replace(ONE.transport.candidates[0], unknown=(FOREIGN,)),))),),
+            ),
+            False,
+        ),
+    ],
+)
+def test_what_is_only_a_candidate(jingle: Jingle, light: bool):
+    assert tl._light(ev.JingleReceived(jingle, PHONE, JULIET, "")) is light
+    assert not tl._light(ev.JingleReceived(jingle, PHONE, JULIET, "<jingle>of some length</jingle>"))
 
 
 def test_words_of_a_hostile_peer_are_bounded():
