@@ -58,6 +58,20 @@ class Gathered:
                 self._stream.flush()
 
 
+class Lines(structlog.WriteLogger):
+    """What is wrong is written at once, with all before it."""
+
+    def __init__(self, stream: Gathered) -> None:
+        super().__init__(stream)  # type: ignore[arg-type] # it needs no more of a stream
+        self._stream = stream
+
+    def wrong(self, line: str) -> None:
+        self.msg(line)
+        self._stream.out()
+
+    warning = warn = error = err = critical = fatal = failure = exception = wrong  # type: ignore[assignment]
+
+
 def configure(level: str = "info", format: str = "text") -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     for noisy in ("slixmpp", "aioice", "aiortc"):
@@ -68,6 +82,7 @@ def configure(level: str = "info", format: str = "text") -> None:
         if format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     )
+    stream = Gathered(sys.stderr)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -76,6 +91,6 @@ def configure(level: str = "info", format: str = "text") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(Gathered(sys.stderr)),  # type: ignore[arg-type] # it needs no more of a stream
+        logger_factory=lambda *names: Lines(stream),
         cache_logger_on_first_use=True,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jinglebridge.demo.lab import free_port
+from jinglebridge.log import GATHER
 from jinglebridge.web import tokens
 
 
@@ -115,6 +116,7 @@ class BridgeProcess:
             return 0, str(error)
 
     def log(self) -> str:
+        time.sleep(2 * GATHER)  # what was logged until now is there
         return self.log_file.read_text() if self.log_file.exists() else ""
 
     def token(self, user: str, *contacts: str, **claims: Any) -> str:

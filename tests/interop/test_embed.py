@@ -10,7 +10,7 @@ from playwright.sync_api import Playwright, expect, sync_playwright
 
 from jinglebridge.demo.lab import Ejabberd
 
-from .bridge import BridgeProcess
+from .bridge import BridgeProcess, wait_for
 from .browser import person
 from .middlebox import Middlebox
 from .rtc import firefox
@@ -73,7 +73,8 @@ def refused(playwright: Playwright, shop: Shop, bridge: BridgeProcess, folder: P
             raise AssertionError(f"the browser gave the module to the page: {eve.problems}")
         assert eve.page.evaluate("customElements.get('jingle-call') === undefined")
         assert eve.page.evaluate(REFUSED, bridge.url.replace("http", "ws") + "/ws") == "closed"
-        assert f"http://127.0.0.1:{shop.port}" in bridge.log() and "origin-refused" in bridge.log()
+        wait_for("the refusal", lambda: "origin-refused" in bridge.log())
+        assert f"http://127.0.0.1:{shop.port}" in bridge.log()
 
 
 def test_a_call_button_in_the_page_of_another_site(ejabberd: Ejabberd, handset: HandsetFactory, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class Stage:
         self.bridge.close()
 
     def log(self) -> str:
-        return self.bridge.log()[-6000:]
+        return self.bridge.log_file.read_text()[-6000:]
 
 
 @pytest.fixture

@@ -224,8 +224,9 @@ def test_secrets_are_in_no_log(running: BridgeProcess, echoing: Callable[[], Han
     report = contact.report()
     passwords = {t.get("pwd", "") for line in report["log"] for t in transports(line["xml"])}
     assert len(passwords) >= 2, "both sides'"
+    wait_for("the end of the call", lambda: "call-ended" in running.log())
     log = running.log()
-    assert "call-started" in log and "call-ended" in log
+    assert "call-started" in log
     for secret in {running.server.secret, running.token_secret, token, *passwords}:
         assert len(secret) > 8 and secret not in log
     assert "<jingle" not in log and "a=ice" not in log and "Traceback" not in log

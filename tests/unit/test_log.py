@@ -75,6 +75,17 @@ async def test_lines_of_a_loop_are_written_together(monkeypatch: pytest.MonkeyPa
     assert len(written) == 2
 
 
+async def test_what_is_wrong_is_written_at_once():
+    stream = io.StringIO()
+    logger = log.Lines(log.Gathered(stream))
+    logger.info("said")
+    assert stream.getvalue() == ""
+    logger.warning("wrong")
+    assert stream.getvalue() == "said\nwrong\n"
+    logger.error("worse")
+    assert stream.getvalue().endswith("worse\n")
+
+
 def test_a_loop_that_ended_keeps_no_line_back(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(log, "GATHER", 0.02)
     stream = io.StringIO()
