@@ -69,7 +69,7 @@ class Lines(structlog.WriteLogger):
         self.msg(line)
         self._stream.out()
 
-    warning = warn = error = err = critical = fatal = failure = exception = wrong  # type: ignore[assignment]
+    warning = error = critical = wrong  # type: ignore[assignment]
 
 
 def configure(level: str = "info", format: str = "text") -> None:

@@ -283,11 +283,11 @@ class Registry:
     # --- one turn
 
     def turn(self, state: CallState, now: float) -> Turn:
-        return Turn(state.key, state, now, self.timers, self.peer_info)
+        return Turn(state, now, self.timers, self.peer_info)
 
     def _handle(self, key: fx.CallKey, event: ev.CallEvent, now: float, endpoint: str = "") -> Effects:
         state = self.calls[key]
-        turn = Turn(key, state, now, self.timers, self.peer_info)
+        turn = self.turn(state, now)
         if state.fork:
             turn.branch = bool(self._branches(state)) and not forks.decides(event)
         if isinstance(event, ev.TimerFired):

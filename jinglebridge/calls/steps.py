@@ -15,7 +15,7 @@ from typing import Any
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.errors import EndpointError, ProtocolError
-from jinglebridge.jingle import Finish, Jingle, Jmi, Propose, Reject, Retract
+from jinglebridge.jingle import Candidate, Finish, Jingle, Jmi, Propose, Reject, Retract
 
 PAGE, BRIDGE, PEER = "page", "bridge", "peer"
 MAX_NAME = 32  # characters of a name or condition that the other side chose
@@ -72,15 +72,16 @@ def has_relay(said: str) -> bool:
     return bool(colon) and "relay" in kinds
 
 
-def only_candidate(jingle: Jingle) -> bool:
-    """A transport-info with one candidate, and nothing else in it: most of what a call consists of."""
+def candidate_alone(jingle: Jingle) -> Candidate | None:
+    """The candidate of a transport-info that has this one and nothing else in it: most of what a call consists of."""
     if jingle.action != "transport-info" or len(jingle.contents) != 1 or jingle.unknown:
-        return False
+        return None
     content = jingle.contents[0]
     transport = content.transport
     if transport is None or len(transport.candidates) != 1 or transport.gathering_complete:
-        return False
-    return not (content.unknown or transport.unknown or transport.candidates[0].unknown)
+        return None
+    candidate = transport.candidates[0]
+    return None if content.unknown or transport.unknown or candidate.unknown else candidate
 
 
 # --- words
@@ -110,10 +111,8 @@ def _sdp(type: str, sdp: str) -> str:
 
 
 def _jingle(jingle: Jingle) -> str:
-    if jingle.action == "transport-info" and len(jingle.contents) == 1:  # most of what a call consists of
-        name, transport = jingle.contents[0].name, jingle.contents[0].transport
-        if transport is not None and len(transport.candidates) == 1 and not transport.gathering_complete:
-            return f"{name[:MAX_NAME]}: {transport.candidates[0].type}"
+    if candidate := candidate_alone(jingle):
+        return f"{jingle.contents[0].name[:MAX_NAME]}: {candidate.type}"
     words: list[str] = []
     transports = [content.transport for content in jingle.contents if content.transport is not None]
     if candidates := [candidate.type for transport in transports for candidate in transport.candidates]:

@@ -287,7 +287,7 @@ class Timeline:
 def _light(event: Event) -> bool:
     """Is it a candidate and nothing more? All else is told at once: some of it is large, and a peer may send a lot of it."""
     if type(event) is ev.JingleReceived:
-        return not event.xml and steps.only_candidate(event.jingle)
+        return not event.xml and steps.candidate_alone(event.jingle) is not None
     return type(event) is ev.Gathered
 
 

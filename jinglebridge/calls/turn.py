@@ -23,13 +23,16 @@ class Turn:
     """`now` in seconds of a clock that survives as long as the call, also over a restart: wall-clock time. `branch`: another
     branch of the call goes on, so its page does not hear how this one ends. `peer_info`: the registry's look-up."""
 
-    key: fx.CallKey
     state: CallState
     now: float
     timers: Timers
     peer_info: Callable[[str, str], PeerInfo]
     branch: bool = False
     effects: list[fx.Effect] = field(default_factory=list)
+
+    @property
+    def key(self) -> fx.CallKey:
+        return self.state.key
 
     @property
     def peer(self) -> PeerInfo:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from jinglebridge.calls import events as ev
 from jinglebridge.calls.registry import MAX_XML, Registry
-from jinglebridge.calls.steps import only_candidate
+from jinglebridge.calls.steps import candidate_alone
 from jinglebridge.errors import BadRequest, TieBreak
 from jinglebridge.jingle import JMI_TAGS, Jmi, parse_jingle, parse_jmi, plain_jingle, plain_jmi
 from jinglebridge.service.performer import Clock, Performer
@@ -54,7 +54,7 @@ class Ears:
         if jingle is None:
             return None
         # A candidate is in the timeline already, as the page gets it.
-        known = len(text) <= SMALL and only_candidate(jingle)
+        known = len(text) <= SMALL and candidate_alone(jingle) is not None
         return self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, "" if known else text))
 
     def _heard(self, event: ev.JingleReceived) -> Answer:

@@ -134,10 +134,7 @@ class SqliteStore:
     def save(self, row: object) -> None:
         kind = type(row)
         write = Write(_INSERTS[kind], TABLES[kind].values(row), waits=kind is CallRecord)
-        if write.waits:
-            self._queue.put(write)
-        else:
-            self._put(write)
+        (self._queue.put if write.waits else self._put)(write)
 
     def delete(self, row: object) -> None:
         table = TABLES[type(row)]

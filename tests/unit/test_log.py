@@ -82,8 +82,10 @@ async def test_what_is_wrong_is_written_at_once():
     assert stream.getvalue() == ""
     logger.warning("wrong")
     assert stream.getvalue() == "said\nwrong\n"
-    logger.error("worse")
-    assert stream.getvalue().endswith("worse\n")
+    for line in (logger.error, logger.critical):
+        line("worse")
+        assert stream.getvalue().endswith("worse\n")
+        logger.info("said")
 
 
 def test_a_loop_that_ended_keeps_no_line_back(monkeypatch: pytest.MonkeyPatch):

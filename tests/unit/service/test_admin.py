@@ -37,7 +37,7 @@ def timeline() -> Timeline:
     made = Timeline()
     for call in ("c2", "c1"):
         state = STATE if call == "c1" else dataclasses.replace(STATE, call="c2", sid="s2")
-        turn = Turn(state.key, state, 1.0, Timers(), lambda own, peer: PeerInfo())
+        turn = Turn(state, 1.0, Timers(), lambda own, peer: PeerInfo())
         made.came(turn, ev.Placed(call, "bob@im.test", SDP))
         if call == "c2":
             turn.note("call-ended", "failed")
