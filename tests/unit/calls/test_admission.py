@@ -206,6 +206,8 @@ def test_window_slides_and_forgets():
     many = Window(3)
     assert [many.admit("a", now) for now in (0, 10, 20, 59, 60, 65, 70, 79, 80)] == [True] * 3 + [False, True, False, True, False, True]
     assert many.seen == {"a": [60, 70, 80]}
+    many.note("a", 300)
+    assert many.seen == {"a": [300]}, "what counts no more is not kept"
     few = Window(1, names=2)
     assert few.admit("a", 0) and few.admit("b", 0) and few.admit("c", 0) and list(few.seen) == ["b", "c"]
     closed = Window(0)

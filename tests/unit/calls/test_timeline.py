@@ -270,6 +270,9 @@ def test_only_candidates_are_laid_by():
     w = up()
     record = record_of(w)
     assert record.waiting == [], "what is large is told at once"
+    w.sends(Jingle("session-info", w.state.sid))
+    w.does(ev.Reported("c1", "new", 0, 0, False))
+    assert record.waiting == [], "and so is what leads to nothing, however often it comes"
     for _ in range(3):
         w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
     assert len(record.waiting) == 6

@@ -28,6 +28,7 @@ def reachable(value: str) -> bool:
 @example("1:2:3:4:5:6:7:", ":")
 @example("1:2:3:4:5:6::8", "")
 @example("1:2:3:4:5:6:7::8", "")
+@example("1:2:3:4::5:6:7:8", "")
 @example("ff02::1", "")
 @example("fF02::1", "")
 @example("::", "")

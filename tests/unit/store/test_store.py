@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -132,7 +133,13 @@ class TestSqlite(StoreTests):
             SqliteStore, "_commit", staticmethod(lambda database, writes: (commits.append(len(writes)), commit(database, writes)))
         )
         store = reopen()
-        for number in range(20):
+        assert isinstance(store, SqliteStore)
+        store.save(record("c0", 0.0))
+        while not store._queue.empty():  # noqa: ASYNC110  until the thread has it, which tells nobody
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        assert commits == [], "it waits"
+        for number in range(1, 20):
             store.save(record(f"c{number}", float(number)))
         assert len(await store.calls(ANNA, 1e9, 50)) == 20, "who asks finds them"
         store.save(record("c20", 20.0))
