@@ -98,11 +98,22 @@ class Element(Generic[T]):
         """As `read`, but None where the text is not plain."""
         if len(source) > xmlshapes.MOST:
             return self._by_pieces(source, whole)
-        value: T | None = xmlshapes.read(self.reader, source)
+        value: T | None = xmlshapes.read(source, self.reader.shapes)
         if value is None:
             value = self._by_pieces(source, whole)
             if value is not None:
-                xmlshapes.learn(self.reader, source)
+                xmlshapes.learn(self.reader, source, self.reader.shapes)
+        return value
+
+    def read_inside(self, source: str) -> T | None:
+        """The same for an element that stands in one of its namespace, and does not say so."""
+        shapes = self.reader.inner_shapes
+        value: T | None = xmlshapes.read(source, shapes)
+        if value is None:
+            quote = '"' if '"' in source else "'"
+            value = self._by_pieces(source.replace(" ", f" xmlns={quote}{self.ns}{quote} ", 1), "")
+            if value is not None:
+                xmlshapes.learn(self.reader, source, shapes)
         return value
 
     def _by_pieces(self, source: str, whole: str) -> T | None:

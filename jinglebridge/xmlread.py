@@ -81,11 +81,15 @@ class Shape(NamedTuple):
     namespaces: tuple[tuple[int, str], ...]
 
 
+Shapes = Kept[str, Shape | None]
+
+
 class Reader:
     """One Element table, ready to read.
 
     `known`: pairs of kept children by their text; `plans`: what children are by the beginning and the length of the shape of their tag, of
-    which the last one counts (see `xmlpieces`); `shapes`: how whole texts are read, None where only `xmlpieces` can.
+    which the last one counts (see `xmlpieces`); `shapes`: how whole texts are read, None where only `xmlpieces` can; `inner_shapes`: the
+    same for texts that stand in an element of the same namespace.
     """
 
     def __init__(self, element: Element[Any]) -> None:
@@ -96,7 +100,8 @@ class Reader:
         self.unknown: int | None = None
         self.known: Kept[str, Pair] = Kept()
         self.plans: Kept[tuple[str, int], Plan] = Kept()
-        self.shapes: Kept[str, Shape | None] = Kept()
+        self.shapes: Shapes = Kept()
+        self.inner_shapes: Shapes = Kept()
         attributes = [name for part in element.parts if isinstance(part, Attr) for name in dict.fromkeys((part.name, part.alias))]
         self.attributes = (*attributes, "", "")  # "" is no attribute; of two and more `itemgetter` gives a tuple
         inner = [part for part in element.parts if not isinstance(part, Attr | Text)]

@@ -18,7 +18,7 @@ from jinglebridge.errors import BadRequest
 from jinglebridge.kept import MAX_LENGTH
 from jinglebridge.printable import printable
 from jinglebridge.xmlpieces import clark, start
-from jinglebridge.xmlread import Found, Make, Node, Reader, Shape
+from jinglebridge.xmlread import Found, Make, Node, Reader, Shape, Shapes
 
 MOST = 2000  # characters of a text that is worth looking at: long ones are seldom alike
 
@@ -45,10 +45,10 @@ class _Odd(Exception):
     """An element without a table, and not of a choice."""
 
 
-def read(table: Reader, source: str) -> Any:
+def read(source: str, shapes: Shapes) -> Any:
     """The value of the one element in `source`, None if its shape is not known. Raises BadRequest."""
     parts, key, _ = _cut(source)
-    shape = table.shapes.get(key)
+    shape = shapes.get(key)
     if shape is None or not len(parts) % 2 or source.count("<") != shape.tags or "&" in source or not printable(source):
         return None
     for at, ns in shape.namespaces:
@@ -58,10 +58,10 @@ def read(table: Reader, source: str) -> Any:
     return _value(shape.root, parts)
 
 
-def learn(table: Reader, source: str) -> None:
+def learn(table: Reader, source: str, shapes: Shapes) -> None:
     """Remember the shape of `source`, which was read strictly."""
     parts, key, quote = _cut(source)
-    if key in table.shapes or len(key) > MAX_LENGTH or ("'" if quote == '"' else '"') in key:
+    if key in shapes or len(key) > MAX_LENGTH or ("'" if quote == '"' else '"') in key:
         return  # with quotes of two kinds what seems to be the shape holds values
     tags = _tags(source, quote)
     if not tags:
@@ -70,7 +70,7 @@ def learn(table: Reader, source: str) -> None:
         shape = _Learner(parts, tags).shape(table)
     except _Odd:
         shape = None
-    table.shapes.keep(key, shape, len(key))
+    shapes.keep(key, shape, len(key))
 
 
 def _cut(source: str) -> tuple[list[str], str, str]:

@@ -22,10 +22,13 @@ from jinglebridge.sdp import SessionDescription
 from jinglebridge.translate import side_trickle
 from jinglebridge.translate.outline import Told
 from jinglebridge.translate.reader import from_sdp
+from jinglebridge.values import maker
 
 MAX_SENT = 1000  # candidates of ours in one call
 MAX_WAITING = 200  # candidates or stanzas held back per side; a page gathers a few dozen
 MAX_INBOX = 256 * 1024  # characters of the peer's stanzas that wait
+
+_told = maker(fx.TellCandidate)
 
 
 # --- ours
@@ -101,10 +104,10 @@ def _send_told(turn: Turn, told: Told) -> None:
 def received(turn: Turn, jingle: Jingle) -> None:
     """Candidates of the peer. Nothing in them can end the call: a bad one has dropped itself while parsing. J-150."""
     state = turn.state
-    if not endpoint_ready(state) or state.inbox:
+    if endpoint_ready(state) and not state.inbox:
+        tell(turn, jingle)
+    else:
         put_by(turn, jingle)
-        return
-    tell(turn, jingle)
 
 
 def endpoint_ready(state: CallState) -> bool:
@@ -129,7 +132,7 @@ def tell(turn: Turn, jingle: Jingle) -> None:
     if not found:
         turn.note("candidate-dropped", "of another content or generation, or not usable")
     for item in found:
-        effect = fx.TellCandidate(
+        effect = _told(
             state.own, state.call, item["candidate"], item["sdpMid"], item["sdpMLineIndex"], item["usernameFragment"] or ""
         )
         turn.add(effect)

@@ -251,7 +251,7 @@ class CallState:
 
     @property
     def ended(self) -> bool:
-        return self.joint == "ended"
+        return self.session is Session.ENDED or self.ringing is Ringing.OVER
 
     @property
     def peer_kind(self) -> Kind:

@@ -39,6 +39,30 @@ def of_effect(effect: fx.Effect) -> Said | None:
     return None if make is None else make(effect)
 
 
+def passed_on(event: ev.CallEvent | ev.Placed, effect: fx.Effect) -> Said | None:
+    """A candidate that came and left as it is, as one step from the page to the peer or back. None for anything else."""
+    if type(event) is ev.Gathered and type(effect) is fx.SendJingle:
+        candidate = event.candidate or {}
+        line, mid = candidate.get("candidate"), candidate.get("sdpMid")
+        if line and effect.jingle.contents[0].name == mid:
+            return (PAGE, PEER, "candidate", f"{mid[:MAX_NAME]}: {kind(line)}"), line
+    elif type(event) is ev.JingleReceived and type(effect) is fx.TellCandidate and not event.xml:
+        candidate = candidate_alone(event.jingle)
+        if candidate is not None and event.jingle.contents[0].name == effect.mid:
+            return (PEER, PAGE, "candidate", f"{effect.mid[:MAX_NAME]}: {candidate.type}"), effect.candidate
+    return None
+
+
+def apart(step: Step) -> tuple[Step, ...]:
+    """One step as what came and what left, if it is one of `passed_on`. What the page says or is told stands for the text."""
+    source, to, what, detail = step
+    if source == PAGE and to == PEER:
+        return (PAGE, BRIDGE, what, detail), (BRIDGE, PEER, "transport-info", detail)
+    if source == PEER and to == PAGE:
+        return (PEER, BRIDGE, "transport-info", detail), (BRIDGE, PAGE, what, detail)
+    return (step,)
+
+
 def of_refusal(event: ev.CallEvent, error: ProtocolError) -> Step:
     """The answer to an event that was illegal. A message gets none."""
     if isinstance(event, ev.JingleReceived):

@@ -27,7 +27,7 @@ from jinglebridge.jingle import Jingle, jingle_text
 from jinglebridge.kept import Kept
 
 KEEP_FOR = 3600.0  # seconds after the end
-MAX_STEPS = 400  # of one call; of more the first FIRST_STEPS and the last ones stay
+MAX_STEPS = 400  # of one call; of more the first FIRST_STEPS and the last ones stay; a candidate that was passed on is one
 FIRST_STEPS = 200
 MAX_WORDS = 16 * 1024  # bytes, about, of different steps of one call; further ones are kept without detail
 STEP_COSTS = 100  # bytes of a step beside its words
@@ -35,7 +35,7 @@ MAX_DETAIL = 120  # characters
 MAX_ENDED = 4000  # calls that are over
 MAX_TEXTS = 3 * 1024 * 1024  # bytes of texts of all calls
 TEXT_COSTS = 256  # bytes that keeping a text takes beside it
-MAX_WAITING = 48  # candidates and what became of them that are laid by in one call
+MAX_WAITING = 24  # candidates and what became of them that are laid by in one call
 LATEST = 2**32 - 1  # milliseconds
 JINGLE_COSTS = 8 * 1024  # bytes, about, of a <jingle/> with descriptions that was not made a text yet
 
@@ -83,7 +83,8 @@ class Record:
     stats: str = ""
     received: int = 0
     forgotten: bool = False
-    waiting: list[tuple[float, Event | Effects]] = field(default_factory=list)  # what is not told yet, and when it was
+    # What is not told yet: when it was, an event and what it led to. What an event leads to is not known before it was handled.
+    waiting: list[tuple[float, Event | None, Effects | None]] = field(default_factory=list)
     _log: array[int] = field(default_factory=lambda: array("I"))  # milliseconds and index in `_steps`, in turn
     _steps: dict[Step, int] = field(default_factory=dict)
     _words: int = 0
@@ -117,11 +118,15 @@ class Record:
         return self._steps.setdefault(known, len(self._steps))
 
     def steps(self) -> Iterator[tuple[int, float, Step]]:
-        """(number, seconds since the beginning, step)."""
+        """(number, seconds since the beginning, step). What the bridge only passed on has a number where the page is, else -1."""
         known = list(self._steps)
         for place in range(0, len(self._log), 2):
             number = place // 2
-            yield number if number < FIRST_STEPS else number + self.left_out, self._log[place] / 1000, known[self._log[place + 1]]
+            number = number if number < FIRST_STEPS else number + self.left_out
+            step = known[self._log[place + 1]]
+            parts = steps.apart(step)
+            for part in parts:
+                yield number if part is step or steps.PAGE in part[:2] else -1, self._log[place] / 1000, part
 
 
 class Timeline:
@@ -154,7 +159,7 @@ class Timeline:
     def came(self, turn: Turn, event: Event) -> None:
         """An event, before it is handled."""
         record = self._of(turn.state)
-        record.waiting.append((turn.now, event))
+        record.waiting.append((turn.now, event, None))
         if not _light(event):
             self._tell(record)
 
@@ -167,8 +172,10 @@ class Timeline:
     def left(self, turn: Turn) -> None:
         """The effects of a turn."""
         record, effects = self._of(turn.state), tuple(turn.effects)
-        waits = bool(record.waiting) and len(record.waiting) < MAX_WAITING and all(type(effect) in _LIGHT for effect in effects)
-        record.waiting.append((turn.now, effects))
+        waiting = record.waiting
+        waits = 0 < len(waiting) < MAX_WAITING and _LIGHT.issuperset(map(type, effects))
+        event = waiting.pop()[1] if waiting and waiting[-1][2] is None else None
+        waiting.append((turn.now, event, effects))
         # A call that is up is left alone by now: nothing of its beginning is to stay in memory because of this.
         if not waits or turn.state.connected:
             self._tell(record)
@@ -200,11 +207,22 @@ class Timeline:
 
     def _tell(self, record: Record) -> None:
         waiting, record.waiting = record.waiting, []
-        for now, what in waiting:
-            if isinstance(what, tuple):
-                self._tell_effects(record, what, now)
+        for now, event, effects in waiting:
+            if event is not None and effects is not None and len(effects) == 1 and (said := steps.passed_on(event, effects[0])):
+                self._tell_candidate(record, said, now, ours=type(event) is ev.Gathered)
+                continue
+            if event is not None:
+                self._tell_event(record, event, now)
+            if effects is not None:
+                self._tell_effects(record, effects, now)
+
+    def _tell_candidate(self, record: Record, said: steps.Said, now: float, *, ours: bool) -> None:
+        self._keep(record, said, now)
+        if steps.has_relay(said[0][3]):
+            if ours:
+                record.relay_ours = True
             else:
-                self._tell_event(record, what, now)
+                record.relay_theirs = True
 
     def _tell_event(self, record: Record, event: Event, now: float) -> None:
         said = steps.of_event(event)

@@ -24,6 +24,7 @@ from jinglebridge.jingle import (
     xep_0482,
     xep_0507,
 )
+from jinglebridge.jingle.plain import plain_jingle
 from jinglebridge.jingle.roles import Role, Senders
 from jinglebridge.jingle.xep_0166 import (
     ACTIONS,
@@ -33,7 +34,6 @@ from jinglebridge.jingle.xep_0166 import (
     build_jingle,
     jingle_text,
     parse_jingle,
-    plain_jingle,
     read_jingle,
 )
 from jinglebridge.jingle.xep_0167 import Bandwidth, Parameter, PayloadType, RtpDescription, SessionInfo

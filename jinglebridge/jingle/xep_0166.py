@@ -202,11 +202,6 @@ def read_jingle(source: str) -> Jingle:
     return JINGLE.read(source, PAYLOAD_TYPE.tag)
 
 
-def plain_jingle(source: str) -> Jingle | None:
-    """As `read_jingle`, but None where only a parser could tell what it says. Raises BadRequest. The size is not looked at."""
-    return JINGLE.read_plain(source, PAYLOAD_TYPE.tag)
-
-
 def build_jingle(jingle: Jingle) -> XmlElement:
     """Inverse of `parse_jingle`; unknown children are written back, SDES never."""
     return JINGLE.build(jingle)

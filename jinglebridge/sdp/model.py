@@ -150,7 +150,10 @@ class MediaDescription(Section):
     @property
     def mid(self) -> str | None:
         """Its name in groups, None where it has none. RFC 5888 §4"""
-        return self.get("mid")
+        if self._index is not None:
+            return self.get("mid")
+        # It stands near the beginning, and often nobody asks for more: no reason to index all lines.
+        return next((line[6:] for line in self.lines if line[:6] == "a=mid:" or line == "a=mid"), None)
 
     @property
     def rejected(self) -> bool:

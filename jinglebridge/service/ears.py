@@ -17,6 +17,7 @@ from jinglebridge.calls.steps import candidate_alone
 from jinglebridge.errors import BadRequest, TieBreak
 from jinglebridge.jingle import JMI_TAGS, Jmi, parse_jingle, parse_jmi, plain_jingle, plain_jmi
 from jinglebridge.service.performer import Clock, Performer
+from jinglebridge.values import maker
 from jinglebridge.xml import to_text
 from jinglebridge.xmpp import framing
 from jinglebridge.xmpp.router import Answer, Handler, Router
@@ -25,6 +26,8 @@ from jinglebridge.xmpp.stanza import Stanza, age, read_error
 JINGLE = "{urn:xmpp:jingle:1}jingle"
 SMALL = MAX_XML // 20  # counted characters: written out, the worst element (`<a xmlns=""></a>`) is not twenty times that
 RECEIPT = "{urn:xmpp:receipts}request"
+
+_received, _answer = maker(ev.JingleReceived), maker(Answer)
 
 
 class Ears:
@@ -55,7 +58,7 @@ class Ears:
             return None
         # A candidate is in the timeline already, as the page gets it.
         known = len(text) <= SMALL and candidate_alone(jingle) is not None
-        return self._heard(ev.JingleReceived(jingle, stanza.sender, stanza.to, "" if known else text))
+        return self._heard(_received(jingle, stanza.sender, stanza.to, "" if known else text))
 
     def _heard(self, event: ev.JingleReceived) -> Answer:
         try:
@@ -64,7 +67,7 @@ class Ears:
             if not len(self._performer.gate):
                 raise
             return Answer(later=partial(self._lost, error))
-        return Answer(then=lambda: self._performer.perform(effects))
+        return _answer(None, lambda: self._performer.perform(effects))
 
     async def _lost(self, error: TieBreak) -> NoReturn:
         """What the peer's request lost against may wait for its commit still. It leaves first: Conversations takes an offer that comes

@@ -33,7 +33,10 @@ def binds(effect: fx.Effect) -> bool:
     jingle = effect.jingle
     if jingle.action != "transport-info":
         return jingle.action not in LIGHT_ACTIONS
-    return not any(c.transport and c.transport.candidates for c in jingle.contents)  # new credentials, not a candidate
+    for content in jingle.contents:
+        if content.transport is not None and content.transport.candidates:
+            return False
+    return True  # new credentials, not a candidate
 
 
 def row(state: CallState) -> CallState | None:
@@ -70,7 +73,7 @@ class Gate:
         """Carry the effects of one event out, now or when the calls that it changed are kept; `then` is called after them."""
         keep = bool(changed) and any(map(binds, effects))
         if not keep:
-            self._later(changed)
+            self.later(changed)
         ahead = self._ahead(changed, effects) if self._last else {}
         if not keep and not ahead:
             self._run(effects)
@@ -105,7 +108,8 @@ class Gate:
         for follower in batch.followers:
             self._advance(follower)
 
-    def _later(self, changed: Changed) -> None:
+    def later(self, changed: Changed) -> None:
+        """Write the calls that changed with the next others: nothing leaves for it."""
         if not changed:
             return
         self._dirty.update(changed)

@@ -99,10 +99,9 @@ class Guests:
 
     def hidden(self, stanza: Stanza) -> bool:
         """Is this for a guest, from somebody who must not know that the guest is there?"""
-        own = bare(stanza.to)
-        if not is_guest(own):
+        if not is_guest(stanza.to):
             return False
-        return not any(owner_of(session) == bare(stanza.sender) for session in self._sessions.of(own))
+        return not any(owner_of(session) == bare(stanza.sender) for session in self._sessions.of(bare(stanza.to)))
 
     def presence(self, stanza: Stanza) -> bool:
         """May this presence stanza for a guest be looked at? Guests have no subscriptions, not even with the maker of their link."""

@@ -133,7 +133,7 @@ class Performer:
 
         def answered(_: ET.Element | None, condition: str | None, jingle: str | None) -> None:
             if condition is None and action == "transport-info" and self._registry.acknowledged(key, effect.number, self._clock()):
-                self.perform(())
+                self.gate.later(self._registry.take_changed())
                 return
             # What never left, or was on its way when the connection broke, is owed; the engine knows that.
             if condition == "offline" and action != "session-info":
@@ -150,7 +150,7 @@ class Performer:
     def _settled(self, key: fx.CallKey, number: int) -> None:
         if number:
             self._registry.settled(key, number)
-            self.perform(())
+            self.gate.later(self._registry.take_changed())
 
     def _start(self, effect: fx.StartTimer) -> None:
         timers = self._timers.setdefault(effect.key, {})

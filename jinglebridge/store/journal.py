@@ -34,6 +34,7 @@ log = structlog.get_logger()
 Rows = Mapping[CallKey, CallState | None]
 Done = Callable[[], None]
 Write = tuple[str, tuple[str, ...]]
+Item = tuple[list[Write], Done | None]
 LOG = 4 * 1024 * 1024  # characters of rows in the log until it is copied into the database
 STATEMENT = 16 * 1024  # what a statement counts beside its row: pages that it frees are overwritten in the log too
 CALLS = "CREATE TABLE IF NOT EXISTS call (own TEXT, peer TEXT, sid TEXT, state TEXT NOT NULL, PRIMARY KEY (own, peer, sid)) WITHOUT ROWID"
@@ -105,7 +106,8 @@ class SqliteJournal:
         except sqlite3.DatabaseError as error:
             self._set_aside(error)
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[tuple[list[Write], Done | None] | None] = queue.SimpleQueue()
+        self._put_by: list[Item] = []  # goes to the writer together at the end of this turn of the loop
+        self._queue: queue.SimpleQueue[list[Item] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write_all, name="journal", daemon=True)
         self._thread.start()
 
@@ -142,7 +144,18 @@ class SqliteJournal:
         return states
 
     def write(self, rows: Rows, done: Done | None = None) -> None:
-        self._queue.put(([_write(key, state) for key, state in rows.items()], done))
+        self._put([_write(key, state) for key, state in rows.items()], done)
+
+    def _put(self, writes: list[Write], done: Done | None = None) -> None:
+        """Not at once: the writer would wake to wait for the interpreter, which the loop has until its turn is over."""
+        if not self._put_by and not self._loop.is_closed():
+            self._loop.call_soon(self._hand_over)
+        self._put_by.append((writes, done))
+
+    def _hand_over(self) -> None:
+        put_by, self._put_by = self._put_by, []
+        if put_by:
+            self._queue.put(put_by)
 
     def sessions(self) -> Iterable[SavedSession]:
         found = []
@@ -157,16 +170,17 @@ class SqliteJournal:
     def save_session(self, session: SavedSession) -> None:
         fields = dataclasses.asdict(session)
         jid = fields.pop("jid")
-        self._queue.put(([("INSERT OR REPLACE INTO session VALUES (?,?)", (jid, json.dumps(fields)))], None))
+        self._put([("INSERT OR REPLACE INTO session VALUES (?,?)", (jid, json.dumps(fields)))])
 
     def delete_session(self, jid: str) -> None:
-        self._queue.put(([("DELETE FROM session WHERE jid=?", (jid,))], None))
+        self._put([("DELETE FROM session WHERE jid=?", (jid,))])
 
     def _read(self, query: str) -> list[Any]:
         with contextlib.closing(sqlite3.connect(self._path)) as database:
             return database.execute(query).fetchall()
 
     def close(self) -> None:
+        self._hand_over()
         self._queue.put(None)
         self._thread.join()
 
@@ -182,11 +196,11 @@ class SqliteJournal:
         database.execute("PRAGMA secure_delete=ON")
         running, logged = True, 0
         while running:
-            batch = [self._queue.get()]
+            batches = [self._queue.get()]
             while not self._queue.empty():
-                batch.append(self._queue.get())
-            running = None not in batch
-            writes = [write for write in batch if write is not None]
+                batches.append(self._queue.get())
+            running = None not in batches
+            writes = [item for batch in batches if batch is not None for item in batch]
             statements = [statement for rows, _ in writes for statement in rows]
             try:
                 with database:

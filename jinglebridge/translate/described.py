@@ -62,8 +62,9 @@ def _legal(name: str) -> bool:
 
 def name_of(media: MediaDescription) -> str:
     """Content name of an m= section: its mid, else its position, made different from every mid. M-3, J-194"""
-    if media.mid is not None:
-        return media.mid
+    mid = media.mid
+    if mid is not None:
+        return mid
     name, taken = str(media.index), media.session.mids
     if name in taken:
         name = f"m{name}"

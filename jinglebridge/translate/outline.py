@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 from jinglebridge.errors import Refused
 from jinglebridge.jingle import Candidate, Content, IceUdpTransport, Jingle, Role, jingle_text
 from jinglebridge.jingle.private import CandidateTail, SdpExtras, read, written
-from jinglebridge.jingle.xep_0176 import candidate_text
+from jinglebridge.jingle.xep_0176 import candidate_from_line, candidate_text, candidate_to_line
 from jinglebridge.translate.applied import MAX_CANDIDATES
 from jinglebridge.translate.described import Described, name_of
 from jinglebridge.translate.policy import PeerPolicy
 from jinglebridge.translate.side import LINE, Side
 from jinglebridge.translate.tails import candidate_tail, candidate_with_tails
-from jinglebridge.translate.trickle import candidate_from_sdp, ufrag_of
+from jinglebridge.translate.trickle import candidate_line
 from jinglebridge.values import maker
 
 Init = dict[str, Any]  # RTCIceCandidateInit
@@ -94,12 +94,14 @@ class Outline:
             text = ""
         if not isinstance(text, str):
             raise Refused("not a candidate: a string is expected", rule="J-151")
-        if (ufrag_of(text) or init.get("usernameFragment") or part.ufrag) != part.ufrag or part.room <= 0:
+        line = candidate_line(text)
+        ufrag = None if line is None else line.extensions.get("ufrag")
+        if (ufrag or init.get("usernameFragment") or part.ufrag) != part.ufrag or part.room <= 0:
             return None  # of a generation that is over (J-169), or one too many
-        found = candidate_from_sdp(text, id=f"t{self.told + 1}")
-        if found is None:
-            return self._end(part) if not text.strip() and self.policy.end_of_candidates else None
-        if not self.policy.admits(found):
+        if line is None:
+            return self._end(part) if self.policy.end_of_candidates else None
+        found = candidate_from_line(line, f"t{self.told + 1}")
+        if found is None or not self.policy.admits(found):
             return None
         self.told += 1
         self.size += LINE + len(text)
@@ -149,8 +151,10 @@ class Outline:
             # A bundled content may have no credentials of its own in the description (J-193).
             ufrag = transport.ufrag or part.ufrag
             tails = read(content.unknown).candidates if content.unknown else ()
-            texts = [candidate_with_tails(item, tails, ufrag) for item in transport.candidates if item.component == 1]
-            texts += [""] if transport.gathering_complete else []
+            usable = [item for item in transport.candidates if item.component == 1]
+            texts = [candidate_with_tails(item, tails, ufrag) for item in usable] if tails else [*map(candidate_to_line, usable)]
+            if transport.gathering_complete:
+                texts.append("")
             where = {"sdpMid": part.mid, "sdpMLineIndex": part.index, "usernameFragment": ufrag}
             found += [{"candidate": text, **where} for text in texts]
             late = Late(content.name, transport.candidates[: part.room], tails[:MAX_CANDIDATES], transport.gathering_complete)

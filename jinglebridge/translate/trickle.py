@@ -5,7 +5,7 @@ from __future__ import annotations
 from jinglebridge.errors import SdpError
 from jinglebridge.jingle import Candidate
 from jinglebridge.jingle.xep_0176 import candidate_from_line, candidate_to_line
-from jinglebridge.sdp.attributes import candidate
+from jinglebridge.sdp.attributes import CandidateLine, candidate
 
 MAX_CANDIDATE = 1024  # characters
 
@@ -20,22 +20,21 @@ def candidate_from_sdp(text: str, *, id: str) -> Candidate | None:
 
     Raises: SdpError if it is not a candidate.
     """
+    line = candidate_line(text)
+    return None if line is None else candidate_from_line(line, id)
+
+
+def candidate_line(text: str) -> CandidateLine | None:
+    """The fields of the candidate in `text`; None for the end of candidates. Its extension `ufrag` says which credentials it belongs to
+    (J-169). Raises SdpError."""
     text = text.removeprefix("a=").removeprefix("candidate:")
     if not text.strip(" "):
         return None
     if len(text) > MAX_CANDIDATE or not text.isprintable():
         raise SdpError("not a candidate: too long or a control character in it", rule="J-151")
-    return candidate_from_line(candidate(text), id)
+    return candidate(text)
 
 
 def candidate_to_sdp(candidate: Candidate) -> str:
     """ "candidate:…" as RTCIceCandidateInit.candidate has it."""
     return candidate_to_line(candidate)
-
-
-def ufrag_of(text: str) -> str | None:
-    """The `ufrag` extension of a candidate line: which credentials it belongs to (J-169)."""
-    words = text.split()
-    names, values = words[8::2], words[9::2]
-    at = names.index("ufrag") if "ufrag" in names else len(values)
-    return values[at] if at < len(values) else None  # a name without a value says nothing

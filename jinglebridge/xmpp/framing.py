@@ -32,12 +32,21 @@ _HINTS = re.compile(
 
 
 class Head(NamedTuple):
-    """What the start tag of an IQ or a message says beside its id; the addresses are prepared."""
+    """What the start tag of an IQ or a message says beside its id; the addresses are prepared. `peer` and `own` are those without
+    resource, `domain` is that of `own`."""
 
     kind: str
     type: str
     sender: str
     to: str
+    peer: str
+    own: str
+    domain: str
+
+    @classmethod
+    def of(cls, kind: str, type: str, sender: str, to: str) -> Head:
+        own = to.partition("/")[0]
+        return cls(kind, type, sender, to, sender.partition("/")[0], own, own.rpartition("@")[2])
 
 
 def ends_whole(text: str) -> bool:
@@ -106,6 +115,6 @@ def _head(before: str, quote: str, behind: str) -> Head | None:
     if len(known) < len(found) or not whole.isprintable():
         return None
     try:
-        return Head(start[1], known["type"], prepare(known["from"]), prepare(known["to"]))
+        return Head.of(start[1], known["type"], prepare(known["from"]), prepare(known["to"]))
     except (KeyError, BadRequest):
         return None

@@ -75,14 +75,15 @@ class Router:
 
     def route_plain(self, head: Head, id: str, payload: str) -> bool:
         """Handle a stanza that is still text: a Jingle set, an empty result, or JMI. False: nothing was done, `route` shall have it."""
-        kind, type, sender, to = head
-        if not id or not self._ours(sender, to) or self.blocked(sender):
+        kind, type, sender, to, peer, own, domain = head
+        if not id or not sender or domain != self.domain or self.blocked(sender):
             return False
         stanza = Stanza(kind, type, id, sender, to, NOTHING)
+        met = self._met(stanza) if payload and self.shuns(own, peer) else stanza
         if kind == "message":
-            return self._text_message(stanza, payload)
+            return self._text_message(met, payload)
         if payload:
-            return type == "set" and self._jingle(stanza, payload)
+            return type == "set" and self._jingle(stanza, met, payload)
         if type != "result":
             return False
         self._guarded(stanza, self._iq)
@@ -92,14 +93,15 @@ class Router:
         handler = self.jmi(text) if text and stanza.type not in ("error", "groupchat") else None
         if handler is None:
             return False
-        self._guarded(self._met(stanza), handler)
+        self._guarded(stanza, handler)
         return True
 
-    def _jingle(self, stanza: Stanza, text: str) -> bool:
+    def _jingle(self, stanza: Stanza, met: Stanza, text: str) -> bool:
+        """`met`: the stanza as the handlers see it (`_met`)."""
         if len(text) > FEW and text.count("<") > guard.MAX_ELEMENTS:
             return False
         try:
-            answer = self.jingle(self._unseen(self._met(stanza)), text)
+            answer = self.jingle(self._unseen(met), text)
         except Exception as problem:
             self._failed(stanza, problem)
             return True

@@ -52,6 +52,14 @@ def test_text_shows_no_local_variables_and_no_stanzas():
     assert "hunter2" not in text.replace('secret = "hunter2"', "") and "<stanza" not in text
 
 
+def line(event: str, **more: object) -> log.Line:
+    return log.Line("info", 0.0, {"event": event, **more})
+
+
+def said(found: log.Line) -> str:
+    return str(found.event["event"])
+
+
 async def test_lines_of_a_loop_are_written_together(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(log, "GATHER", 0.02)
     written: list[str] = []
@@ -61,15 +69,14 @@ async def test_lines_of_a_loop_are_written_together(monkeypatch: pytest.MonkeyPa
             written.append(text)
             return len(text)
 
-    lines = log.Gathered(Stream())
+    lines = log.Gathered(Stream(), said)
     for number in range(3):
-        lines.write(f"{number}\n")
-        lines.flush()
+        lines.write(line(f"{number}"))
     assert written == []
     await asyncio.sleep(0.1)
     assert written == ["0\n1\n2\n"]
-    lines.write("3\n")
-    await asyncio.to_thread(lines.write, "4\n")
+    lines.write(line("3"))
+    await asyncio.to_thread(lines.write, line("4"))
     assert written[1:] == ["3\n4\n"], "a thread has no loop that would write later"
     await asyncio.sleep(0.1)
     assert len(written) == 2
@@ -77,29 +84,31 @@ async def test_lines_of_a_loop_are_written_together(monkeypatch: pytest.MonkeyPa
 
 async def test_what_is_wrong_is_written_at_once():
     stream = io.StringIO()
-    logger = log.Lines(log.Gathered(stream))
-    logger.info("said")
+    logger = log.Lines(log.Gathered(stream, said))
+    logger.info(line("said"))
     assert stream.getvalue() == ""
-    logger.warning("wrong")
+    logger.warning(line("wrong"))
     assert stream.getvalue() == "said\nwrong\n"
-    for line in (logger.error, logger.critical):
-        line("worse")
+    for method in (logger.error, logger.critical):
+        method(line("worse"))
         assert stream.getvalue().endswith("worse\n")
-        logger.info("said")
+        logger.info(line("said"))
+    logger.debug(line("caught", exc_info=True))
+    assert stream.getvalue().endswith("said\ncaught\n"), "what there is to tell of an exception is gone soon"
 
 
 def test_a_loop_that_ended_keeps_no_line_back(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(log, "GATHER", 0.02)
     stream = io.StringIO()
-    lines = log.Gathered(stream)
+    lines = log.Gathered(stream, said)
 
-    async def say(line: str, wait: float) -> None:
-        lines.write(line)
+    async def say(text: str, wait: float) -> None:
+        lines.write(line(text))
         await asyncio.sleep(wait)
 
     asyncio.run(say("1", 0.0))
     asyncio.run(say("2", 0.1))
-    assert stream.getvalue() == "12"
+    assert stream.getvalue() == "1\n2\n"
 
 
 def test_what_was_logged_last_is_written_at_the_end():

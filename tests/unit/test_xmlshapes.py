@@ -44,7 +44,7 @@ def _plain(element, source: str):
 
 def _known(element, source: str) -> bool:
     try:
-        return xmlshapes.read(element.reader, source) is not None
+        return xmlshapes.read(source, element.reader.shapes) is not None
     except BadRequest:
         return True
 

@@ -69,7 +69,7 @@ async def test_the_receipt_names_the_message_that_asked_for_it(world: World):
 async def test_a_message_that_is_still_text_does_the_same(world: World):
     session, wire, _ = await world.hello("anna", BOB)
     world.sent.take()
-    head = Head("message", "chat", f"{BOB}/r", session.bare)
+    head = Head.of("message", "chat", f"{BOB}/r", session.bare)
     bad = "<propose xmlns='urn:xmpp:jingle-message:0' id=''/>"
     assert world.router.route_plain(head, "m", bad) and world.sent == [] and wire.frames == []
     odd = "<propose/>", "<no id='x'/>", PROPOSE.format("p") + "<delay xmlns='urn:xmpp:delay' stamp='2020-01-01T00:00:00Z'/>"

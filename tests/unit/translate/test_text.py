@@ -7,7 +7,7 @@ import pytest
 from jinglebridge.errors import BadRequest, InvalidState, Refused, SdpError
 from jinglebridge.sdp import parse
 from jinglebridge.translate import sdp_to_xml, xml_to_sdp
-from jinglebridge.translate.trickle import candidate_from_sdp, candidate_to_sdp, ufrag_of
+from jinglebridge.translate.trickle import candidate_from_sdp, candidate_line, candidate_to_sdp
 from tests.unit.cases import CASES, small
 
 LINE = "candidate:f 1 udp 5 192.0.2.1 9 typ host generation 0"
@@ -162,5 +162,9 @@ def test_candidates_that_are_nothing_or_wrong():
 
 def test_the_credentials_of_a_candidate():
     """J-169."""
-    assert ufrag_of(LINE + " ufrag abc network-cost 1") == "abc" and ufrag_of(LINE) is None
-    assert ufrag_of(LINE + " ufrag abc ufrag d") == "abc" and ufrag_of(LINE + " ufrag") is None and ufrag_of(LINE + " x ufrag") is None
+    for text, ufrag in ((" ufrag abc network-cost 1", "abc"), ("", None), (" x ufrag", None)):
+        line = candidate_line(LINE + text)
+        assert line is not None and line.extensions.get("ufrag") == ufrag
+    assert candidate_line("") is candidate_line("candidate: ") is None
+    with pytest.raises(SdpError):
+        candidate_line(LINE + " ufrag")

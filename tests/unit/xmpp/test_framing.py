@@ -17,6 +17,7 @@ from jinglebridge.errors import BadRequest
 from jinglebridge.jingle import JMI_TAGS, Jingle, Jmi, build_jingle, build_jmi, parse_jingle, parse_jmi, plain_jingle, plain_jmi
 from jinglebridge.xml import to_text
 from jinglebridge.xmpp import framing
+from jinglebridge.xmpp.framing import Head
 from jinglebridge.xmpp.requests import Requests
 from jinglebridge.xmpp.router import Answer, Handler, Router
 from jinglebridge.xmpp.stanza import Stanza
@@ -52,12 +53,12 @@ def test_a_jingle_set_is_read(payload: str, quote: str):
     text = IQ.replace(JINGLE, payload).replace("'", quote)
     for _ in range(2):  # the second time its head is known
         found = framing.stanza("x" + text + RESULT, 1)
-        assert found == (("iq", "set", "a@x/r", f"b@{DOMAIN}/w"), "q1", payload.replace("'", quote), len(text) + 1)
+        assert found == (Head.of("iq", "set", "a@x/r", f"b@{DOMAIN}/w"), "q1", payload.replace("'", quote), len(text) + 1)
         assert plain_jingle(found[2]) == parse_jingle(ET.fromstring(payload))
 
 
 def test_an_empty_result_is_read():
-    head = ("iq", "result", "a@x/r", f"b@{DOMAIN}/w")
+    head = Head.of("iq", "result", "a@x/r", f"b@{DOMAIN}/w")
     assert framing.stanza(RESULT + IQ, 0) == (head, "q1", "", len(RESULT))
     first = RESULT.replace(" id='q1'", "").replace("<iq", "<iq id='1\"'")
     assert framing.stanza(first, 0) == (head, '1"', "", len(RESULT))
@@ -70,7 +71,7 @@ def test_a_jmi_message_is_read(element: str, quote: str):
         payload = (element + behind).replace("'", quote)
         text = JMI.replace("'", quote).replace((PROPOSE + REQUEST + STORE).replace("'", quote), payload)
         found = framing.stanza("x" + text + RESULT, 1)
-        assert found == (("message", "chat", "a@x/r", f"b@{DOMAIN}/w"), "q1", payload, len(text) + 1)
+        assert found == (Head.of("message", "chat", "a@x/r", f"b@{DOMAIN}/w"), "q1", payload, len(text) + 1)
         assert framing.parted(payload) == (element.replace("'", quote), receipt)
         assert plain_jmi(element.replace("'", quote)) == parse_jmi(ET.fromstring(element))
 

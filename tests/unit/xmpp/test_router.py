@@ -222,7 +222,7 @@ async def test_replies_reach_who_asked():
     assert answers[0][0].tag == TAG and len(sent) == 1
 
 
-SET, RESULT = Head("iq", "set", "a@x/r", f"b@{DOMAIN}/w"), Head("iq", "result", "a@x/r", f"b@{DOMAIN}/w")
+SET, RESULT = Head.of("iq", "set", "a@x/r", f"b@{DOMAIN}/w"), Head.of("iq", "result", "a@x/r", f"b@{DOMAIN}/w")
 PLAIN = SET, "1", "<jingle/>"
 
 
@@ -255,8 +255,8 @@ def test_and_refused_the_same(error):
 @pytest.mark.parametrize(
     "plain",
     [
-        (SET._replace(to="b@elsewhere.test"), "1", "<jingle/>"),
-        (SET._replace(sender=""), "1", "<jingle/>"),
+        (Head.of("iq", "set", "a@x/r", "b@elsewhere.test"), "1", "<jingle/>"),
+        (Head.of("iq", "set", "", f"b@{DOMAIN}/w"), "1", "<jingle/>"),
         (SET._replace(type="get"), "1", "<jingle/>"),
         (SET, "", "<jingle/>"),
         (SET, "1", ""),
@@ -288,7 +288,7 @@ def test_text_for_somebody_hidden_or_who_blocks_is_asked_of_nobody():
     assert seen == [f"\\20@{DOMAIN}/w", f"guest--@{DOMAIN}/-"] and {e.get("from") for e in sent} == {f"b@{DOMAIN}/w"}
 
 
-CHAT = Head("message", "chat", "a@x/r", f"b@{DOMAIN}/w")
+CHAT = Head.of("message", "chat", "a@x/r", f"b@{DOMAIN}/w")
 
 
 def test_a_message_that_is_still_text_reaches_its_handler():
