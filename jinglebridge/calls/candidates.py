@@ -132,7 +132,5 @@ def tell(turn: Turn, jingle: Jingle) -> None:
     if not found:
         turn.note("candidate-dropped", "of another content or generation, or not usable")
     for item in found:
-        effect = _told(
-            state.own, state.call, item["candidate"], item["sdpMid"], item["sdpMLineIndex"], item["usernameFragment"] or ""
-        )
+        effect = _told(state.own, state.call, item["candidate"], item["sdpMid"], item["sdpMLineIndex"], item["usernameFragment"] or "")
         turn.add(effect)

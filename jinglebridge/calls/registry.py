@@ -290,7 +290,7 @@ class Registry:
         turn = self.turn(state, now)
         if state.fork:
             turn.branch = bool(self._branches(state)) and not forks.decides(event)
-        if isinstance(event, ev.TimerFired):
+        if type(event) is ev.TimerFired:
             state.deadlines.pop(event.name, None)
         self.timeline.came(turn, event)
         try:
@@ -298,8 +298,10 @@ class Registry:
         except ProtocolError as error:
             self.timeline.refused(turn, event, error)
             raise
-        if isinstance(event, ev.Described) or (isinstance(event, ev.Reported) and event.state == "connected"):
-            owed.page_has_it(state, connected=isinstance(event, ev.Reported))
+        if type(event) is ev.Described:
+            owed.page_has_it(state, connected=False)
+        elif type(event) is ev.Reported and event.state == "connected":
+            owed.page_has_it(state, connected=True)
         return self.done(turn)
 
     def _drop_branches(self, state: CallState, now: float) -> Effects:

@@ -42,8 +42,8 @@ def of_effect(effect: fx.Effect) -> Said | None:
 def passed_on(event: ev.CallEvent | ev.Placed, effect: fx.Effect) -> Said | None:
     """A candidate that came and left as it is, as one step from the page to the peer or back. None for anything else."""
     if type(event) is ev.Gathered and type(effect) is fx.SendJingle:
-        candidate = event.candidate or {}
-        line, mid = candidate.get("candidate"), candidate.get("sdpMid")
+        init = event.candidate or {}
+        line, mid = init.get("candidate"), init.get("sdpMid")
         if line and effect.jingle.contents[0].name == mid:
             return (PAGE, PEER, "candidate", f"{mid[:MAX_NAME]}: {kind(line)}"), line
     elif type(event) is ev.JingleReceived and type(effect) is fx.TellCandidate and not event.xml:

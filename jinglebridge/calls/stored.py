@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass, field
@@ -97,15 +98,29 @@ class Descriptions:
             self._shrink(self._whole())
 
     def to_json(self) -> str:
-        """A list: the side, and the candidates that came later. Empty if there is nothing yet."""
-        text = self._whole()
-        if self.soon and self._large:
-            self._shrink(text)
-        return text
+        """A list: the side, and the candidates that came later. Empty if there is nothing yet. What is packed stays so, in base64."""
+        if self.soon:
+            self.pack()
+        if self.live is not None:
+            first = self._live_text
+        elif self.packed:
+            first = f'"{b2a_base64(self.packed, newline=False).decode()}"'
+        else:
+            return "[]"
+        return self._with_late(first)
+
+    @property
+    def _live_text(self) -> str:
+        assert self.live is not None
+        self.text = self.text or _text(self.live)
+        return self.text
+
+    def _with_late(self, first: str) -> str:
+        return f"[{first},{encode([*map(_listed, self.late)])[1:]}" if self.late else f"[{first}]"
 
     @property
     def _large(self) -> bool:
-        return self.live is not None or bool(self.late)
+        return self.live is not None or bool(self.packed and self.late)
 
     def _shrink(self, text: str) -> None:
         if self._outline is None and self.live is not None:
@@ -114,17 +129,17 @@ class Descriptions:
         self.live, self.late, self.text, self.soon = None, [], "", False
 
     def _whole(self) -> str:
-        if self.live is not None:
-            first = self.text = self.text or _text(self.live)
-        elif self.packed:
-            first = zlib.decompress(self.packed).decode()[1:-1]
-        else:
-            return "[]"
-        return f"[{first},{encode([*map(_listed, self.late)])[1:]}" if self.late else f"[{first}]"
+        """With nothing packed."""
+        return self._with_late(self._live_text if self.live is not None else zlib.decompress(self.packed).decode()[1:-1])
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Descriptions:
         """Raises ValueError or KeyError for what another version wrote, here and not in the middle of a call."""
+        if data and isinstance(data[0], str):
+            try:
+                data[:1] = json.loads(zlib.decompress(a2b_base64(data[0])))
+            except zlib.error as error:
+                raise ValueError(str(error)) from None
         for described in [side[name] for side in data[:1] for name in ("own", "peer")]:
             _described(described)
         return cls(packed=zlib.compress(encode(data).encode(), 1) if data else b"")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,12 +40,11 @@ LATEST = 2**32 - 1  # milliseconds
 JINGLE_COSTS = 8 * 1024  # bytes, about, of a <jingle/> with descriptions that was not made a text yet
 
 NO_TEXTS: Mapping[int, Text] = {}
-_WITH_CANDIDATES = frozenset({ev.Gathered, ev.Placed, ev.Described})
+_WITH_CANDIDATES = frozenset({ev.Gathered, ev.Placed, ev.Described, ev.JingleReceived})
 _LIGHT = frozenset({fx.SendJingle, fx.TellCandidate})
 _shared: Kept[Step, Step] = Kept()  # of all calls
 
 Event = ev.CallEvent | ev.Placed
-Effects = tuple[fx.Effect, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,8 @@ class Record:
     stats: str = ""
     received: int = 0
     forgotten: bool = False
-    # What is not told yet: when it was, an event and what it led to. What an event leads to is not known before it was handled.
-    waiting: list[tuple[float, Event | None, Effects | None]] = field(default_factory=list)
+    pending: tuple[float, Event] | None = None  # a candidate that is being handled, and when it came
+    waiting: list[tuple[float, Event, fx.Effect]] = field(default_factory=list)  # candidates that are not told yet, and what they led to
     _log: array[int] = field(default_factory=lambda: array("I"))  # milliseconds and index in `_steps`, in turn
     _steps: dict[Step, int] = field(default_factory=dict)
     _words: int = 0
@@ -159,9 +158,11 @@ class Timeline:
     def came(self, turn: Turn, event: Event) -> None:
         """An event, before it is handled."""
         record = self._of(turn.state)
-        record.waiting.append((turn.now, event, None))
-        if not _light(event):
+        if _light(event):
+            record.pending = turn.now, event
+        else:
             self._tell(record)
+            self._tell_event(record, event, turn.now)
 
     def refused(self, turn: Turn, event: ev.CallEvent, error: ProtocolError) -> None:
         """The event was illegal: it changed nothing, and this is what its sender hears."""
@@ -171,13 +172,16 @@ class Timeline:
 
     def left(self, turn: Turn) -> None:
         """The effects of a turn."""
-        record, effects = self._of(turn.state), tuple(turn.effects)
-        waiting = record.waiting
-        waits = 0 < len(waiting) < MAX_WAITING and _LIGHT.issuperset(map(type, effects))
-        event = waiting.pop()[1] if waiting and waiting[-1][2] is None else None
-        waiting.append((turn.now, event, effects))
+        record, effects = self._of(turn.state), turn.effects
+        pending = record.pending
+        if pending is None or len(effects) != 1 or type(effects[0]) not in _LIGHT:
+            self._tell(record)
+            self._tell_effects(record, effects, turn.now)
+            return
+        record.pending = None
+        record.waiting.append((*pending, effects[0]))
         # A call that is up is left alone by now: nothing of its beginning is to stay in memory because of this.
-        if not waits or turn.state.connected:
+        if len(record.waiting) >= MAX_WAITING or turn.state.connected:
             self._tell(record)
 
     def goes_on(self, state: CallState) -> None:
@@ -206,23 +210,20 @@ class Timeline:
     # --- telling what was laid by
 
     def _tell(self, record: Record) -> None:
-        waiting, record.waiting = record.waiting, []
-        for now, event, effects in waiting:
-            if event is not None and effects is not None and len(effects) == 1 and (said := steps.passed_on(event, effects[0])):
-                self._tell_candidate(record, said, now, ours=type(event) is ev.Gathered)
-                continue
-            if event is not None:
-                self._tell_event(record, event, now)
-            if effects is not None:
-                self._tell_effects(record, effects, now)
-
-    def _tell_candidate(self, record: Record, said: steps.Said, now: float, *, ours: bool) -> None:
-        self._keep(record, said, now)
-        if steps.has_relay(said[0][3]):
-            if ours:
-                record.relay_ours = True
-            else:
-                record.relay_theirs = True
+        if record.waiting:
+            waiting, record.waiting = record.waiting, []
+            for now, event, effect in waiting:
+                said = steps.passed_on(event, effect)
+                if said is None:
+                    self._tell_event(record, event, now)
+                    self._tell_effects(record, (effect,), now)
+                else:
+                    self._keep(record, said, now)
+                    self._relay(record, event, said)
+        if record.pending is not None:
+            now, event = record.pending
+            record.pending = None
+            self._tell_event(record, event, now)
 
     def _tell_event(self, record: Record, event: Event, now: float) -> None:
         said = steps.of_event(event)
@@ -233,12 +234,17 @@ class Timeline:
         if kind is ev.TimerFired or (kind is ev.Reported and not self._news(record, event)):  # type: ignore[arg-type]
             return  # a timer is told with what it does, which is mostly nothing
         self._keep(record, said, now)
-        if kind is ev.JingleReceived:
+        if kind in _WITH_CANDIDATES:
+            self._relay(record, event, said)
+
+    @staticmethod
+    def _relay(record: Record, event: Event, said: steps.Said) -> None:
+        if type(event) is ev.JingleReceived:
             record.relay_theirs = record.relay_theirs or steps.has_relay(said[0][3])
-        elif kind in _WITH_CANDIDATES:
+        else:
             record.relay_ours = record.relay_ours or steps.has_relay(said[0][3])
 
-    def _tell_effects(self, record: Record, effects: Effects, now: float) -> None:
+    def _tell_effects(self, record: Record, effects: Sequence[fx.Effect], now: float) -> None:
         cause, record.cause = record.cause, None
         if effects and type(cause) is ev.TimerFired:
             record.add((steps.BRIDGE, steps.BRIDGE, "timer", cause.name), now)

@@ -327,8 +327,8 @@ def test_a_page_sends_no_endless_stream_of_candidates():
 def packed(w: World) -> World:
     w.does(ev.Reported("c1", "connected", 5))
     assert w.state.descriptions.live is not None
-    before = w.state.to_json()
-    assert w.state.descriptions.live is None and w.state.descriptions.packed and w.state.to_json() == before
+    kept = w.state.to_json()
+    assert w.state.descriptions.live is None and w.state.descriptions.packed and w.state.to_json() == kept
     return w
 
 

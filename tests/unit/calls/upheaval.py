@@ -30,7 +30,7 @@ from jinglebridge.translate.policy import NONE
 from jinglebridge.translate.side import Side
 from tests.unit.calls.far import NODES
 from tests.unit.calls.paper import Browser
-from tests.unit.calls.world import DEVICE, wired
+from tests.unit.calls.world import DEVICE, unpacked, wired
 
 MANY = 10**6
 JULIET, ROMEO = "juliet@one.example.org/page", "romeo@two.example.net/page"
@@ -102,7 +102,7 @@ class Seat:
             state.pack()
         kept, text = stored.saved(state.side), state.to_json()
         again = CallState.from_json(text)
-        assert again.to_json() == text
+        assert unpacked(again.to_json()) == unpacked(text)
         assert stored.saved(again.side) == kept, "a call is what was kept of it"
         again.pack()
         self.registry.calls[state.key] = again

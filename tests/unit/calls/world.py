@@ -7,7 +7,10 @@ No tests here.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
+import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -114,6 +117,15 @@ def _whole(saved: str) -> str:
     state = CallState.from_json(saved)
     assert state.side is not None
     return state.to_json()
+
+
+def unpacked(saved: str) -> str:
+    """A saved call, or its descriptions alone, with nothing packed: what is packed means the same."""
+    row = json.loads(saved)
+    found = row if isinstance(row, list) else row["descriptions"]
+    if found and isinstance(found[0], str):
+        found[:1] = json.loads(zlib.decompress(base64.b64decode(found[0])))
+    return json.dumps(row)
 
 
 def valid(effect: fx.Effect) -> None:
