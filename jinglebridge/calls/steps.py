@@ -47,9 +47,9 @@ def passed_on(event: ev.CallEvent | ev.Placed, effect: fx.Effect) -> Said | None
         if line and effect.jingle.contents[0].name == mid:
             return (PAGE, PEER, "candidate", f"{mid[:MAX_NAME]}: {kind(line)}"), line
     elif type(event) is ev.JingleReceived and type(effect) is fx.TellCandidate and not event.xml:
-        candidate = candidate_alone(event.jingle)
-        if candidate is not None and event.jingle.contents[0].name == effect.mid:
-            return (PEER, PAGE, "candidate", f"{effect.mid[:MAX_NAME]}: {candidate.type}"), effect.candidate
+        found = candidate_alone(event.jingle)
+        if found is not None and event.jingle.contents[0].name == effect.mid:
+            return (PEER, PAGE, "candidate", f"{effect.mid[:MAX_NAME]}: {found.type}"), effect.candidate
     return None
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import xml.etree.ElementTree as ET
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -13,6 +16,7 @@ from jinglebridge.calls import model, stored
 from jinglebridge.errors import Refused
 from jinglebridge.jingle import Role, jingle_text
 from jinglebridge.translate.described import Described
+from jinglebridge.translate.outline import Late
 from jinglebridge.translate.policy import NONE
 from jinglebridge.translate.side import Side
 from jinglebridge.xmltext import MAX_TEXT
@@ -85,6 +89,21 @@ def test_what_is_packed_soon_is_packed_once():
     kept.soon = True
     assert kept.to_json() == small and kept.packed is packed
     assert stored.saved(kept.side(blank)) == stored.saved(side)
+
+
+@pytest.mark.parametrize("packed", ["no base64", "AAAA", base64.b64encode(zlib.compress(b"no json")).decode()])
+def test_what_is_not_packed_as_we_do_it_is_no_call(packed: str):
+    with pytest.raises(ValueError):
+        stored.Descriptions.from_json([packed])
+
+
+def test_what_came_after_packing_is_packed_with_it_when_it_is_read_again():
+    kept = stored.Descriptions()
+    kept.replace(talking(next(rounds()))[0])
+    kept.pack()
+    kept.remember(Late("0", complete=True), own=False)
+    again = stored.Descriptions.from_json(json.loads(kept.to_json()))
+    assert again.late == [] and unpacked(again.to_json()) == unpacked(kept.to_json())
 
 
 def test_what_another_version_wrote_is_not_taken_for_a_description():

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
+from jinglebridge.calls import steps
 from jinglebridge.calls import timeline as tl
 from jinglebridge.calls.model import CallState
 from jinglebridge.calls.timeline import KEEP_FOR, Record, Timeline, ladder, summary
 from jinglebridge.errors import ProtocolError
 from jinglebridge.jingle import Candidate, Content, Finish, IceUdpTransport, Jingle, Proceed, Propose, Reason, Ringing, SessionInfo
+from tests.unit.calls.test_candidates import PEER, info
 from tests.unit.calls.world import JULIET, OFFER, OWN_CANDIDATES, PHONE, ROMEO, World, answer_of_peer, offer_of_peer
 
 SECRETS = set(re.findall(r"a=(?:ice-ufrag:|ice-pwd:|fingerprint:sha-256 )(\S+)", OFFER)) | {OWN_CANDIDATES[0]["candidate"].split()[4]}
@@ -285,6 +288,61 @@ def test_only_candidates_are_laid_by():
     assert record.waiting == []
     w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
     assert record.waiting == [], "a call that is up keeps nothing"
+
+
+def test_a_candidate_that_is_passed_on_is_one_step_with_its_text_at_the_page():
+    w = up()
+    before, steps = len(only(w)._log), len(said(only(w)))
+    w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
+    w.registry.from_peer(ev.JingleReceived(Jingle("transport-info", w.state.sid, contents=info(PEER)), PHONE, w.state.own, ""), w.now)
+    assert said(only(w), after=steps) == [
+        "page: candidate 0: host", "> peer: transport-info 0: host", "peer: transport-info 0: host", "> page: candidate 0: host",
+    ]  # fmt: skip
+    assert len(only(w)._log) == before + 4
+    texts = [step.get("text") for step in unsafe(w)[steps:]]
+    assert texts[0] == OWN_CANDIDATES[0]["candidate"] and texts[1] is texts[2] is None and texts[3].startswith("candidate:")
+
+
+def test_what_is_passed_on_by_another_name_is_two_steps():
+    w = up()
+    steps = len(said(only(w)))
+    w.does(ev.Gathered("c1", {key: value for key, value in OWN_CANDIDATES[0].items() if key != "sdpMid"}))
+    w.does(ev.Gathered("c1", {"candidate": "", "sdpMid": "0"}))
+    assert said(only(w), after=steps)[:2] == ["page: candidate host", "> peer: transport-info 0: host"]
+    assert "page: candidate 0: end of candidates" in said(only(w), after=steps)
+
+
+ALONE = Jingle("transport-info", "s", contents=info(PEER))
+TOLD = fx.TellCandidate(JULIET, "c1", "candidate:1", "0", 0, "u")
+SENT = fx.SendJingle(JULIET, PHONE, ALONE)
+
+
+@pytest.mark.parametrize(
+    ("event", "effect", "passed"),
+    [
+        (ev.JingleReceived(ALONE, PHONE, JULIET, ""), TOLD, True),
+        (ev.JingleReceived(ALONE, PHONE, JULIET, ""), replace(TOLD, mid="1"), False),
+        (ev.JingleReceived(ALONE, PHONE, JULIET, "<jingle/>"), TOLD, False),
+        (ev.JingleReceived(replace(ALONE, action="session-info"), PHONE, JULIET, ""), TOLD, False),
+        (ev.JingleReceived(ALONE, PHONE, JULIET, ""), SENT, False),
+        (ev.Gathered("c1", OWN_CANDIDATES[0]), SENT, True),
+        (ev.Gathered("c1", OWN_CANDIDATES[0] | {"sdpMid": "1"}), SENT, False),
+        (ev.Gathered("c1", None), SENT, False),
+        (ev.Gathered("c1", OWN_CANDIDATES[0]), TOLD, False),
+        (ev.Accepted("c1"), TOLD, False),
+    ],
+)
+def test_what_is_passed_on(event: ev.CallEvent, effect: fx.Effect, passed: bool):
+    assert (steps.passed_on(event, effect) is not None) is passed
+
+
+def test_a_candidate_that_is_refused_comes_before_its_error():
+    w = up()
+    steps = len(said(only(w)))
+    w.does(ev.Gathered("c1", OWN_CANDIDATES[0]))
+    with pytest.raises(ProtocolError):
+        w.does(ev.Gathered("c1", {"candidate": "candidate:x", "sdpMid": "0"}))
+    assert said(only(w), after=steps)[2:] == ["page: candidate 0: of no known type", "> page: error bad-candidate"]
 
 
 FOREIGN = ET.fromstring("<x xmlns='urn:test'/>")
