@@ -24,7 +24,7 @@ from jinglebridge.jingle import (
     xep_0482,
     xep_0507,
 )
-from jinglebridge.jingle.plain import plain_jingle
+from jinglebridge.jingle.plain import forget_trickled, plain_jingle
 from jinglebridge.jingle.roles import Role, Senders
 from jinglebridge.jingle.xep_0166 import (
     ACTIONS,
@@ -153,6 +153,7 @@ __all__ = [
     "build_jingle",
     "build_jmi",
     "features",
+    "forget_trickled",
     "jingle_text",
     "jmi_text",
     "parse_jingle",

@@ -1,7 +1,7 @@
 """A <jingle/> that is still text, read without a tree.
 
 Most of a call are transport-infos with one candidate. All but the candidate is the same in all that come for one content, so it is read
-once, and each candidate alone.
+once, and each candidate alone. It holds credentials, so `forget_trickled` is to be called now and then.
 
 Spec: XEP-0176 §5.5
 """
@@ -43,6 +43,11 @@ def _trickled(source: str) -> Jingle | None:
     if candidate is None:
         return None
     return replace(jingle, contents=(replace(content, transport=replace(transport, candidates=(candidate,))),))
+
+
+def forget_trickled() -> None:
+    """Forget what is around the candidates of all calls; it is read again when it is needed."""
+    _around.cache_clear()
 
 
 @lru_cache(maxsize=512)

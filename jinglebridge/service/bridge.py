@@ -24,6 +24,7 @@ from jinglebridge.calls.people import Avatar
 from jinglebridge.calls.registry import Registry
 from jinglebridge.calls.timeline import Timeline
 from jinglebridge.config import Config, split_address
+from jinglebridge.jingle import forget_trickled
 from jinglebridge.media.echo import EchoEndpoint
 from jinglebridge.media.endpoint import MediaEndpoint
 from jinglebridge.service import certificates
@@ -334,6 +335,7 @@ class Bridge:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             self.registry.sweep(time.time())
+            forget_trickled()
             self.reception.sweep()
             self.performer.perform(self.registry.zombies(time.time()))
             self.door.sweep(time.time())

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jinglebridge.errors import BadRequest
-from jinglebridge.jingle import parse_jingle, plain, plain_jingle, xep_0176
+from jinglebridge.jingle import forget_trickled, parse_jingle, plain, plain_jingle, xep_0176
 from jinglebridge.xml import parse_text
 from tests.unit.test_xmlpieces import result
 
@@ -42,6 +42,13 @@ def test_one_candidate_after_the_other(source: str, quote: str):
         assert compare(source.replace("192.0.2.1", f"192.0.2.{number}").replace("id='c'", f"id='c{number}'").replace("'", quote))
     assert compare(source.replace("type='host'", "type='relay' rel-addr='10.0.0.1' rel-port='7'").replace("'", quote))
     assert plain._around.cache_info().currsize == 1
+
+
+def test_credentials_are_forgotten_when_somebody_asks_for_it():
+    compare(INFO)
+    assert plain._around.cache_info().currsize
+    forget_trickled()
+    assert not plain._around.cache_info().currsize and compare(INFO)
 
 
 def test_what_is_around_it_is_known_by_every_word_of_it():
