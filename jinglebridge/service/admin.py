@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from jinglebridge.calls.timeline import ladder, summary
+from jinglebridge.calls.record import ladder, summary
 from jinglebridge.errors import OperatorError
 from jinglebridge.service.devices import OPERATIONS, operate
 

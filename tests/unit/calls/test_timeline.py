@@ -12,10 +12,12 @@ import pytest
 
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
+from jinglebridge.calls import record as recorded
 from jinglebridge.calls import steps
 from jinglebridge.calls import timeline as tl
 from jinglebridge.calls.model import CallState
-from jinglebridge.calls.timeline import KEEP_FOR, Record, Timeline, ladder, summary
+from jinglebridge.calls.record import Record, ladder, summary
+from jinglebridge.calls.timeline import KEEP_FOR, Timeline
 from jinglebridge.errors import ProtocolError
 from jinglebridge.jingle import Candidate, Content, Finish, IceUdpTransport, Jingle, Proceed, Propose, Reason, Ringing, SessionInfo
 from tests.unit.calls.test_candidates import PEER, info
@@ -244,8 +246,8 @@ def test_how_it_is_found():
 
 
 def test_a_long_call_keeps_its_beginning_and_its_end(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tl, "MAX_STEPS", 40)
-    monkeypatch.setattr(tl, "FIRST_STEPS", 20)
+    monkeypatch.setattr(recorded, "MAX_STEPS", 40)
+    monkeypatch.setattr(recorded, "FIRST_STEPS", 20)
     w = up()
     beginning = said(only(w))
     for i in range(80):
@@ -380,18 +382,18 @@ def test_words_of_a_hostile_peer_are_bounded():
     record = Record(state("c"))
     for i in range(100_000):
         record.add(("peer", "bridge", "session-info", f"{i}" * 50), float(i))
-    assert len(record._steps) < tl.MAX_WORDS / tl.STEP_COSTS + 2
-    assert sum(len(s[3]) for s in record._steps) < tl.MAX_WORDS + 2 * tl.MAX_DETAIL
+    assert len(record._steps) < recorded.MAX_WORDS / recorded.STEP_COSTS + 2
+    assert sum(len(s[3]) for s in record._steps) < recorded.MAX_WORDS + 2 * recorded.MAX_DETAIL
     assert ladder(record)[-1]["detail"] == "…" and ladder(record)[0]["detail"] == "0" * 50
     record.add(("peer", "bridge", "x", "long" * 100), -5.0)
     record.add(("peer", "bridge", "x", ""), 1e12)
-    assert [s["at"] for s in ladder(record)[-2:]] == [0.0, tl.LATEST / 1000], "a clock that jumps breaks nothing"
+    assert [s["at"] for s in ladder(record)[-2:]] == [0.0, recorded.LATEST / 1000], "a clock that jumps breaks nothing"
 
 
 def test_long_words_are_cut():
     record = Record(state("c"))
     record.add(("peer", "bridge", "x", "y" * 1000), 0.0)
-    assert ladder(record)[0]["detail"] == "y" * tl.MAX_DETAIL + "…"
+    assert ladder(record)[0]["detail"] == "y" * recorded.MAX_DETAIL + "…"
 
 
 def test_the_newest_texts_stay(monkeypatch: pytest.MonkeyPatch):
