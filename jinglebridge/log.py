@@ -40,7 +40,8 @@ class Gathered:
         self._render = render
         self._lines: list[Line] = []
         self._loop: asyncio.AbstractEventLoop | None = None  # the one that will write what is there
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what is gathered
+        self._writing = threading.RLock()  # who is made text may log
         atexit.register(self.out)
 
     def write(self, line: Line) -> None:
@@ -59,11 +60,19 @@ class Gathered:
 
     def out(self) -> None:
         """Write what is there."""
-        with self._lock:
-            lines, self._lines, self._loop = self._lines, [], None
+        with self._writing:
+            with self._lock:
+                lines, self._lines, self._loop = self._lines, [], None
             if lines:
-                self._stream.write("".join([f"{self._render(line)}\n" for line in lines]))
+                self._stream.write("".join([f"{self._text(line)}\n" for line in lines]))
                 self._stream.flush()
+
+    def _text(self, line: Line) -> str:
+        """One that cannot be shown must not cost the others."""
+        try:
+            return self._render(line)
+        except Exception as error:
+            return f"log line of {line.event.get('event')!r} lost: {type(error).__name__}"
 
 
 class Lines:
@@ -86,7 +95,9 @@ class Lines:
 
 
 def _as_it_is(_: object, level: str, event: structlog.typing.EventDict) -> tuple[tuple[Line], dict[str, object]]:
-    """structlog's last step: the arguments of the logger's method."""
+    """structlog's last step: the arguments of the logger's method. Which exception is meant is known only here."""
+    if event.get("exc_info") is True:
+        event["exc_info"] = sys.exc_info()
     return (Line(level, time.time(), event),), {}
 
 

@@ -104,10 +104,10 @@ def _send_told(turn: Turn, told: Told) -> None:
 def received(turn: Turn, jingle: Jingle) -> None:
     """Candidates of the peer. Nothing in them can end the call: a bad one has dropped itself while parsing. J-150."""
     state = turn.state
-    if endpoint_ready(state) and not state.inbox:
-        tell(turn, jingle)
-    else:
+    if not endpoint_ready(state) or state.inbox:
         put_by(turn, jingle)
+        return
+    tell(turn, jingle)
 
 
 def endpoint_ready(state: CallState) -> bool:

@@ -42,10 +42,10 @@ def of_effect(effect: fx.Effect) -> Said | None:
 def passed_on(event: ev.CallEvent | ev.Placed, effect: fx.Effect) -> Said | None:
     """A candidate that came and left as it is, as one step from the page to the peer or back. None for anything else."""
     if type(event) is ev.Gathered and type(effect) is fx.SendJingle:
-        init = event.candidate or {}
-        line, mid = init.get("candidate"), init.get("sdpMid")
-        if line and effect.jingle.contents[0].name == mid:
-            return (PAGE, PEER, "candidate", f"{mid[:MAX_NAME]}: {kind(line)}"), line
+        sent, init = candidate_alone(effect.jingle), event.candidate or {}
+        mid = init.get("sdpMid")
+        if sent is not None and effect.jingle.contents[0].name == mid:
+            return (PAGE, PEER, "candidate", f"{mid[:MAX_NAME]}: {sent.type}"), init.get("candidate") or None
     elif type(event) is ev.JingleReceived and type(effect) is fx.TellCandidate and not event.xml:
         found = candidate_alone(event.jingle)
         if found is not None and event.jingle.contents[0].name == effect.mid:

@@ -134,12 +134,13 @@ class Descriptions:
 
     @classmethod
     def from_json(cls, data: list[Any]) -> Descriptions:
-        """Raises ValueError or KeyError for what another version wrote, here and not in the middle of a call."""
+        """Raises ValueError, KeyError or TypeError for what another version wrote, here and not in the middle of a call."""
         if data and isinstance(data[0], str):
             try:
-                data[:1] = json.loads(zlib.decompress(a2b_base64(data[0])))
+                first, *late = json.loads(zlib.decompress(a2b_base64(data[0])))
             except zlib.error as error:
                 raise ValueError(str(error)) from None
+            data[:1] = first, *late
         for described in [side[name] for side in data[:1] for name in ("own", "peer")]:
             _described(described)
         return cls(packed=zlib.compress(encode(data).encode(), 1) if data else b"")

@@ -61,6 +61,8 @@ class Timeline:
         """An event, before it is handled."""
         record = self._of(turn.state)
         if _light(event):
+            if record.pending is not None:
+                self._tell(record)  # an internal error came between it and what it led to
             record.pending = turn.now, event
         else:
             self._tell(record)

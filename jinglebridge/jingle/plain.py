@@ -11,15 +11,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 from jinglebridge.errors import BadRequest
-from jinglebridge.jingle import xep_0176, xep_0371
 from jinglebridge.jingle.xep_0166 import JINGLE, Content, Jingle
 from jinglebridge.jingle.xep_0167 import PAYLOAD_TYPE
-from jinglebridge.jingle.xep_0176 import IceUdpTransport
+from jinglebridge.jingle.xep_0176 import CANDIDATE, IceUdpTransport
 from jinglebridge.values import replace
 
 LONGEST = 1000  # characters before the candidate
 _BEGIN, _END, _BEHIND = "<candidate ", "/>", "</transport></content></jingle>"
-_CANDIDATES = {table.ns: table for table in (xep_0176.CANDIDATE, xep_0371.CANDIDATE)}
 
 
 def plain_jingle(source: str) -> Jingle | None:
@@ -37,7 +35,7 @@ def _trickled(source: str) -> Jingle | None:
         return None
     jingle, content, transport = around
     try:
-        candidate = _CANDIDATES[transport.ns].read_inside(source[begin : -len(_BEHIND)])
+        candidate = CANDIDATE.read_inside(source[begin : -len(_BEHIND)])  # that of XEP-0371 is the same but for its namespace
     except BadRequest:
         return None
     if candidate is None:

@@ -97,7 +97,10 @@ class MemoryJournal:
 
 
 class SqliteJournal:
-    """Must be made in a running loop, where each `done` is called. Raises OperatorError if the file can be neither read nor set aside."""
+    """Must be made and used in a running loop, where each `done` is called.
+
+    Raises OperatorError if the file can be neither read nor set aside.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

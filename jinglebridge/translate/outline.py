@@ -99,7 +99,7 @@ class Outline:
         if (ufrag or init.get("usernameFragment") or part.ufrag) != part.ufrag or part.room <= 0:
             return None  # of a generation that is over (J-169), or one too many
         if line is None:
-            return self._end(part) if self.policy.end_of_candidates else None
+            return self._end(part) if not text.strip() and self.policy.end_of_candidates else None
         found = candidate_from_line(line, f"t{self.told + 1}")
         if found is None or not self.policy.admits(found):
             return None

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -95,6 +96,39 @@ async def test_what_is_wrong_is_written_at_once():
         logger.info(line("said"))
     logger.debug(line("caught", exc_info=True))
     assert stream.getvalue().endswith("said\ncaught\n"), "what there is to tell of an exception is gone soon"
+
+
+def test_a_line_tells_of_the_moment_and_the_exception_that_it_was_said_in():
+    try:
+        raise ValueError("mine")
+    except ValueError:
+        (found,), _ = log._as_it_is(None, "error", {"event": "failed", "exc_info": True})
+    before, now = found.at, time.time()
+    assert now - 5 < before <= now
+    try:
+        raise RuntimeError("of another thread, which writes")
+    except RuntimeError:
+        shown = json.loads(log._renderer("json")(found._replace(at=0.5)))
+    assert "ValueError: mine" in shown["exception"] and "RuntimeError" not in shown["exception"]
+    assert shown["timestamp"] == "1970-01-01T00:00:00.500000Z" and shown["level"] == "error"
+
+
+async def test_a_line_that_cannot_be_shown_costs_no_other():
+    stream = io.StringIO()
+
+    def shows(found: log.Line) -> str:
+        if found.event["event"] == "bad":
+            logger.warning(line("logged by who is shown"))
+            raise RuntimeError("secret")
+        return said(found)
+
+    logger = log.Lines(log.Gathered(stream, shows))
+    for event in ("one", "bad", "two"):
+        logger.info(line(event))
+    logger.warning(line("three"))
+    assert sorted(stream.getvalue().splitlines()) == sorted(
+        ["logged by who is shown", "one", "log line of 'bad' lost: RuntimeError", "two", "three"]
+    )
 
 
 def test_a_loop_that_ended_keeps_no_line_back(monkeypatch: pytest.MonkeyPatch):

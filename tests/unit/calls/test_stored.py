@@ -91,9 +91,15 @@ def test_what_is_packed_soon_is_packed_once():
     assert stored.saved(kept.side(blank)) == stored.saved(side)
 
 
-@pytest.mark.parametrize("packed", ["no base64", "AAAA", base64.b64encode(zlib.compress(b"no json")).decode()])
+def zipped(text: str) -> str:
+    return base64.b64encode(zlib.compress(text.encode())).decode()
+
+
+@pytest.mark.parametrize(
+    "packed", ["no base64", "AAAA", *map(zipped, ["no json", "", "[]", "{}", "5", "null", '"x"', "[5]", '["x"]', "[[]]", "[{}]"])]
+)
 def test_what_is_not_packed_as_we_do_it_is_no_call(packed: str):
-    with pytest.raises(ValueError):
+    with pytest.raises((ValueError, KeyError, TypeError)):
         stored.Descriptions.from_json([packed])
 
 

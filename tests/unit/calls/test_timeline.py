@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from jinglebridge.calls import call, steps
 from jinglebridge.calls import effects as fx
 from jinglebridge.calls import events as ev
 from jinglebridge.calls import record as recorded
-from jinglebridge.calls import steps
 from jinglebridge.calls import timeline as tl
 from jinglebridge.calls.model import CallState
 from jinglebridge.calls.record import Record, ladder, summary
@@ -331,11 +331,24 @@ SENT = fx.SendJingle(JULIET, PHONE, ALONE)
         (ev.Gathered("c1", OWN_CANDIDATES[0] | {"sdpMid": "1"}), SENT, False),
         (ev.Gathered("c1", None), SENT, False),
         (ev.Gathered("c1", OWN_CANDIDATES[0]), TOLD, False),
+        (ev.Gathered("c1", OWN_CANDIDATES[0]), fx.SendJingle(JULIET, PHONE, Jingle("session-terminate", "s")), False),
         (ev.Accepted("c1"), TOLD, False),
     ],
 )
 def test_what_is_passed_on(event: ev.CallEvent, effect: fx.Effect, passed: bool):
     assert (steps.passed_on(event, effect) is not None) is passed
+
+
+def test_a_candidate_that_breaks_something_is_in_the_record(monkeypatch: pytest.MonkeyPatch):
+    w = up()
+    steps = len(said(only(w)))
+    with monkeypatch.context() as patched:
+        patched.setattr(call, "handle", lambda *_: 1 / 0)
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                w.registry.from_endpoint(w.state.own, ev.Gathered("c1", OWN_CANDIDATES[0]), w.now)
+    w.registry.from_endpoint(w.state.own, ev.Gathered("c1", OWN_CANDIDATES[0]), w.now)
+    assert said(only(w), after=steps) == ["page: candidate 0: host"] * 4 + ["> peer: transport-info 0: host"]
 
 
 def test_a_candidate_that_is_refused_comes_before_its_error():

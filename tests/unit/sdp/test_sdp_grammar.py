@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jinglebridge.errors import Refused, SdpError
-from jinglebridge.sdp import grammar, parse
+from jinglebridge.sdp import MediaDescription, SessionDescription, grammar, parse
 from tests.unit.cases import descriptions, small
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
@@ -89,6 +89,14 @@ def test_unusual_but_legal_lines_are_kept():
     sdp = parse(text)
     assert sdp.format() == text
     assert sdp.media[0].port == 9 and sdp.media[0].mid is None
+
+
+@pytest.mark.parametrize(("line", "mid"), [("a=mid:x", "x"), ("a=mid", ""), ("a=mid:", ""), ("a=middle:x", None)])
+def test_a_mid_is_found_with_and_without_an_index(line: str, mid: str | None):
+    section = MediaDescription(SessionDescription(), "audio", 9, "UDP/TLS/RTP/SAVPF", ("0",))
+    section.lines.append(line)
+    assert section.mid == mid
+    assert section.get("mid") == section.mid == mid
 
 
 def test_work_is_linear_in_the_size():

@@ -76,6 +76,27 @@ async def restarted(before: World, **limits: Any) -> World:
     return after
 
 
+def owed(world: World) -> list[str]:
+    """What the journal says that the peer has not acknowledged."""
+    world.performer.gate.flush()
+    return [item[1] for state in world.journal.calls() for item in state.unacked]
+
+
+async def test_what_has_arrived_is_soon_owed_no_more():
+    """By the next commit, whatever else happens in the call."""
+    world = World()
+    session, _, _ = await talking(world)
+    acknowledge(world)
+    assert owed(world) == []
+    candidate = m.Candidate(candidate="candidate:1 1 udp 1 192.0.2.1 9 typ host", sdpMid="0")
+    world.desk.request(session, m.AddCandidate(id="2", call="c", candidate=candidate))
+    assert owed(world) == ["transport-info"]
+    acknowledge(world)
+    assert owed(world) == []
+    world.desk.request(session, m.Hangup(id="3", call="c"))
+    assert owed(world) == ["session-terminate"], "its finish has left"
+
+
 async def test_a_call_and_its_page_come_back():
     before = World()
     session, _, welcome = await talking(before)

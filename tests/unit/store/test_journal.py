@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,25 @@ class TestSqlite(JournalTests):
         journal.write({KEY: call()}, look)
         await until(lambda: seen)
         assert seen == [1]
+
+    async def test_what_a_turn_of_the_loop_changes_is_one_commit(self, reopen: Reopen, tmp_path: Path):
+        journal, order = reopen(), list[int]()
+        handed: list[int] = []
+        queue = journal._queue
+
+        class Queue:
+            def put(self, items: Any) -> None:
+                handed.append(len(items))
+                queue.put(items)
+
+        journal._queue = Queue()
+        for number in range(3):
+            journal.write({(*KEY[:2], f"s{number}"): call()}, lambda number=number: order.append(number))
+        assert handed == [], "the turn is not over"
+        await asyncio.sleep(0)
+        journal._queue = queue
+        await until(lambda: len(order) == 3)
+        assert handed == [3] and order == [0, 1, 2]
 
     async def test_only_the_owner_may_read_it_and_passwords_do_not_stay(self, reopen: Reopen, tmp_path: Path):
         journal = reopen()
