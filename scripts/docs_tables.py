@@ -280,7 +280,7 @@ _LIMITS = (
     ("sdp.grammar", "MAX_LINES", "lines of an SDP", 1),
     ("sdp.grammar", "MAX_MEDIA", "sections of an SDP", 1),
     ("calls.candidates", "MAX_WAITING", "candidates held back per side", 1),
-    ("calls.record", "MAX_STEPS", "steps of a call's timeline", 1),
+    ("calls.record", "MAX_STEPS", "steps of a call's timeline (a candidate that is passed on is one)", 1),
     ("calls.record", "MAX_WORDS", "KiB of different steps of a call", 1024),
     ("calls.timeline", "MAX_ENDED", "calls that are over, in the timeline", 1),
     ("calls.timeline", "MAX_TEXTS", "KiB of SDP and stanzas kept for `calls show --unsafe`", 1024),

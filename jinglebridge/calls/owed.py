@@ -184,13 +184,13 @@ def silent(turn: Turn) -> bool:
 def remember_told(state: CallState, effects: list[fx.Effect]) -> None:
     """Keep the description that the page was given last, and the candidates since, for a page that lost its events."""
     for effect in effects:
-        if isinstance(effect, fx.TellRollback):
-            state.told = []
-        elif isinstance(effect, fx.TellDescription):
-            state.told, state.told_candidates = [effect.type, effect.sdp], []
-        elif isinstance(effect, fx.TellCandidate) and (state.told or not state.connected):
-            if len(state.told_candidates) < MAX_TOLD:
+        if type(effect) is fx.TellCandidate:
+            if (state.told or not state.connected) and len(state.told_candidates) < MAX_TOLD:
                 state.told_candidates.append([effect.candidate, effect.mid, effect.index, effect.ufrag])
+        elif type(effect) is fx.TellDescription:
+            state.told, state.told_candidates = [effect.type, effect.sdp], []
+        elif type(effect) is fx.TellRollback:
+            state.told = []
 
 
 def page_has_it(state: CallState, *, connected: bool) -> None:

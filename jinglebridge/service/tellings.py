@@ -25,6 +25,8 @@ def abilities_of(a: Abilities) -> m.Abilities:
 
 def frame(effect: fx.EndpointEffect) -> m.SequencedEvent:
     match effect:
+        case fx.TellCandidate():  # the first, since most are
+            return m.CandidateEvent(call=effect.call, candidate=_candidate(effect.candidate, effect.mid, effect.index, effect.ufrag))
         case fx.TellIncoming():
             return m.Incoming(
                 call=effect.call,
@@ -40,8 +42,6 @@ def frame(effect: fx.EndpointEffect) -> m.SequencedEvent:
             return m.DescriptionEvent(call=effect.call, description=m.Description(type=effect.type, sdp=effect.sdp))
         case fx.TellRollback():
             return m.Rollback(call=effect.call, what=effect.what)
-        case fx.TellCandidate():
-            return m.CandidateEvent(call=effect.call, candidate=_candidate(effect.candidate, effect.mid, effect.index, effect.ufrag))
         case fx.TellInfo():
             return m.InfoEvent(call=effect.call, info=effect.info, mid=effect.mid)
         case fx.TellEnded():
