@@ -91,13 +91,16 @@ class Performer:
     def _carry_out(self, effects: Iterable[fx.Effect]) -> None:
         for effect in effects:
             try:
-                self._acts.get(type(effect), self._tell)(effect)
+                self._one(effect)
             except Exception:
                 # One effect that fails (a stanza too big to send, say) must not keep the others from happening.
                 log.exception("effect-failed", effect=type(effect).__name__)
 
     def sent_message(self, id: str) -> fx.CallKey | None:
         return self._messages.pop(id, None)
+
+    def _one(self, effect: fx.Effect) -> None:
+        self._acts.get(type(effect), self._tell)(effect)
 
     def _send_receipt(self, effect: fx.SendReceipt) -> None:
         received = ET.Element(RECEIVED, {"id": effect.id})
