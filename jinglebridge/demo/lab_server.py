@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import secrets
@@ -10,8 +11,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -30,13 +33,30 @@ class LabError(Exception):
 
 
 def free_port(span: int = 1) -> int:
-    """First of `span` ports that are free for TCP and UDP now, below the range the kernel gives out by itself."""
+    """First of `span` ports that are free for TCP and UDP now, below the range the kernel gives out by itself.
+
+    No other process gets them here while this one lives: between this and a server's start lies a second, in which other tests look too.
+    """
     while True:
         first = random.randrange(18000, 32000)
         ports = range(first, first + span)
-        if not _given.intersection(ports) and all(map(_is_free, ports)):
+        if not _given.intersection(ports) and all(map(_claimed, ports)) and all(map(_is_free, ports)):
             _given.update(ports)
             return first
+
+
+@cache
+def _claims() -> int:
+    """A file whose byte N is locked by the process that was given port N. It stays open: closing it would give all of them back."""
+    path = Path(tempfile.gettempdir()) / f"jinglebridge-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
+def _claimed(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        return True
+    return False
 
 
 def _is_free(port: int) -> bool:
