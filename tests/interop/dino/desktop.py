@@ -107,11 +107,11 @@ class Desktop:
         return subprocess.run(command, env=self.environment, capture_output=True, timeout=20).returncode == 0
 
     def _x_server(self) -> str:
-        """Start it on a free display; the display's number."""
+        """Start it on a free display; the display's number. No key repeats itself (`-r`): a busy machine lets go of one late."""
         reading, writing = os.pipe()
         try:
             self.spawn(
-                "xvfb", "Xvfb", "-displayfd", str(writing), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nolisten", "tcp",
+                "xvfb", "Xvfb", "-displayfd", str(writing), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nolisten", "tcp", "-r",
                 "-fbdir", str(self.folder / "screen"), pass_fds=(writing,),
             )  # fmt: skip
         finally:
