@@ -15,7 +15,7 @@ from typing import Any, Literal
 from jinglebridge.calls import stored
 from jinglebridge.calls.kinds import KINDS, UNKNOWN, Kind, kind_of
 from jinglebridge.calls.reasons import EndReason
-from jinglebridge.calls.states import Joint, Ringing, Session, Signalling, joint
+from jinglebridge.calls.states import Joint, Ringing, Session, Signalling, joint, over
 from jinglebridge.jingle import Role
 from jinglebridge.translate.outline import Outline
 from jinglebridge.translate.side import Side
@@ -251,7 +251,7 @@ class CallState:
 
     @property
     def ended(self) -> bool:
-        return self.session is Session.ENDED or self.ringing is Ringing.OVER
+        return over(self.ringing, self.session)
 
     @property
     def peer_kind(self) -> Kind:

@@ -132,9 +132,14 @@ def step_signalling(state: Signalling, side: Side, kind: str) -> Signalling:
 Joint = Literal["incoming", "proceeding", "ringing", "accepted", "connecting", "connected", "ended"]
 
 
+def over(ringing: Ringing, session: Session) -> bool:
+    """Is the call over, whichever of the two ended it?"""
+    return session is Session.ENDED or ringing is Ringing.OVER
+
+
 def joint(direction: Literal["out", "in"], ringing: Ringing, session: Session, *, accepted: bool, connected: bool) -> Joint:
     """What the web side is told: one word for the three machines together."""
-    if session is Session.ENDED or ringing is Ringing.OVER:
+    if over(ringing, session):
         return "ended"
     if session is Session.ACTIVE:
         return "connected" if connected else "connecting"

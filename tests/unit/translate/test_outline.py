@@ -76,6 +76,8 @@ def test_the_text_of_each_candidate_is_that_of_its_transport_info(extensions):
 def test_no_candidate_is_the_end_and_what_is_no_text_is_refused():
     side, _ = pair()
     seen = outline(side)
+    for nothing in ("candidate:", "a=candidate:", "candidate: "):
+        assert seen.tell(HOST | {"candidate": nothing}) is None, "it says nothing, not even that it is the last"
     end = seen.tell(HOST | {"candidate": None})
     assert end is not None and end[1].complete and end == seen.tell({"sdpMid": "0"})
     with pytest.raises(Refused, match="string"):
